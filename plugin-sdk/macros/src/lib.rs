@@ -1,0 +1,39 @@
+//! The macros of `sandglass-plugin`, which re-exports them; see there.
+
+mod export;
+mod model;
+
+use proc_macro::TokenStream;
+
+/// Exports the actions of a plugin, and embeds its manifest: who it is and which capabilities it asks for.
+///
+/// ```ignore
+/// sandglass_plugin::export! {
+///     name: "backup",                       // default: the package's name
+///     description: "Packs folders",         // default: the package's description
+///     actions: [Pack, Restore],             // the first is what `use: backup` means
+///     capabilities: { process: ["/usr/bin/tar"], http: public, state: true, files: ["/srv:ro"] },
+/// }
+/// ```
+///
+/// A capability's value is a list of patterns, or one of the words `any`, `public` and `true`. The version is the
+/// package's. The manifest is a custom section named `sandglass:manifest`, which is read without running the plugin.
+#[proc_macro]
+pub fn export(input: TokenStream) -> TokenStream {
+    let export = syn::parse_macro_input!(input as export::Export);
+    export.expand().unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a type an action's parameters: derives what reads it from JSON and what describes it as a JSON Schema, without
+/// further dependencies. Unknown keys are refused. The attributes of `serde` and `schemars` work as usual.
+#[proc_macro_attribute]
+pub fn params(_attribute: TokenStream, item: TokenStream) -> TokenStream {
+    model::params(syn::parse_macro_input!(item)).into()
+}
+
+/// Makes a type an action's output: derives what writes it as JSON and what describes it as a JSON Schema, without further
+/// dependencies. The attributes of `serde` and `schemars` work as usual.
+#[proc_macro_attribute]
+pub fn output(_attribute: TokenStream, item: TokenStream) -> TokenStream {
+    model::output(syn::parse_macro_input!(item)).into()
+}

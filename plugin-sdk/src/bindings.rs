@@ -1,0 +1,90 @@
+//! The bindings generated from `wit/`: one world for what every plugin imports, one for each capability.
+#![allow(
+    missing_docs,
+    unsafe_code,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::undocumented_unsafe_blocks,
+    clippy::semicolon_if_nothing_returned,
+    clippy::wildcard_imports,
+    reason = "generated code, which is as its generator writes it"
+)]
+
+wit_bindgen::generate!({
+    path: "../wit",
+    inline: r"
+        package sandglass:sdk-base;
+        world plugin {
+            include sandglass:plugin/base@0.1.0;
+            import wasi:clocks/monotonic-clock@0.2.12;
+            import wasi:io/poll@0.2.12;
+            import wasi:io/streams@0.2.12;
+        }
+    ",
+    world: "sandglass:sdk-base/plugin",
+    pub_export_macro: true,
+    default_bindings_module: "sandglass_plugin::bindings",
+    generate_all,
+});
+
+/// The interfaces of the capability `process`.
+#[cfg(feature = "process")]
+pub mod process {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: r"
+            package sandglass:sdk-process;
+            world plugin { import sandglass:plugin/process@0.1.0; }
+        ",
+        world: "sandglass:sdk-process/plugin",
+        with: {
+            "sandglass:plugin/types@0.1.0": crate::bindings::sandglass::plugin::types,
+            "wasi:clocks/monotonic-clock@0.2.12": crate::bindings::wasi::clocks::monotonic_clock,
+            "wasi:io/error@0.2.12": crate::bindings::wasi::io::error,
+            "wasi:io/poll@0.2.12": crate::bindings::wasi::io::poll,
+            "wasi:io/streams@0.2.12": crate::bindings::wasi::io::streams,
+        },
+        generate_all,
+    });
+}
+
+/// The interface of the capability `state`.
+#[cfg(feature = "state")]
+pub mod state {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: r"
+            package sandglass:sdk-state;
+            world plugin { import sandglass:plugin/state@0.1.0; }
+        ",
+        world: "sandglass:sdk-state/plugin",
+        with: {
+            "sandglass:plugin/types@0.1.0": crate::bindings::sandglass::plugin::types,
+            "wasi:clocks/monotonic-clock@0.2.12": crate::bindings::wasi::clocks::monotonic_clock,
+            "wasi:io/poll@0.2.12": crate::bindings::wasi::io::poll,
+        },
+        generate_all,
+    });
+}
+
+/// The interfaces of the capability `http`.
+#[cfg(feature = "http")]
+pub mod http {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: r"
+            package sandglass:sdk-http;
+            world plugin { import wasi:http/outgoing-handler@0.2.12; }
+        ",
+        world: "sandglass:sdk-http/plugin",
+        with: {
+            "wasi:clocks/monotonic-clock@0.2.12": crate::bindings::wasi::clocks::monotonic_clock,
+            "wasi:io/error@0.2.12": crate::bindings::wasi::io::error,
+            "wasi:io/poll@0.2.12": crate::bindings::wasi::io::poll,
+            "wasi:io/streams@0.2.12": crate::bindings::wasi::io::streams,
+        },
+        generate_all,
+    });
+}

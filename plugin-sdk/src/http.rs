@@ -1,0 +1,151 @@
+//! A small blocking HTTP client. The plugin's manifest asks for the capability `http`.
+//!
+//! It follows no redirects: where a request may go is decided for each address, and the caller knows best.
+
+use std::time::Duration;
+
+use crate::{Context, Failure};
+
+mod url;
+pub use url::Url;
+
+/// The most that a response's body may take unless the request says otherwise.
+pub const DEFAULT_MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// A request to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The method, in capitals.
+    pub method: String,
+    /// Where it goes.
+    pub url: Url,
+    /// Header names and values, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body; empty for none.
+    pub body: Vec<u8>,
+    /// How long the whole exchange may take; without it, the run's deadline bounds it.
+    pub timeout: Option<Duration>,
+    /// How much of the response's body is kept, in bytes.
+    pub max_body_bytes: usize,
+}
+
+impl Request {
+    /// A request without headers and body.
+    #[must_use]
+    pub fn new(method: impl Into<String>, url: Url) -> Self {
+        Self {
+            method: method.into(),
+            url,
+            headers: Vec::new(),
+            body: Vec::new(),
+            timeout: None,
+            max_body_bytes: DEFAULT_MAX_BODY_BYTES,
+        }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Whether a header is set, in whatever case.
+    #[must_use]
+    pub fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Bounds how long the whole exchange may take.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Bounds how much of the response's body is kept.
+    #[must_use]
+    pub fn max_body_bytes(mut self, bytes: usize) -> Self {
+        self.max_body_bytes = bytes;
+        self
+    }
+
+    /// Sends the request and reads the response. Ends early when the run should stop.
+    ///
+    /// # Errors
+    /// When no response arrived; a response of whatever status is none.
+    pub fn send(&self, _context: &Context) -> Result<Response, HttpError> {
+        #[cfg(target_arch = "wasm32")]
+        return crate::host::guest_http::send(self);
+        #[cfg(not(target_arch = "wasm32"))]
+        return crate::testing::http::answer(self);
+    }
+}
+
+/// What the server answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Header names in small letters, and values, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body, as far as it was kept.
+    pub body: Vec<u8>,
+    /// Whether there was more of the body.
+    pub truncated: bool,
+}
+
+impl Response {
+    /// The first value of a header, in whatever case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Why no response arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HttpError {
+    /// The request cannot be sent as it is.
+    Invalid(String),
+    /// The run has no grant for this request.
+    Denied(String),
+    /// The exchange took too long.
+    Timeout,
+    /// The run should stop.
+    Cancelled,
+    /// The connection failed: a code in kebab case, and a message.
+    Transport(String, String),
+}
+
+impl std::fmt::Display for HttpError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Invalid(message) | Self::Denied(message) | Self::Transport(_, message) => f.write_str(message),
+            Self::Timeout => f.write_str("the exchange took too long"),
+            Self::Cancelled => f.write_str("the run was asked to stop"),
+        }
+    }
+}
+
+impl std::error::Error for HttpError {}
+
+impl From<HttpError> for Failure {
+    fn from(error: HttpError) -> Self {
+        let message = error.to_string();
+        match error {
+            HttpError::Invalid(_) => Self::new("invalid-argument", message).never_retry(),
+            HttpError::Denied(_) => Self::new("denied", message).never_retry(),
+            HttpError::Timeout => Self::new("timeout", message),
+            HttpError::Cancelled => Self::cancelled(),
+            HttpError::Transport(code, _) => Self::new(code, message),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What a plugin author depends on.
+//!
+//! A plugin is a page of code: a params type, a type that implements [`Action`], and one [`export!`].
+//!
+//! ```
+//! use sandglass_plugin::{Action, Context, Failure, Outcome, params};
+//!
+//! /// What the job file gives under `with:`.
+//! #[params]
+//! struct GreetParams {
+//!     /// Who is greeted.
+//!     name: String,
+//! }
+//!
+//! struct Greet;
+//!
+//! impl Action for Greet {
+//!     const NAME: &'static str = "greet";
+//!     const TITLE: &'static str = "Greet someone";
+//!     const DESCRIPTION: &'static str = "Writes a greeting into the run's log.";
+//!     type Params = GreetParams;
+//!     type Output = ();
+//!
+//!     fn run(params: GreetParams, _context: &Context) -> Result<Outcome<()>, Failure> {
+//!         if params.name.is_empty() {
+//!             return Err(Failure::new("no-name", "there is nobody to greet").never_retry());
+//!         }
+//!         Ok(Outcome::summary(format!("hello, {}", params.name)))
+//!     }
+//! }
+//!
+//! sandglass_plugin::export! {
+//!     name: "greeter",
+//!     description: "Greets people",
+//!     actions: [Greet],
+//! }
+//! ```
+//!
+//! Build it with crate type `cdylib` for `wasm32-wasip2`. The same crate compiles natively, where [`testing::Host`] plays
+//! the runtime's part, so that plain `cargo test` tests an action.
+//!
+//! In reading order: [`Action`] and [`Outcome`], [`Failure`], [`Context`]; then the capabilities, each behind the feature
+//! of its name: `process`, `state`, `http`.
+
+mod action;
+mod context;
+mod failure;
+mod logging;
+mod period;
+
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "process")]
+pub mod process;
+#[cfg(feature = "state")]
+pub mod state;
+
+mod dispatch;
+mod host;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+
+#[doc(hidden)]
+pub mod bindings;
+
+pub use action::{Action, Issue, Outcome};
+pub use bindings::sandglass::plugin::types::{Error, ErrorCode, FileRef};
+pub use context::{CancelReason, Context, Progress, RunInfo};
+pub use failure::{Failure, Retry};
+pub use period::Period;
+pub use sandglass_plugin_macros::{export, output, params};
+
+#[cfg(feature = "log")]
+pub use log;
+pub use schemars;
+pub use serde;
+pub use serde_json;
+#[cfg(feature = "tracing")]
+pub use tracing;
+
+/// What the export macro's expansion refers to. Not for use by hand.
+#[doc(hidden)]
+pub mod private {
+    pub use crate::bindings::exports::sandglass::plugin::action::{
+        ActionInfo, Failure, Guest, Issue, Outcome, RunRequest,
+    };
+    pub use crate::dispatch::{Entry, describe, run, validate};
+}

@@ -1,0 +1,194 @@
+//! A host for unit tests: it plays the runtime's part natively, so that `cargo test` runs an action without a component.
+//!
+//! ```
+//! # use sandglass_plugin::{Action, Context, Failure, Outcome, params, testing};
+//! # #[params] struct Params { seconds: u64 }
+//! # struct Wait;
+//! # impl Action for Wait {
+//! #     const NAME: &'static str = "wait";
+//! #     const TITLE: &'static str = "Wait";
+//! #     const DESCRIPTION: &'static str = "Waits.";
+//! #     type Params = Params;
+//! #     type Output = ();
+//! #     fn run(params: Params, context: &Context) -> Result<Outcome<()>, Failure> {
+//! #         context.sleep(std::time::Duration::from_secs(params.seconds))?;
+//! #         Ok(Outcome::done())
+//! #     }
+//! # }
+//! let host = testing::Host::new();
+//! host.run::<Wait>(serde_json::json!({ "seconds": 60 })).expect("nobody asked it to stop");
+//! assert_eq!(host.slept().as_secs(), 60);
+//! ```
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::bindings::wasi::clocks::wall_clock::Datetime;
+use crate::{Action, CancelReason, Context, Failure, Issue, Outcome, Progress, RunInfo, logging};
+
+pub use crate::bindings::sandglass::plugin::logging::Level;
+
+#[cfg(feature = "http")]
+pub(crate) mod http;
+#[cfg(feature = "process")]
+pub(crate) mod process;
+#[cfg(feature = "state")]
+pub(crate) mod state;
+
+#[cfg(feature = "process")]
+pub use process::exited;
+
+/// One line that the action wrote to the run's log.
+#[derive(Debug, Clone)]
+pub struct LogLine {
+    /// How grave it is.
+    pub level: Level,
+    /// The text.
+    pub message: String,
+    /// Further fields, each as JSON text.
+    pub fields: Vec<(String, String)>,
+}
+
+/// The host's side of a test: what it answers, and what it was asked.
+#[derive(Default)]
+pub struct Host {
+    script: Rc<RefCell<Script>>,
+}
+
+/// What a host answers and has recorded.
+pub(crate) struct Script {
+    pub(crate) run: RunInfo,
+    pub(crate) remaining: Option<Duration>,
+    pub(crate) cancelled: Option<CancelReason>,
+    pub(crate) slept: Duration,
+    pub(crate) logs: Vec<LogLine>,
+    pub(crate) progress: Vec<Progress>,
+    #[cfg(feature = "process")]
+    pub(crate) process: process::Script,
+    #[cfg(feature = "http")]
+    pub(crate) http: http::Script,
+    #[cfg(feature = "state")]
+    pub(crate) state: state::Script,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            run: run_info(),
+            remaining: None,
+            cancelled: None,
+            slept: Duration::ZERO,
+            logs: Vec::new(),
+            progress: Vec::new(),
+            #[cfg(feature = "process")]
+            process: process::Script::default(),
+            #[cfg(feature = "http")]
+            http: http::Script::default(),
+            #[cfg(feature = "state")]
+            state: state::Script::default(),
+        }
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Rc<RefCell<Script>>> = RefCell::default();
+}
+
+/// Does something with the script of this thread's host. The script must not be asked for again within.
+pub(crate) fn with<R>(work: impl FnOnce(&mut Script) -> R) -> R {
+    let script = CURRENT.with_borrow(Rc::clone);
+    work(&mut script.borrow_mut())
+}
+
+impl Host {
+    /// A host without deadline, that nobody asks to stop, with empty state, on which no program and no server exists.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says what run this is.
+    #[must_use]
+    pub fn run_info(self, run: RunInfo) -> Self {
+        self.script.borrow_mut().run = run;
+        self
+    }
+
+    /// Says how long the attempt may still take.
+    #[must_use]
+    pub fn remaining(self, remaining: Duration) -> Self {
+        self.script.borrow_mut().remaining = Some(remaining);
+        self
+    }
+
+    /// Asks the run to stop.
+    #[must_use]
+    pub fn cancel(self, reason: CancelReason) -> Self {
+        self.script.borrow_mut().cancelled = Some(reason);
+        self
+    }
+
+    /// Runs an action on this host, with parameters as a job file gives them.
+    ///
+    /// # Errors
+    /// The action's failure, or `invalid-params` when the parameters do not fit.
+    pub fn run<A: Action>(&self, params: Value) -> Result<Outcome<Value>, Failure> {
+        self.enter();
+        logging::install();
+        let params = serde_json::from_value(params)
+            .map_err(|error| Failure::new("invalid-params", error.to_string()).never_retry())?;
+        let outcome = A::run(params, &Context::new())?;
+        let output = outcome.output.map(|output| serde_json::to_value(output).expect("an output is JSON"));
+        Ok(Outcome { summary: outcome.summary, output, changed: outcome.changed, warnings: outcome.warnings })
+    }
+
+    /// What the action finds wrong with parameters.
+    #[must_use]
+    pub fn validate<A: Action>(&self, params: Value) -> Vec<Issue> {
+        self.enter();
+        match serde_json::from_value(params) {
+            Ok(params) => A::validate(&params),
+            Err(error) => vec![Issue::at("", error.to_string())],
+        }
+    }
+
+    /// The lines that actions wrote to the log.
+    #[must_use]
+    pub fn logs(&self) -> Vec<LogLine> {
+        self.script.borrow().logs.clone()
+    }
+
+    /// The progress that actions reported.
+    #[must_use]
+    pub fn progress(&self) -> Vec<Progress> {
+        self.script.borrow().progress.clone()
+    }
+
+    /// How long actions have slept: in tests, no time passes.
+    #[must_use]
+    pub fn slept(&self) -> Duration {
+        self.script.borrow().slept
+    }
+
+    fn enter(&self) {
+        CURRENT.set(Rc::clone(&self.script));
+    }
+}
+
+fn run_info() -> RunInfo {
+    RunInfo {
+        run_id: "01K00000000000000000000000".to_owned(),
+        job_id: "01J00000000000000000000000".to_owned(),
+        job_name: "test".to_owned(),
+        owner: "test".to_owned(),
+        attempt: 1,
+        idempotency_key: "test".to_owned(),
+        trigger: "manual".to_owned(),
+        scheduled_at: Datetime { seconds: 0, nanoseconds: 0 },
+        traceparent: None,
+        labels: Vec::new(),
+    }
+}

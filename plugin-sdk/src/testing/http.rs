@@ -1,0 +1,44 @@
+//! Servers in tests.
+
+use crate::http::{HttpError, Request, Response};
+use crate::testing::{Host, with};
+
+type Server = Box<dyn FnMut(&Request) -> Result<Response, HttpError>>;
+
+#[derive(Default)]
+pub(crate) struct Script {
+    server: Option<Server>,
+    requests: Vec<Request>,
+}
+
+impl Host {
+    /// Answers every request that an action sends.
+    #[must_use]
+    pub fn on_http(self, server: impl FnMut(&Request) -> Result<Response, HttpError> + 'static) -> Self {
+        self.script.borrow_mut().http.server = Some(Box::new(server));
+        self
+    }
+
+    /// The requests that actions sent.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Request> {
+        self.script.borrow().http.requests.clone()
+    }
+}
+
+pub(crate) fn answer(request: &Request) -> Result<Response, HttpError> {
+    let server = with(|script| {
+        script.http.requests.push(request.clone());
+        script.http.server.take()
+    });
+    let Some(mut server) = server else {
+        return Err(HttpError::Transport("connection".to_owned(), "there is no server on this host".to_owned()));
+    };
+    let mut response = server(request);
+    with(|script| script.http.server = Some(server));
+    if let Ok(response) = &mut response {
+        response.truncated |= response.body.len() > request.max_body_bytes;
+        response.body.truncate(request.max_body_bytes);
+    }
+    response
+}
