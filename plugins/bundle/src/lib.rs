@@ -1,0 +1,16 @@
+//! The built-in plugins: components that the build script made from source, embedded in the program.
+
+/// A plugin that comes with the program.
+#[derive(Debug, Clone, Copy)]
+pub struct BuiltIn {
+    /// The name that jobs use.
+    pub name: &'static str,
+    /// The component.
+    pub wasm: &'static [u8],
+}
+
+/// Every built-in plugin.
+pub const BUILT_IN: &[BuiltIn] = &[
+    BuiltIn { name: "shell", wasm: include_bytes!(concat!(env!("OUT_DIR"), "/shell.wasm")) },
+    BuiltIn { name: "http", wasm: include_bytes!(concat!(env!("OUT_DIR"), "/http.wasm")) },
+];

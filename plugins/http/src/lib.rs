@@ -1,0 +1,13 @@
+//! The plugin `http`: sends a request, judges the response by its status, and keeps what came back.
+
+mod request;
+mod retry_after;
+mod status;
+#[cfg(test)]
+mod tests;
+
+sandglass_plugin::export! {
+    name: "http",
+    actions: [request::SendRequest],
+    capabilities: { http: public },
+}
