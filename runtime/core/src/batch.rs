@@ -1,0 +1,103 @@
+//! What is committed. A store compares and writes; it never decides.
+
+use std::sync::Arc;
+
+use crate::id::{Digest, JobId, PluginName};
+use crate::job::{Cursor, Job};
+use crate::plugin::Plugin;
+use crate::run::Run;
+
+/// Writes that become durable together or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// In order.
+    pub writes: Vec<Write>,
+}
+
+/// One write, with what must hold for it.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// A run that is not there yet.
+    InsertRun(Arc<Run>),
+    /// A run that is there with the version before this one.
+    UpdateRun(Arc<Run>),
+    /// A job: not there yet if its revision is 1, else there with the revision before. Its name is free or its own.
+    PutJob(Arc<Job>),
+    /// A job that is there with this revision. Its cursor and state go with it; its runs stay.
+    DeleteJob {
+        /// The job.
+        id: JobId,
+        /// Its revision.
+        revision: u64,
+    },
+    /// How far a job's schedule has been worked off.
+    PutCursor {
+        /// The job.
+        job: JobId,
+        /// How far.
+        cursor: Cursor,
+    },
+    /// A plugin and its component; replaces what was added under the same name.
+    PutPlugin {
+        /// What is known of it.
+        plugin: Arc<Plugin>,
+        /// The component's bytes.
+        wasm: Arc<[u8]>,
+    },
+    /// Forgets a plugin that is there under this name with this digest.
+    RemovePlugin {
+        /// Its name.
+        name: PluginName,
+        /// Its digest.
+        digest: Digest,
+    },
+    /// Sets a key of a job's state, if the expectation holds. The entry's new revision is one more than the last one
+    /// the key had (from 1).
+    PutState {
+        /// The job.
+        job: JobId,
+        /// The key.
+        key: String,
+        /// The value.
+        value: Vec<u8>,
+        /// What must hold.
+        expect: Expectation,
+        /// When it is forgotten, if ever.
+        expires_at: Option<crate::time::Timestamp>,
+    },
+    /// Removes a key of a job's state, if the expectation holds.
+    DeleteState {
+        /// The job.
+        job: JobId,
+        /// The key.
+        key: String,
+        /// What must hold.
+        expect: Expectation,
+    },
+}
+
+/// What must hold of a key before it is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Expectation {
+    /// Anything.
+    #[default]
+    Anything,
+    /// The key is not there.
+    Absent,
+    /// The key is there at this revision.
+    At(u64),
+}
+
+impl Batch {
+    /// A batch of one write.
+    #[must_use]
+    pub fn of(write: Write) -> Self {
+        Self { writes: vec![write] }
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+}

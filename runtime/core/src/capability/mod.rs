@@ -1,0 +1,239 @@
+//! What a plugin may ask of the host, and the pure rule that grants or refuses it.
+//!
+//! What a run may do is the intersection of four layers: what the plugin asks for in its manifest, what the operator's
+//! ceiling allows, what the plugin was granted when it was added, and the job's own `grants` where it has any. Anything
+//! that one of them does not allow is refused, and the refusal names the layer and the line that would allow it.
+
+mod address;
+mod http;
+mod pattern;
+mod process;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use address::{AddressKind, address_kind};
+pub use http::{HttpGrant, HttpRequest};
+pub use pattern::{HttpPattern, InvalidHttpPattern};
+pub use process::{InvalidProgramPattern, ProcessGrant, ProgramPattern};
+
+/// Capabilities asked for or given. What is absent is not asked for, or not given.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Grants {
+    /// Programs that may be started: a list of paths or patterns, or `any`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessGrant>,
+    /// Requests that may be sent: a list of patterns, or `public`, or `any`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpGrant>,
+    /// The job's own key-value state.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub state: bool,
+}
+
+impl Grants {
+    /// Everything: the ceiling of a fresh single-user installation.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self { process: Some(ProcessGrant::Any), http: Some(HttpGrant::Any), state: true }
+    }
+
+    /// Whether nothing is asked for or given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The layers that a run's grants come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Layer {
+    /// The plugin's manifest did not ask for it.
+    Request,
+    /// The operator's ceiling does not allow it.
+    Ceiling,
+    /// The plugin was not granted it.
+    Plugin,
+    /// The job's own grants leave it out.
+    Job,
+}
+
+/// What one run may do: the layers, all of which must agree.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct EffectiveGrants {
+    /// What the plugin's manifest asks for.
+    pub request: Grants,
+    /// What the operator's configuration allows.
+    pub ceiling: Grants,
+    /// What the plugin was granted.
+    pub plugin: Grants,
+    /// What the job limits itself to, if it does.
+    pub job: Option<Grants>,
+}
+
+/// A refusal: what was asked, which layer refused it, and the line that would allow it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{what} is denied: {}; {} may allow it with `{grant}`", layer.why(), layer.who())]
+pub struct Denial {
+    /// What was asked, such as `starting /usr/bin/tar`.
+    pub what: String,
+    /// The layer that refused it.
+    pub layer: Layer,
+    /// The line that would allow it.
+    pub grant: String,
+}
+
+impl Layer {
+    const fn why(self) -> &'static str {
+        match self {
+            Self::Request => "the plugin's manifest does not ask for it",
+            Self::Ceiling => "the daemon's configuration does not allow it to any plugin",
+            Self::Plugin => "the plugin was not granted it when it was added",
+            Self::Job => "the job's own grants leave it out",
+        }
+    }
+
+    const fn who(self) -> &'static str {
+        match self {
+            Self::Request => "the plugin's author",
+            Self::Ceiling => "the daemon's operator",
+            Self::Plugin => "whoever adds plugins",
+            Self::Job => "the job's owner",
+        }
+    }
+}
+
+impl EffectiveGrants {
+    fn layers(&self) -> impl Iterator<Item = (Layer, &Grants)> {
+        let job = self.job.iter().map(|grants| (Layer::Job, grants));
+        [(Layer::Request, &self.request), (Layer::Ceiling, &self.ceiling), (Layer::Plugin, &self.plugin)]
+            .into_iter()
+            .chain(job)
+    }
+
+    /// Whether any program at all may be started: else the interface is not linked.
+    #[must_use]
+    pub fn any_process(&self) -> bool {
+        self.layers().all(|(_, grants)| grants.process.is_some())
+    }
+
+    /// Whether the job's state may be used: else the interface is not linked.
+    #[must_use]
+    pub fn state(&self) -> bool {
+        self.layers().all(|(_, grants)| grants.state)
+    }
+
+    /// Whether the program at `path` (absolute, links resolved) may be started.
+    ///
+    /// # Errors
+    ///
+    /// If a layer does not allow it.
+    pub fn program(&self, path: &str) -> Result<(), Denial> {
+        for (layer, grants) in self.layers() {
+            if !grants.process.as_ref().is_some_and(|grant| grant.allows(path)) {
+                return Err(Denial {
+                    what: format!("starting {path}"),
+                    layer,
+                    grant: format!("process: [\"{path}\"]"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a process may be given the environment variable `name`. Where only some programs may be started, a variable
+    /// that makes one of them run other code would undo that.
+    ///
+    /// # Errors
+    ///
+    /// If the variable does that and a layer names programs.
+    pub fn variable(&self, name: &str) -> Result<(), Denial> {
+        let naming = self.layers().find(|(_, grants)| grants.process != Some(ProcessGrant::Any));
+        match naming {
+            Some((layer, _)) if process::subverts(name) => Err(Denial {
+                what: format!("giving a process the variable {name}, with which it could run any other program,"),
+                layer,
+                grant: "process: any".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether `request` may be sent, as far as its text tells. Each address that its host resolves to must then pass
+    /// [`EffectiveGrants::address`].
+    ///
+    /// # Errors
+    ///
+    /// If a layer does not allow it.
+    pub fn http(&self, request: &HttpRequest<'_>) -> Result<(), Denial> {
+        for (layer, grants) in self.layers() {
+            if !grants.http.as_ref().is_some_and(|grant| grant.allows(request)) {
+                return Err(Denial { what: format!("sending {request}"), layer, grant: request.grant() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `request`, already allowed by its text, may be sent to `address`.
+    ///
+    /// A public address may be reached. A special one (loopback, private, link-local, …) only if the plugin's grant or
+    /// the job's names that host or address literally, the operator's ceiling is `any` or names it too, and the job does
+    /// not limit itself to `public`. That the plugin asks for `public`, or was granted it, does not count against the
+    /// address: it says what the plugin does by itself, and the job's owner may name more of his own.
+    ///
+    /// # Errors
+    ///
+    /// If the address is special and no grant names it.
+    pub fn address(&self, request: &HttpRequest<'_>, address: std::net::IpAddr) -> Result<(), Denial> {
+        let kind = address_kind(address);
+        if kind == AddressKind::Public {
+            return Ok(());
+        }
+        let names = |grants: &Grants| grants.http.as_ref().is_some_and(|grant| grant.names(request, address));
+        let ceiling = self.ceiling.http == Some(HttpGrant::Any) || names(&self.ceiling);
+        let limited = self.job.as_ref().is_some_and(|job| job.http == Some(HttpGrant::Public));
+        let given = names(&self.plugin) || self.job.as_ref().is_some_and(names);
+        if ceiling && given && !limited {
+            return Ok(());
+        }
+        Err(Denial {
+            what: format!("sending {request} to {address} ({kind} address)"),
+            layer: if ceiling { Layer::Job } else { Layer::Ceiling },
+            grant: request.grant(),
+        })
+    }
+
+    /// What the plugin asks for as a whole and a layer above it does not give at all: the reasons to refuse a job when it
+    /// is saved rather than when it runs.
+    #[must_use]
+    pub fn missing(&self) -> Vec<Denial> {
+        let mut missing = Vec::new();
+        let mut check = |what: &str, asked: bool, given: &dyn Fn(&Grants) -> bool, grant: String| {
+            let refusing = self.layers().skip(1).find(|(_, grants)| !given(grants));
+            if let (true, Some((layer, _))) = (asked, refusing) {
+                missing.push(Denial { what: what.to_owned(), layer, grant });
+            }
+        };
+        let process = self.request.process.as_ref();
+        let http = self.request.http.as_ref();
+        let line = |name: &str, grant: Option<serde_json::Value>| format!("{name}: {}", grant.unwrap_or_default());
+        check(
+            "starting processes",
+            process.is_some(),
+            &|grants| grants.process.is_some(),
+            line("process", process.and_then(|grant| serde_json::to_value(grant).ok())),
+        );
+        check(
+            "sending HTTP requests",
+            http.is_some(),
+            &|grants| grants.http.is_some(),
+            line("http", http.and_then(|grant| serde_json::to_value(grant).ok())),
+        );
+        check("keeping state", self.request.state, &|grants| grants.state, "state: true".to_owned());
+        missing
+    }
+}
+
+#[cfg(test)]
+mod tests;

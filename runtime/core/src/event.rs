@@ -1,0 +1,204 @@
+//! What arrives at the scheduler, and what it lets happen once its batch is durable.
+
+use std::sync::Arc;
+
+use crate::batch::Batch;
+use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
+use crate::invocation::{AttemptReport, CancelReason, Invocation};
+use crate::job::{Cursor, Job};
+use crate::plugin::Plugin;
+use crate::run::Run;
+use crate::spec::JobSpec;
+
+/// Everything that can arrive.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Time passed: whatever is due is dealt with.
+    Tick,
+    /// Somebody asks for something and waits for the reply.
+    Command {
+        /// Finds the one who waits.
+        ticket: Ticket,
+        /// What is asked.
+        command: Command,
+    },
+    /// An attempt is over.
+    AttemptFinished(Box<AttemptReport>),
+    /// The daemon is stopping: nothing starts from now on, and what is going is asked to end.
+    Shutdown,
+}
+
+/// Finds the one who waits for a reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct Ticket(pub u64);
+
+/// What can be asked.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Save a job. Its action has been checked against the plugin.
+    PutJob {
+        /// Whose.
+        namespace: Namespace,
+        /// What.
+        spec: Arc<JobSpec>,
+        /// What must be there.
+        expect: JobExpectation,
+    },
+    /// Delete a job. Its queued runs are cancelled; running ones are asked to stop.
+    DeleteJob {
+        /// Whose.
+        namespace: Namespace,
+        /// Which.
+        name: JobName,
+    },
+    /// Start a run now.
+    StartRun {
+        /// Whose.
+        namespace: Namespace,
+        /// Which job.
+        name: JobName,
+        /// Start even if a run of the job is going.
+        force: bool,
+    },
+    /// Stop a run.
+    CancelRun {
+        /// Which.
+        run: RunId,
+    },
+    /// Add a plugin, or replace the one of the same name.
+    PutPlugin {
+        /// What is known of it.
+        plugin: Arc<Plugin>,
+        /// The component's bytes.
+        wasm: Arc<[u8]>,
+    },
+    /// Forget a plugin that no job uses.
+    RemovePlugin {
+        /// Which.
+        name: PluginName,
+    },
+}
+
+/// What must be there for a job to be saved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum JobExpectation {
+    /// Nothing, or any revision.
+    Anything,
+    /// No job of this name.
+    Absent,
+    /// This revision.
+    Revision(u64),
+}
+
+impl JobExpectation {
+    /// Whether it holds of a job at revision `actual`; 0 if there is none.
+    #[must_use]
+    pub const fn holds(self, actual: u64) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Absent => actual == 0,
+            Self::Revision(revision) => actual == revision,
+        }
+    }
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// The job as it is now. `changed` is false if the specification was the same already.
+    Job {
+        /// The job.
+        job: Arc<Job>,
+        /// How far its schedule is.
+        cursor: Cursor,
+        /// Whether anything had to be written.
+        changed: bool,
+    },
+    /// The job is gone.
+    JobDeleted(JobId),
+    /// The run as it is now.
+    Run(Arc<Run>),
+    /// The plugin as it is now.
+    Plugin(Arc<Plugin>),
+    /// The plugin is gone.
+    PluginRemoved(Arc<Plugin>),
+    /// It could not be done.
+    Refused(Refusal),
+}
+
+/// Why a command could not be done. Nothing was changed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such job.
+    #[error("there is no job '{name}' in namespace '{namespace}'")]
+    NoJob {
+        /// Where it was looked for.
+        namespace: Namespace,
+        /// What was looked for.
+        name: JobName,
+    },
+    /// There is no such run, or it is over.
+    #[error("run {0} is not going: it is over or never was")]
+    NoActiveRun(RunId),
+    /// There is no such plugin.
+    #[error("there is no plugin '{0}'")]
+    NoPlugin(PluginName),
+    /// The job has another revision than expected, or is there already.
+    #[error("job '{name}' is at revision {actual}, not at the expected one: read it again and repeat the change")]
+    RevisionConflict {
+        /// The job.
+        name: JobName,
+        /// Its revision; 0 if there is none.
+        actual: u64,
+    },
+    /// Jobs use the plugin.
+    #[error("plugin '{name}' is used by {jobs} job(s), such as '{example}': delete or change them first")]
+    PluginInUse {
+        /// The plugin.
+        name: PluginName,
+        /// How many jobs.
+        jobs: usize,
+        /// One of them.
+        example: JobName,
+    },
+    /// The plugin came with Sandglass.
+    #[error("plugin '{0}' came with Sandglass and cannot be removed")]
+    BuiltIn(PluginName),
+    /// The daemon is stopping.
+    #[error("the daemon is stopping")]
+    Stopping,
+}
+
+/// What may happen once the batch is durable.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Make an attempt.
+    Start(Invocation),
+    /// Ask an attempt to stop, then kill it after its grace.
+    Cancel {
+        /// The run.
+        run: RunId,
+        /// The attempt.
+        attempt: u32,
+        /// Why.
+        reason: CancelReason,
+    },
+    /// Answer a command.
+    Reply {
+        /// Who waits.
+        ticket: Ticket,
+        /// The answer.
+        reply: Reply,
+    },
+    /// A run is over: those who follow it are told.
+    Ended(Arc<Run>),
+}
+
+/// What one event came to.
+#[derive(Clone, Debug, Default)]
+pub struct Step {
+    /// To be committed; may be empty.
+    pub batch: Batch,
+    /// Permitted once the batch is durable.
+    pub after: Vec<Effect>,
+}

@@ -1,0 +1,100 @@
+//! One attempt as it is handed to the host, and what the host answers. Plain data, so that the host can be this process
+//! or another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::capability::EffectiveGrants;
+use crate::id::{Digest, JobId, JobName, Namespace, PluginName, RunId};
+use crate::run::{AttemptEnd, Origin};
+use crate::spec::Limits;
+use crate::time::Timestamp;
+
+/// One attempt to be made.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The run.
+    pub run: RunId,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// Why the run exists.
+    pub origin: Origin,
+    /// The instant the run was due.
+    pub scheduled_at: Timestamp,
+    /// What is the same for every run of the job's revision.
+    pub work: Arc<Work>,
+}
+
+/// What is the same for every run of one revision of a job.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Work {
+    /// The job's owner.
+    pub namespace: Namespace,
+    /// The job.
+    pub job_id: JobId,
+    /// The job's name.
+    pub job: JobName,
+    /// The job's revision.
+    pub revision: u64,
+    /// The plugin's name.
+    pub plugin: PluginName,
+    /// The component to run.
+    pub digest: Digest,
+    /// The action's name.
+    pub action: String,
+    /// The action's parameters: JSON text.
+    pub params: String,
+    /// Environment variables for processes.
+    pub env: BTreeMap<String, String>,
+    /// Working directory for processes; none: a folder of the run's own.
+    pub working_dir: Option<String>,
+    /// How long the attempt may take.
+    pub timeout: Duration,
+    /// How long it has to end by itself once it is asked to stop.
+    pub grace: Duration,
+    /// What it may use.
+    pub limits: Limits,
+    /// What it may do.
+    pub grants: EffectiveGrants,
+}
+
+/// Why an attempt is asked to stop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum CancelReason {
+    /// Somebody cancelled the run.
+    User,
+    /// It took longer than it may.
+    Timeout,
+    /// The daemon is stopping.
+    Shutdown,
+}
+
+/// What the host answers, once for each invocation.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AttemptReport {
+    /// The run.
+    pub run: RunId,
+    /// The attempt.
+    pub attempt: u32,
+    /// When the guest took its first step, or would have.
+    pub started_at: Timestamp,
+    /// How it ended.
+    pub end: AttemptEnd,
+    /// What the guest returned, if it succeeded: JSON text.
+    pub result: Option<String>,
+    /// What the plugin says about trying again, if it failed.
+    pub advice: RetryAdvice,
+}
+
+/// What a plugin says about trying a failed attempt again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum RetryAdvice {
+    /// As the job says.
+    #[default]
+    ByJobPolicy,
+    /// It would fail again.
+    Never,
+    /// Not before this much time has passed.
+    After(Duration),
+}

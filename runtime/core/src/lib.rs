@@ -1,0 +1,30 @@
+//! The pure domain of Sandglass: what a job is, when it fires, what a run may do, and how a run moves from state to state.
+//!
+//! Nothing here does IO, waits, or reads a clock or a random source: the instant and the generator are arguments. In
+//! reading order:
+//!
+//! - [`time`], [`quantity`], [`id`]: instants, durations, sizes, names and identities;
+//! - [`spec`]: the job specification, one type for files, API and store;
+//! - [`schedule`]: when a trigger fires;
+//! - [`capability`]: what a plugin may ask of the host, and the rule that grants or refuses it;
+//! - [`plugin`]: what is known of an added plugin;
+//! - [`run`]: runs, attempts and the state machine;
+//! - [`output`]: what a run prints;
+//! - [`invocation`]: one attempt as it is handed to the host, and what comes back;
+//! - [`batch`]: what is committed; [`event`]: what arrives and what may follow a commit;
+//! - [`scheduler`]: the reducer that decides.
+
+pub mod batch;
+pub mod capability;
+pub mod event;
+pub mod id;
+pub mod invocation;
+pub mod job;
+pub mod output;
+pub mod plugin;
+pub mod quantity;
+pub mod run;
+pub mod schedule;
+pub mod scheduler;
+pub mod spec;
+pub mod time;

@@ -1,0 +1,190 @@
+//! What people and programs ask for.
+
+use std::sync::Arc;
+
+use super::start::Start;
+use super::{FIRES_PER_STEP, Moment, Scheduler, cancel_effect, plan};
+use crate::batch::Write;
+use crate::event::{Command, JobExpectation, Refusal, Reply, Step};
+use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
+use crate::invocation::CancelReason;
+use crate::job::{Cursor, Job};
+use crate::plugin::Plugin;
+use crate::run::{Ending, Origin, RunState};
+use crate::spec::JobSpec;
+use crate::time::Timestamp;
+
+impl Scheduler {
+    pub(super) fn command(&mut self, command: Command, moment: &mut Moment<'_>, step: &mut Step) -> Reply {
+        let done = if self.stopping {
+            Err(Refusal::Stopping)
+        } else {
+            match command {
+                Command::PutJob { namespace, spec, expect } => self.put_job(namespace, spec, expect, moment, step),
+                Command::DeleteJob { namespace, name } => self.delete_job(namespace, name, moment.now, step),
+                Command::StartRun { namespace, name, force } => self.start_run(namespace, name, force, moment, step),
+                Command::CancelRun { run } => self.cancel_run(run, moment.now, step),
+                Command::PutPlugin { plugin, wasm } => self.put_plugin(plugin, wasm, step),
+                Command::RemovePlugin { name } => self.remove_plugin(&name, step),
+            }
+        };
+        done.unwrap_or_else(Reply::Refused)
+    }
+
+    fn put_job(
+        &mut self,
+        namespace: Namespace,
+        spec: Arc<JobSpec>,
+        expect: JobExpectation,
+        moment: &mut Moment<'_>,
+        step: &mut Step,
+    ) -> Result<Reply, Refusal> {
+        let plugin = self.plugins.get(&spec.action.uses.plugin);
+        if !plugin.is_some_and(|plugin| plan::serves(plugin, &spec)) {
+            return Err(Refusal::NoPlugin(spec.action.uses.plugin.clone()));
+        }
+        let key = (namespace.clone(), spec.name.clone());
+        let now = moment.now;
+        let id = self.names.get(&key).copied();
+        if let Some(id) = id.filter(|id| !self.jobs[id].job.spec.same_schedule(&spec)) {
+            // The new schedule would not know the old one's fires.
+            self.overdue_fires(id, FIRES_PER_STEP, now, step);
+        }
+        let old = id.map(|id| &self.jobs[&id]);
+        let actual = old.map_or(0, |entry| entry.job.revision);
+        if !expect.holds(actual) {
+            return Err(Refusal::RevisionConflict { name: spec.name.clone(), actual });
+        }
+        if let Some(entry) = old.filter(|entry| entry.job.spec == spec) {
+            return Ok(Reply::Job { job: Arc::clone(&entry.job), cursor: entry.cursor, changed: false });
+        }
+        // An unchanged schedule keeps its anchor and its next fire; a changed one counts strictly from now, or from the
+        // last fire if the clock was set back: no instant fires twice.
+        let kept = old.filter(|entry| entry.job.spec.same_schedule(&spec));
+        let job = Arc::new(Job {
+            id: old.map_or_else(|| JobId::random(now, moment.rng), |entry| entry.job.id),
+            namespace,
+            revision: actual + 1,
+            created_at: old.map_or(now, |entry| entry.job.created_at),
+            updated_at: now,
+            scheduled_since: kept.map_or(now, |entry| entry.job.scheduled_since),
+            spec,
+        });
+        let from = old.map_or(now, |entry| now.max(entry.cursor.done_until));
+        let kept = kept.map(|entry| (entry.cursor, entry.wake_at));
+        let active = old.map_or(0, |entry| entry.active);
+        let mut entry = self.entry(Arc::clone(&job), Cursor::default(), active);
+        let next = entry.next_after(from).map(|(at, _)| at);
+        (entry.cursor, entry.wake_at) = kept.unwrap_or((Cursor { done_until: from, next_fire_at: next }, next));
+        let cursor = entry.cursor;
+        self.jobs.insert(job.id, entry);
+        self.names.insert(key, job.id);
+        step.batch.writes.push(Write::PutJob(Arc::clone(&job)));
+        if kept.is_none() {
+            self.set_cursor(job.id, cursor, now, step);
+        }
+        Ok(Reply::Job { job, cursor, changed: true })
+    }
+
+    fn delete_job(
+        &mut self,
+        namespace: Namespace,
+        name: JobName,
+        now: Timestamp,
+        step: &mut Step,
+    ) -> Result<Reply, Refusal> {
+        let id = self.job_named(&namespace, &name)?;
+        let mut runs: Vec<RunId> =
+            self.active.values().filter(|active| active.run.job_id == id).map(|active| active.run.id).collect();
+        runs.sort_unstable();
+        for run in runs {
+            self.stop_run(run, now, step);
+        }
+        let entry = self.jobs.remove(&id).expect("names point to jobs that are there");
+        self.names.remove(&(namespace, name));
+        step.batch.writes.push(Write::DeleteJob { id, revision: entry.job.revision });
+        Ok(Reply::JobDeleted(id))
+    }
+
+    fn start_run(
+        &mut self,
+        namespace: Namespace,
+        name: JobName,
+        force: bool,
+        moment: &mut Moment<'_>,
+        step: &mut Step,
+    ) -> Result<Reply, Refusal> {
+        let job = self.job_named(&namespace, &name)?;
+        let now = moment.now;
+        let id = RunId::random(now, moment.rng);
+        let start = Start { id, origin: Origin::Manual, trigger: None, scheduled_at: now, force };
+        Ok(Reply::Run(self.start(job, start, now, step)))
+    }
+
+    fn cancel_run(&mut self, id: RunId, now: Timestamp, step: &mut Step) -> Result<Reply, Refusal> {
+        let active = self.active.get(&id).ok_or(Refusal::NoActiveRun(id))?;
+        let before = Arc::clone(&active.run);
+        self.stop_run(id, now, step);
+        // A running run goes on until its attempt has ended; any other is over now.
+        Ok(Reply::Run(self.active.get(&id).map_or_else(
+            || match step.batch.writes.last() {
+                Some(Write::UpdateRun(run)) if run.id == id => Arc::clone(run),
+                _ => before,
+            },
+            |active| Arc::clone(&active.run),
+        )))
+    }
+
+    /// Ends an active run that is not running, or asks a running one to stop.
+    fn stop_run(&mut self, id: RunId, now: Timestamp, step: &mut Step) {
+        let active = self.active.get_mut(&id).expect("only active runs are stopped");
+        if active.run.state == RunState::Running {
+            active.cancelled = true;
+            step.after.push(cancel_effect(&active.run, CancelReason::User));
+        } else {
+            self.advance(id, RunState::Ended { ending: Ending::Cancelled, at: now }, step);
+        }
+    }
+
+    fn put_plugin(&mut self, plugin: Arc<Plugin>, wasm: Arc<[u8]>, step: &mut Step) -> Result<Reply, Refusal> {
+        let name = plugin.manifest.name.clone();
+        if let Some(old) = self.plugins.get(&name) {
+            if old.built_in && !plugin.built_in {
+                return Err(Refusal::BuiltIn(name));
+            }
+            let unserved: Vec<_> = self.jobs_using(&name).filter(|job| !plan::serves(&plugin, &job.spec)).collect();
+            if let Some(example) = unserved.first() {
+                let (jobs, example) = (unserved.len(), example.spec.name.clone());
+                return Err(Refusal::PluginInUse { name: name.clone(), jobs, example });
+            }
+        }
+        step.batch.writes.push(Write::PutPlugin { plugin: Arc::clone(&plugin), wasm });
+        self.plugins.insert(name.clone(), Arc::clone(&plugin));
+        self.replan(&name);
+        Ok(Reply::Plugin(plugin))
+    }
+
+    fn remove_plugin(&mut self, name: &PluginName, step: &mut Step) -> Result<Reply, Refusal> {
+        let plugin = self.plugins.get(name).ok_or_else(|| Refusal::NoPlugin(name.clone()))?;
+        if plugin.built_in {
+            return Err(Refusal::BuiltIn(name.clone()));
+        }
+        let users: Vec<_> = self.jobs_using(name).collect();
+        if let Some(example) = users.first() {
+            let example = example.spec.name.clone();
+            return Err(Refusal::PluginInUse { name: name.clone(), jobs: users.len(), example });
+        }
+        step.batch.writes.push(Write::RemovePlugin { name: name.clone(), digest: plugin.digest });
+        Ok(Reply::PluginRemoved(self.plugins.remove(name).expect("looked up above")))
+    }
+
+    fn jobs_using<'a>(&'a self, name: &'a PluginName) -> impl Iterator<Item = &'a Arc<Job>> {
+        self.jobs.values().map(|entry| &entry.job).filter(move |job| job.spec.action.uses.plugin == *name)
+    }
+
+    fn job_named(&self, namespace: &Namespace, name: &JobName) -> Result<JobId, Refusal> {
+        let key = (namespace.clone(), name.clone());
+        let no_job = || Refusal::NoJob { namespace: namespace.clone(), name: name.clone() };
+        self.names.get(&key).copied().ok_or_else(no_job)
+    }
+}

@@ -1,0 +1,96 @@
+//! The scheduler's memory made anew from the store: at start, and after a commit that failed.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{Active, Moment, Options, Scheduler};
+use crate::event::Step;
+use crate::id::RunId;
+use crate::job::{Cursor, Job};
+use crate::plugin::Plugin;
+use crate::run::{Run, RunState};
+
+/// What the store holds that decisions need.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// All jobs with their cursors.
+    pub jobs: Vec<(Arc<Job>, Cursor)>,
+    /// All plugins.
+    pub plugins: Vec<Arc<Plugin>>,
+    /// All runs that are not over.
+    pub active: Vec<Arc<Run>>,
+}
+
+impl Scheduler {
+    /// Rebuilds the scheduler from `snapshot`. `going` are the attempts that this process itself still has under way;
+    /// any other run that the store calls running was interrupted, and the step says what becomes of it. While `stopping`,
+    /// nothing starts.
+    pub fn load(
+        snapshot: Snapshot,
+        options: Options,
+        going: &HashSet<RunId>,
+        stopping: bool,
+        moment: &mut Moment<'_>,
+    ) -> (Self, Step) {
+        let mut scheduler = Self {
+            options,
+            jobs: HashMap::with_capacity(snapshot.jobs.len()),
+            names: HashMap::with_capacity(snapshot.jobs.len()),
+            plugins: HashMap::new(),
+            due: BinaryHeap::with_capacity(snapshot.jobs.len()),
+            retries: BTreeSet::new(),
+            queue: BTreeSet::new(),
+            active: HashMap::new(),
+            running: 0,
+            stopping,
+        };
+        for plugin in snapshot.plugins {
+            scheduler.plugins.insert(plugin.manifest.name.clone(), plugin);
+        }
+        for (job, cursor) in snapshot.jobs {
+            scheduler.adopt_job(job, cursor);
+        }
+        let mut step = Step::default();
+        let mut interrupted = Vec::new();
+        for run in snapshot.active {
+            if run.state == RunState::Running && !going.contains(&run.id) {
+                interrupted.push(Arc::clone(&run));
+            }
+            scheduler.adopt_run(run);
+        }
+        for run in interrupted {
+            scheduler.interrupt(&run, moment, &mut step);
+        }
+        scheduler.fill(moment.now, &mut step);
+        scheduler.drop_stale_fires();
+        (scheduler, step)
+    }
+
+    /// The next fire is asked for anew: the time zones' rules or the daemon's own zone may have changed meanwhile.
+    fn adopt_job(&mut self, job: Arc<Job>, cursor: Cursor) {
+        self.names.insert((job.namespace.clone(), job.spec.name.clone()), job.id);
+        let mut entry = self.entry(Arc::clone(&job), cursor, 0);
+        entry.cursor.next_fire_at = entry.next_after(cursor.done_until).map(|(at, _)| at);
+        entry.wake_at = entry.cursor.next_fire_at;
+        if let Some(at) = entry.wake_at {
+            self.due.push(Reverse((at, job.id)));
+        }
+        self.jobs.insert(job.id, entry);
+    }
+
+    fn adopt_run(&mut self, run: Arc<Run>) {
+        let entry = self.jobs.get_mut(&run.job_id);
+        let priority = entry.as_ref().map_or(5, |entry| entry.job.spec.priority);
+        if let Some(entry) = entry {
+            entry.active += 1;
+        }
+        match run.state {
+            RunState::Queued => _ = self.queue.insert((Reverse(priority), run.scheduled_at, run.id)),
+            RunState::Running => self.running += 1,
+            RunState::RetryWait { until } => _ = self.retries.insert((until, run.id)),
+            RunState::Ended { .. } => return,
+        }
+        self.active.insert(run.id, Active { run, priority, cancelled: false });
+    }
+}

@@ -1,0 +1,220 @@
+//! The reducer: every event goes through [`Scheduler::handle`], which decides and does nothing.
+//!
+//! What it decides is a [`Step`]: a batch to commit, and effects that are permitted once the batch is durable. The
+//! scheduler's memory is a cache of the store: it runs ahead of it by the batches that are on their way, and after a
+//! failed commit or a restart it is rebuilt with [`Scheduler::load`].
+
+mod command;
+mod finish;
+mod fire;
+mod load;
+mod plan;
+mod start;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use load::Snapshot;
+
+use crate::batch::Write;
+use crate::capability::Grants;
+use crate::event::{Effect, Event, Step};
+use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
+use crate::invocation::{CancelReason, Work};
+use crate::job::{Cursor, Job};
+use crate::plugin::Plugin;
+use crate::run::{Run, RunState};
+use crate::schedule::Schedule;
+use crate::spec::TimeZone;
+use crate::time::Timestamp;
+
+/// A fire that is dealt with later than this after its instant counts as late: it is a catch-up, not a punctual fire.
+pub const LATE_AFTER: Duration = Duration::from_secs(5);
+
+/// The most fires dealt with in one step, so that a long absence does not become one huge commit.
+const FIRES_PER_STEP: usize = 512;
+
+/// What the operator configures.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The zone of jobs that name none.
+    pub timezone: TimeZone,
+    /// How many attempts may go at once.
+    pub max_running: u32,
+    /// What any run may do at most.
+    pub ceiling: Grants,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { timezone: TimeZone::UTC, max_running: 256, ceiling: Grants::everything() }
+    }
+}
+
+/// The instant of an event and the randomness for it, passed in so that a seed decides everything.
+pub struct Moment<'a> {
+    /// The instant.
+    pub now: Timestamp,
+    /// The generator.
+    pub rng: &'a mut fastrand::Rng,
+}
+
+/// Decides what happens, event by event.
+pub struct Scheduler {
+    options: Options,
+    jobs: HashMap<JobId, Entry>,
+    names: HashMap<(Namespace, JobName), JobId>,
+    plugins: HashMap<PluginName, Arc<Plugin>>,
+    /// When jobs want to be looked at, soonest first. An entry whose job wants another instant by now is stale.
+    due: BinaryHeap<Reverse<(Timestamp, JobId)>>,
+    /// Runs in `retry_wait`, soonest first.
+    retries: BTreeSet<(Timestamp, RunId)>,
+    /// Runs in `queued`, in the order in which they start.
+    queue: BTreeSet<Place>,
+    /// Every run that is not over.
+    active: HashMap<RunId, Active>,
+    running: u32,
+    stopping: bool,
+}
+
+/// A job with what follows from it.
+struct Entry {
+    job: Arc<Job>,
+    cursor: Cursor,
+    /// When the job is to be looked at: at its next fire. A fire that is overdue waits behind everything that came due
+    /// before it was looked at, so that one job's backlog does not hold up the punctual fires of others.
+    wake_at: Option<Timestamp>,
+    schedules: Vec<Schedule>,
+    /// None only if the store has lost the plugin; runs of such a job fail and say so.
+    work: Option<Arc<Work>>,
+    /// Runs of the job that are not over.
+    active: u32,
+}
+
+/// A run that is not over.
+struct Active {
+    run: Arc<Run>,
+    priority: u8,
+    cancelled: bool,
+}
+
+/// A place in the queue: higher priority first, then the earlier scheduled instant.
+type Place = (Reverse<u8>, Timestamp, RunId);
+
+impl Scheduler {
+    /// When [`Event::Tick`] should come at the latest.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        if self.stopping {
+            return None;
+        }
+        let fire = self.due.peek().map(|Reverse((at, _))| *at);
+        let retry = self.retries.first().map(|(at, _)| *at);
+        fire.into_iter().chain(retry).min()
+    }
+
+    /// Decides what `event` comes to at `moment`.
+    pub fn handle(&mut self, event: Event, moment: &mut Moment<'_>) -> Step {
+        let mut step = Step::default();
+        match event {
+            Event::Tick => self.tick(moment, &mut step),
+            Event::Command { ticket, command } => {
+                let reply = self.command(command, moment, &mut step);
+                step.after.push(Effect::Reply { ticket, reply });
+            }
+            Event::AttemptFinished(report) => self.attempt_finished(*report, moment, &mut step),
+            Event::Shutdown => self.shutdown(&mut step),
+        }
+        self.fill(moment.now, &mut step);
+        self.drop_stale_fires();
+        step
+    }
+
+    /// Attempts that are going.
+    #[must_use]
+    pub fn running(&self) -> u32 {
+        self.running
+    }
+
+    /// Runs that are not over: queued, waiting or running.
+    #[must_use]
+    pub fn active(&self) -> usize {
+        self.active.len()
+    }
+
+    /// The plugin of this name.
+    #[must_use]
+    pub fn plugin(&self, name: &PluginName) -> Option<&Arc<Plugin>> {
+        self.plugins.get(name)
+    }
+
+    fn tick(&mut self, moment: &mut Moment<'_>, step: &mut Step) {
+        if self.stopping {
+            return;
+        }
+        self.due_fires(moment.now, step);
+        self.due_retries(moment.now, step);
+    }
+
+    fn shutdown(&mut self, step: &mut Step) {
+        self.stopping = true;
+        for active in self.active.values() {
+            if active.run.state == RunState::Running {
+                step.after.push(cancel_effect(&active.run, CancelReason::Shutdown));
+            }
+        }
+    }
+
+    /// Moves an active run to `next`, writes it, and drops it from memory if that is the end of it.
+    fn advance(&mut self, id: RunId, next: RunState, step: &mut Step) {
+        self.change(id, next, |_| (), step);
+    }
+
+    /// As [`Scheduler::advance`], with another change to the run in the same write.
+    fn change(&mut self, id: RunId, next: RunState, edit: impl FnOnce(&mut Run), step: &mut Step) {
+        let active = self.active.get_mut(&id).expect("only active runs are changed");
+        let before = active.run.state;
+        let run = Arc::make_mut(&mut active.run);
+        edit(run);
+        run.transition(next).expect("the reducer only makes documented transitions");
+        let place = (Reverse(active.priority), run.scheduled_at, id);
+        let run = Arc::clone(&active.run);
+        match before {
+            RunState::Queued => _ = self.queue.remove(&place),
+            RunState::Running => self.running -= 1,
+            RunState::RetryWait { until } => _ = self.retries.remove(&(until, id)),
+            RunState::Ended { .. } => {}
+        }
+        match next {
+            RunState::Queued => _ = self.queue.insert(place),
+            RunState::Running => self.running += 1,
+            RunState::RetryWait { until } => _ = self.retries.insert((until, id)),
+            RunState::Ended { .. } => {
+                self.active.remove(&id);
+                if let Some(entry) = self.jobs.get_mut(&run.job_id) {
+                    entry.active -= 1;
+                }
+                step.after.push(Effect::Ended(Arc::clone(&run)));
+            }
+        }
+        step.batch.writes.push(Write::UpdateRun(run));
+    }
+
+    fn drop_stale_fires(&mut self) {
+        while let Some(Reverse((at, id))) = self.due.peek() {
+            if self.jobs.get(id).is_some_and(|entry| entry.wake_at == Some(*at)) {
+                return;
+            }
+            self.due.pop();
+        }
+    }
+}
+
+fn cancel_effect(run: &Run, reason: CancelReason) -> Effect {
+    let attempt = run.attempts.last().map_or(1, |attempt| attempt.number);
+    Effect::Cancel { run: run.id, attempt, reason }
+}

@@ -1,0 +1,87 @@
+//! What follows from a saved job: its schedules, and the work that every run of it does.
+
+use std::sync::Arc;
+
+use super::{Entry, Options, Scheduler};
+use crate::capability::EffectiveGrants;
+use crate::id::PluginName;
+use crate::invocation::Work;
+use crate::job::{Cursor, Job};
+use crate::plugin::Plugin;
+use crate::schedule::Schedule;
+use crate::spec::JobSpec;
+use crate::time::Timestamp;
+
+/// The grants that a run of `spec` has with `plugin` under `options`.
+#[must_use]
+pub(super) fn effective_grants(spec: &JobSpec, plugin: &Plugin, options: &Options) -> EffectiveGrants {
+    EffectiveGrants {
+        request: plugin.manifest.capabilities.clone(),
+        ceiling: options.ceiling.clone(),
+        plugin: plugin.granted.clone(),
+        job: spec.grants.clone(),
+    }
+}
+
+/// Whether `plugin` is what `spec` names: the version, if it names one, and the action.
+pub(super) fn serves(plugin: &Plugin, spec: &JobSpec) -> bool {
+    let uses = &spec.action.uses;
+    let version = uses.version.as_ref().is_none_or(|version| *version == plugin.manifest.version);
+    version && plugin.action(uses.action.as_deref()).is_some()
+}
+
+fn work(job: &Job, plugin: &Plugin, options: &Options) -> Option<Work> {
+    let spec = &job.spec;
+    if !serves(plugin, spec) {
+        return None;
+    }
+    let action = plugin.action(spec.action.uses.action.as_deref())?;
+    Some(Work {
+        namespace: job.namespace.clone(),
+        job_id: job.id,
+        job: spec.name.clone(),
+        revision: job.revision,
+        plugin: plugin.manifest.name.clone(),
+        digest: plugin.digest,
+        action: action.name.clone(),
+        params: serde_json::to_string(&spec.action.with).expect("a JSON object is always writable"),
+        env: spec.env.clone(),
+        working_dir: spec.working_dir.clone(),
+        timeout: spec.timeout.get(),
+        grace: spec.grace.get(),
+        limits: spec.limits,
+        grants: effective_grants(spec, plugin, options),
+    })
+}
+
+/// The schedules of `job`, in the order of its triggers.
+fn schedules(job: &Job, options: &Options) -> Vec<Schedule> {
+    let zone = job.spec.timezone.unwrap_or(options.timezone).0;
+    job.spec.triggers.iter().map(|trigger| Schedule::new(trigger, zone, job.scheduled_since)).collect()
+}
+
+impl Entry {
+    /// The least fire of any trigger strictly after `at`, with the trigger's place in the list.
+    pub(super) fn next_after(&self, at: Timestamp) -> Option<(Timestamp, u16)> {
+        let fires = self.schedules.iter().zip(0u16..).filter_map(|(schedule, n)| Some((schedule.next_after(at)?, n)));
+        fires.min()
+    }
+}
+
+impl Scheduler {
+    /// Makes the entry of `job`, whose schedule is worked off as far as `cursor` says.
+    pub(super) fn entry(&self, job: Arc<Job>, cursor: Cursor, active: u32) -> Entry {
+        let schedules = schedules(&job, &self.options);
+        let plugin = self.plugins.get(&job.spec.action.uses.plugin);
+        let work = plugin.and_then(|plugin| work(&job, plugin, &self.options)).map(Arc::new);
+        Entry { job, cursor, wake_at: None, schedules, work, active }
+    }
+
+    /// Makes the work of all jobs that use `plugin` anew.
+    pub(super) fn replan(&mut self, name: &PluginName) {
+        let Some(plugin) = self.plugins.get(name) else { return };
+        for entry in self.jobs.values_mut().filter(|entry| entry.job.spec.action.uses.plugin == *name) {
+            entry.work = work(&entry.job, plugin, &self.options).map(Arc::new);
+        }
+    }
+}

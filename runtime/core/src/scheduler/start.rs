@@ -1,0 +1,158 @@
+//! From a fire or a manual start to a run, and from the queue to an attempt.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use super::{Active, Scheduler};
+use crate::batch::Write;
+use crate::event::{Effect, Step};
+use crate::id::{JobId, RunId};
+use crate::invocation::Invocation;
+use crate::run::{
+    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, Origin, Run, RunState, SkipReason, Usage,
+};
+use crate::spec::Overlap;
+use crate::time::Timestamp;
+
+/// A start that is wanted, before it is known whether it becomes a run.
+pub(super) struct Start {
+    pub(super) id: RunId,
+    pub(super) origin: Origin,
+    pub(super) trigger: Option<u16>,
+    pub(super) scheduled_at: Timestamp,
+    /// Passes the overlap gate whatever is going.
+    pub(super) force: bool,
+}
+
+impl Scheduler {
+    /// Takes a start through the gate: it becomes a running run, a queued one, or a record of why it was skipped.
+    pub(super) fn start(&mut self, job: JobId, start: Start, now: Timestamp, step: &mut Step) -> Arc<Run> {
+        let entry = self.jobs.get(&job).expect("starts are made for jobs that are there");
+        if !start.force && entry.active > 0 && entry.job.spec.overlap == Overlap::Skip {
+            return self.skip(job, &start, SkipReason::Overlap, now, step);
+        }
+        let priority = entry.job.spec.priority;
+        let has_place = self.has_place() && self.queue.is_empty();
+        let mut run = self.new_run(job, &start, RunState::Queued, now);
+        if has_place {
+            begin_attempt(&mut run, now);
+        }
+        let run = Arc::new(run);
+        let entry = self.jobs.get_mut(&job).expect("looked up above");
+        entry.active += 1;
+        let id = run.id;
+        self.active.insert(id, Active { run: Arc::clone(&run), priority, cancelled: false });
+        step.batch.writes.push(Write::InsertRun(Arc::clone(&run)));
+        if has_place {
+            self.running += 1;
+            self.invoke(&run, now, step);
+        } else {
+            self.queue.insert((Reverse(priority), run.scheduled_at, id));
+        }
+        run
+    }
+
+    /// Records that a start came to nothing.
+    pub(super) fn skip(
+        &mut self,
+        job: JobId,
+        start: &Start,
+        reason: SkipReason,
+        now: Timestamp,
+        step: &mut Step,
+    ) -> Arc<Run> {
+        let state = RunState::Ended { ending: Ending::Skipped(reason), at: now };
+        let run = Arc::new(self.new_run(job, start, state, now));
+        step.batch.writes.push(Write::InsertRun(Arc::clone(&run)));
+        step.after.push(Effect::Ended(Arc::clone(&run)));
+        run
+    }
+
+    fn new_run(&self, job: JobId, start: &Start, state: RunState, now: Timestamp) -> Run {
+        let job = &self.jobs[&job].job;
+        Run {
+            id: start.id,
+            version: 1,
+            namespace: job.namespace.clone(),
+            job_id: job.id,
+            job: job.spec.name.clone(),
+            revision: job.revision,
+            origin: start.origin,
+            trigger: start.trigger,
+            scheduled_at: start.scheduled_at,
+            queued_at: now,
+            state,
+            attempts: Vec::new(),
+            result: None,
+        }
+    }
+
+    /// Gives free places to queued runs, in order.
+    pub(super) fn fill(&mut self, now: Timestamp, step: &mut Step) {
+        while self.has_place() {
+            let Some((_, _, id)) = self.queue.first().copied() else { return };
+            let job = self.jobs.get(&self.active[&id].run.job_id);
+            let revision = job.map(|entry| entry.job.revision);
+            let begin = |run: &mut Run| {
+                add_attempt(run, now);
+                // The job may have been changed while the run waited: the attempt does what it is now.
+                run.revision = revision.unwrap_or(run.revision);
+            };
+            self.change(id, RunState::Running, begin, step);
+            let run = Arc::clone(&self.active[&id].run);
+            self.invoke(&run, now, step);
+        }
+    }
+
+    fn has_place(&self) -> bool {
+        !self.stopping && self.running < self.options.max_running
+    }
+
+    /// Lets the run's attempt start once this step is durable.
+    fn invoke(&mut self, run: &Arc<Run>, now: Timestamp, step: &mut Step) {
+        let work = self.jobs.get(&run.job_id).and_then(|entry| entry.work.clone());
+        let Some(work) = work else {
+            self.fail_unstartable(run.id, now, step);
+            return;
+        };
+        let attempt = run.attempts.last().map_or(1, |attempt| attempt.number);
+        step.after.push(Effect::Start(Invocation {
+            run: run.id,
+            attempt,
+            origin: run.origin,
+            scheduled_at: run.scheduled_at,
+            work,
+        }));
+    }
+
+    fn fail_unstartable(&mut self, id: RunId, now: Timestamp, step: &mut Step) {
+        let error = AttemptError {
+            class: ErrorClass::Lost,
+            code: "no-plugin".to_owned(),
+            message:
+                "the job's plugin, or the version or action of it that the job names, is not there any more: add it \
+                      again, or let the job use another"
+                    .to_owned(),
+        };
+        let end = AttemptEnd {
+            finished_at: now,
+            outcome: AttemptOutcome::Failed,
+            error: Some(error),
+            exit_code: None,
+            usage: Usage::default(),
+        };
+        let ended = RunState::Ended { ending: Ending::Failed, at: now };
+        self.change(id, ended, |run| run.attempts.last_mut().expect("it was just begun").end = Some(end), step);
+    }
+}
+
+/// Makes a run that is not yet stored, and so in no state that anybody knows, a running one.
+fn begin_attempt(run: &mut Run, now: Timestamp) {
+    add_attempt(run, now);
+    run.state = RunState::Running;
+}
+
+fn add_attempt(run: &mut Run, now: Timestamp) {
+    let number = run.attempts.last().map_or(1, |attempt| attempt.number + 1);
+    run.attempts.push(Attempt { number, started_at: now, end: None });
+}
