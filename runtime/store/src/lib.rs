@@ -1,0 +1,28 @@
+//! What Sandglass keeps: the contract of a store, the store on redb, and the suite that any store must pass.
+//!
+//! A store compares and writes; it never decides. In reading order:
+//!
+//! - [`contract`]: the [`Store`] trait and the two traits it consists of, [`Reader`] and [`OutputStore`];
+//! - [`records`], [`query`], [`error`]: what goes in and out;
+//! - [`committer`]: the one thread that groups commits, so that many runs share one fsync;
+//! - [`output`]: what runs print, in bounded segment files beside the database;
+//! - [`redb`]: the store on redb;
+//! - `conformance`: what every store must do, as tests (feature `conformance`).
+
+pub mod committer;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod contract;
+pub mod error;
+pub mod output;
+pub mod query;
+pub mod records;
+pub mod redb;
+
+pub use self::output::{OutputPage, OutputPosition};
+pub use self::redb::{RedbOptions, RedbStore};
+pub use committer::{CommitError, Committed, Committer, FailureEpoch, Stopped};
+pub use contract::{OutputStore, Reader, Store};
+pub use error::{Conflict, ConflictKind, StoreError};
+pub use query::{JobPosition, Order, Page, RunQuery};
+pub use records::{Prune, Pruned, RunCounts, Snapshot, StateEntry, Stats, StoredJob};

@@ -1,0 +1,226 @@
+//! Applying batches: compare, write, and take a batch back as a whole if a comparison fails.
+
+use redb::WriteTransaction;
+use sandglass_core::batch::{Batch, Write};
+use sandglass_core::id::{JobId, PluginName, RunId};
+use sandglass_core::job::{Cursor, Job};
+use sandglass_core::plugin::Plugin;
+use sandglass_core::run::{Run, StateName};
+use sandglass_core::time::Timestamp;
+
+use super::rows;
+use super::run_row;
+use super::tables::{COMPONENT_PIECE, Table, by_job_key, by_state_key, job_key, piece_key, run_key};
+use super::writing::Writing;
+use crate::error::{Conflict, ConflictKind, StoreError};
+
+/// Why a write was not made: a comparison failed, or the store did.
+enum Refused {
+    Conflict(ConflictKind),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<ConflictKind> for Refused {
+    fn from(kind: ConflictKind) -> Self {
+        Self::Conflict(kind)
+    }
+}
+
+/// Applies `batches` in order, each as a whole or not at all, and says whether anything was written.
+pub(super) fn apply_all(
+    txn: &WriteTransaction,
+    batches: &[Batch],
+    now: Timestamp,
+) -> Result<(Vec<Result<(), Conflict>>, bool), StoreError> {
+    let mut writing = Writing::new(txn)?;
+    let mut answers = Vec::with_capacity(batches.len());
+    let mut wrote = false;
+    for batch in batches {
+        let answer = apply(&mut writing, batch, now)?;
+        wrote |= answer.is_ok() && !batch.is_empty();
+        answers.push(answer);
+    }
+    writing.finish()?;
+    Ok((answers, wrote))
+}
+
+fn apply(writing: &mut Writing<'_>, batch: &Batch, now: Timestamp) -> Result<Result<(), Conflict>, StoreError> {
+    // A write compares before it writes, so a batch of one has nothing to take back.
+    writing.begin_batch(batch.writes.len() > 1);
+    for (place, write) in batch.writes.iter().enumerate() {
+        match apply_write(writing, write, now) {
+            Ok(()) => {}
+            Err(Refused::Store(error)) => return Err(error),
+            Err(Refused::Conflict(kind)) => {
+                writing.take_back()?;
+                return Ok(Err(Conflict { write: place, kind }));
+            }
+        }
+    }
+    Ok(Ok(()))
+}
+
+fn apply_write(writing: &mut Writing<'_>, write: &Write, now: Timestamp) -> Result<(), Refused> {
+    match write {
+        Write::InsertRun(run) => insert_run(writing, run),
+        Write::UpdateRun(run) => update_run(writing, run),
+        Write::PutJob(job) => put_job(writing, job),
+        Write::DeleteJob { id, revision } => delete_job(writing, *id, *revision),
+        Write::PutCursor { job, cursor } => put_cursor(writing, *job, cursor),
+        Write::PutPlugin { plugin, wasm } => Ok(put_plugin(writing, plugin, wasm)?),
+        Write::RemovePlugin { name, digest } => remove_plugin(writing, name, digest),
+        Write::PutState { job, key, value, expect, expires_at } => {
+            let entry = (value.clone(), *expires_at);
+            super::state::put(writing, *job, key, entry, *expect, now).map_err(Refused::from_state)
+        }
+        Write::DeleteState { job, key, expect } => {
+            super::state::delete(writing, *job, key, *expect, now).map_err(Refused::from_state)
+        }
+    }
+}
+
+impl Refused {
+    fn from_state(error: super::state::Refused) -> Self {
+        match error {
+            Ok(kind) => Self::Conflict(kind),
+            Err(error) => Self::Store(error),
+        }
+    }
+}
+
+fn insert_run(writing: &mut Writing<'_>, run: &Run) -> Result<(), Refused> {
+    let key = run_key(run.id);
+    if writing.has(Table::Active, &key)? || writing.has(Table::Ended, &key)? {
+        return Err(ConflictKind::RunExists(run.id).into());
+    }
+    Ok(put_run(writing, run)?)
+}
+
+fn update_run(writing: &mut Writing<'_>, run: &Run) -> Result<(), Refused> {
+    let key = run_key(run.id);
+    let head = writing.get(Table::Active, &key, |row| run_row::head(row).map(|head| (head.version, head.state)))?;
+    let Some((version, state)) = head else {
+        let ended = writing.has(Table::Ended, &key)?;
+        return Err(if ended { ConflictKind::RunEnded(run.id) } else { version_conflict(run, None) }.into());
+    };
+    if version.checked_add(1) != Some(run.version) {
+        return Err(version_conflict(run, Some(version)).into());
+    }
+    writing.counts.subtract(state);
+    if run.state.name().is_terminal() {
+        writing.remove(Table::Active, &key)?;
+    }
+    Ok(put_run(writing, run)?)
+}
+
+fn version_conflict(run: &Run, found: Option<u32>) -> ConflictKind {
+    ConflictKind::RunVersion { run: run.id, expected: run.version.saturating_sub(1), found }
+}
+
+fn put_run(writing: &mut Writing<'_>, run: &Run) -> Result<(), StoreError> {
+    let key = run_key(run.id);
+    let state = run.state.name();
+    let row = run_row::encode(run);
+    writing.counts.add(state);
+    if !state.is_terminal() {
+        return writing.put(Table::Active, &key, &row);
+    }
+    writing.put(Table::Ended, &key, &row)?;
+    writing.put(Table::EndedByJob, &by_job_key(run.job_id, state, run.id), &[])?;
+    writing.put(Table::EndedByState, &by_state_key(state, run.id), &[])
+}
+
+/// Removes a run that is over; says whether there was one.
+pub(super) fn remove_ended(writing: &mut Writing<'_>, id: RunId) -> Result<bool, StoreError> {
+    let key = run_key(id);
+    let head: Option<(JobId, StateName)> =
+        writing.get(Table::Ended, &key, |row| run_row::head(row).map(|head| (head.job, head.state)))?;
+    let Some((job, state)) = head else { return Ok(false) };
+    writing.counts.subtract(state);
+    writing.remove(Table::Ended, &key)?;
+    writing.remove(Table::EndedByJob, &by_job_key(job, state, id))?;
+    writing.remove(Table::EndedByState, &by_state_key(state, id))?;
+    Ok(true)
+}
+
+fn put_job(writing: &mut Writing<'_>, job: &Job) -> Result<(), Refused> {
+    let key = job_key(job.id);
+    let before = writing.get(Table::Jobs, &key, |row| rows::decode_job(job.id, row))?;
+    let found = before.as_ref().map(|job| job.revision);
+    let expected = job.revision.saturating_sub(1);
+    if found.unwrap_or(0) != expected || job.revision == 0 {
+        return Err(ConflictKind::JobRevision { job: job.id, expected, found }.into());
+    }
+    let name_key = rows::job_name_key(&job.namespace, &job.spec.name);
+    let owner = writing.get(Table::JobNames, &name_key, super::tables::job_of_key)?;
+    if let Some(owner) = owner.filter(|owner| *owner != job.id) {
+        let (namespace, name) = (job.namespace.clone(), job.spec.name.clone());
+        return Err(ConflictKind::JobName { namespace, name, owner }.into());
+    }
+    if let Some(before) = before {
+        let old_key = rows::job_name_key(&before.namespace, &before.spec.name);
+        if old_key != name_key {
+            writing.remove(Table::JobNames, &old_key)?;
+        }
+    }
+    writing.put(Table::JobNames, &name_key, &key)?;
+    writing.put(Table::Jobs, &key, &rows::encode_job(job))?;
+    Ok(())
+}
+
+fn delete_job(writing: &mut Writing<'_>, id: JobId, revision: u64) -> Result<(), Refused> {
+    let key = job_key(id);
+    let before = writing.get(Table::Jobs, &key, |row| rows::decode_job(id, row))?;
+    let job = match before {
+        Some(job) if job.revision == revision => job,
+        other => {
+            let found = other.map(|job| job.revision);
+            return Err(ConflictKind::JobRevision { job: id, expected: revision, found }.into());
+        }
+    };
+    writing.remove(Table::Jobs, &key)?;
+    writing.remove(Table::JobNames, &rows::job_name_key(&job.namespace, &job.spec.name))?;
+    writing.remove(Table::Cursors, &key)?;
+    super::state::forget_job(writing, id)?;
+    Ok(())
+}
+
+fn put_cursor(writing: &mut Writing<'_>, job: JobId, cursor: &Cursor) -> Result<(), Refused> {
+    let key = job_key(job);
+    if !writing.has(Table::Jobs, &key)? {
+        return Err(ConflictKind::NoJob(job).into());
+    }
+    Ok(writing.put(Table::Cursors, &key, &rows::encode_cursor(cursor))?)
+}
+
+fn put_plugin(writing: &mut Writing<'_>, plugin: &Plugin, wasm: &[u8]) -> Result<(), StoreError> {
+    writing.put(Table::Plugins, plugin.manifest.name.as_str().as_bytes(), &rows::encode_plugin(plugin))?;
+    if writing.has(Table::Components, &piece_key(&plugin.digest, 0))? {
+        return Ok(());
+    }
+    // An empty component has one empty piece, so that it is there.
+    let pieces = wasm.chunks(COMPONENT_PIECE).chain(wasm.is_empty().then_some(wasm));
+    for (number, piece) in (0..).zip(pieces) {
+        writing.put(Table::Components, &piece_key(&plugin.digest, number), piece)?;
+    }
+    Ok(())
+}
+
+fn remove_plugin(
+    writing: &mut Writing<'_>,
+    name: &PluginName,
+    digest: &sandglass_core::id::Digest,
+) -> Result<(), Refused> {
+    let key = name.as_str().as_bytes();
+    let found = writing.get(Table::Plugins, key, rows::decode_plugin)?;
+    if found.is_none_or(|plugin| plugin.digest != *digest) {
+        return Err(ConflictKind::Plugin(name.clone()).into());
+    }
+    Ok(writing.remove(Table::Plugins, key)?)
+}

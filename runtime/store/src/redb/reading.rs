@@ -1,0 +1,219 @@
+//! Reads on a snapshot, except the search for runs.
+
+use std::sync::Arc;
+
+use redb::{ReadOnlyTable, ReadTransaction};
+use sandglass_core::id::{Digest, JobId, JobName, Namespace, PluginName, RunId};
+use sandglass_core::plugin::Plugin;
+use sandglass_core::run::Run;
+use sandglass_core::time::Timestamp;
+
+use super::disk::from_redb;
+use super::rows::{self, StateRow};
+use super::run_row;
+use super::tables::{META_COUNTS, META_FENCE, Table, job_key, job_of_key, piece_key, run_key, run_of_key};
+use super::writing::decode_counts;
+use crate::error::StoreError;
+use crate::query::{JobPosition, MAX_PAGE, Page};
+use crate::records::{RunCounts, Snapshot, StateEntry, StoredJob};
+
+/// The tables of a snapshot.
+pub(super) struct Reading<'t> {
+    txn: &'t ReadTransaction,
+}
+
+pub(super) type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+impl<'t> Reading<'t> {
+    pub(super) fn new(txn: &'t ReadTransaction) -> Self {
+        Self { txn }
+    }
+
+    pub(super) fn rows(&self, table: Table) -> Result<Rows, StoreError> {
+        self.txn.open_table(table.definition()).map_err(failed)
+    }
+
+    fn get<R>(
+        &self,
+        table: Table,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> Result<R, StoreError>,
+    ) -> Result<Option<R>, StoreError> {
+        let value = self.rows(table)?.get(key).map_err(failed)?;
+        value.map(|value| read(value.value())).transpose()
+    }
+
+    /// Goes through a table from `first` on, until `step` says that it is enough.
+    fn scan(
+        &self,
+        table: Table,
+        first: &[u8],
+        mut step: impl FnMut(&[u8], &[u8]) -> Result<Step, StoreError>,
+    ) -> Result<(), StoreError> {
+        for entry in self.rows(table)?.range::<&[u8]>(first..).map_err(failed)? {
+            let (key, value) = entry.map_err(failed)?;
+            if step(key.value(), value.value())? == Step::Stop {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn fence(&self) -> Result<u64, StoreError> {
+        Ok(self.get(Table::Meta, META_FENCE, decode_fence)?.unwrap_or(0))
+    }
+
+    pub(super) fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let mut snapshot = Snapshot { plugins: self.plugins()?, ..Snapshot::default() };
+        self.scan(Table::Jobs, &[], |key, row| {
+            snapshot.jobs.push(self.stored_job(job_of_key(key)?, row)?);
+            Ok(Step::Go)
+        })?;
+        self.scan(Table::Active, &[], |key, row| {
+            snapshot.active.push(Arc::new(run_row::decode(run_of_key(key)?, row)?));
+            Ok(Step::Go)
+        })?;
+        Ok(snapshot)
+    }
+
+    pub(super) fn run(&self, id: RunId) -> Result<Option<Arc<Run>>, StoreError> {
+        for table in [Table::Ended, Table::Active] {
+            if let Some(run) = self.get(table, &run_key(id), |row| run_row::decode(id, row))? {
+                return Ok(Some(Arc::new(run)));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn job(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {
+        self.get(Table::Jobs, &job_key(id), |row| self.stored_job(id, row))
+    }
+
+    pub(super) fn job_named(&self, namespace: &Namespace, name: &JobName) -> Result<Option<StoredJob>, StoreError> {
+        match self.get(Table::JobNames, &rows::job_name_key(namespace, name), job_of_key)? {
+            Some(id) => self.job(id),
+            None => Ok(None),
+        }
+    }
+
+    fn stored_job(&self, id: JobId, row: &[u8]) -> Result<StoredJob, StoreError> {
+        let cursor = self.get(Table::Cursors, &job_key(id), rows::decode_cursor)?.unwrap_or_default();
+        Ok(StoredJob { job: Arc::new(rows::decode_job(id, row)?), cursor })
+    }
+
+    pub(super) fn jobs(
+        &self,
+        namespace: Option<&Namespace>,
+        after: Option<&JobPosition>,
+        limit: usize,
+    ) -> Result<Page<StoredJob, JobPosition>, StoreError> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        let prefix = namespace.map(|namespace| [namespace.as_str().as_bytes(), b"\0"].concat()).unwrap_or_default();
+        let after = after.map(|after| rows::job_name_key(&after.namespace, &after.name)).unwrap_or_default();
+        let mut ids = Vec::new();
+        self.scan(Table::JobNames, (&prefix).max(&after), |key, id| {
+            if !key.starts_with(&prefix) || ids.len() > limit {
+                return Ok(Step::Stop);
+            }
+            if key != after {
+                ids.push(job_of_key(id)?);
+            }
+            Ok(Step::Go)
+        })?;
+        let more = ids.len() > limit;
+        ids.truncate(limit);
+        let items = ids.into_iter().map(|id| {
+            self.job(id)?.ok_or_else(|| StoreError::corrupt(format!("job {id} has a name but is not there")))
+        });
+        let items = items.collect::<Result<Vec<_>, _>>()?;
+        let last = items
+            .last()
+            .filter(|_| more)
+            .map(|last| JobPosition { namespace: last.job.namespace.clone(), name: last.job.spec.name.clone() });
+        Ok(Page { items, next: last })
+    }
+
+    pub(super) fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError> {
+        Ok(self.get(Table::Plugins, name.as_str().as_bytes(), rows::decode_plugin)?.map(Arc::new))
+    }
+
+    pub(super) fn plugins(&self) -> Result<Vec<Arc<Plugin>>, StoreError> {
+        let mut plugins = Vec::new();
+        self.scan(Table::Plugins, &[], |_, row| {
+            plugins.push(Arc::new(rows::decode_plugin(row)?));
+            Ok(Step::Go)
+        })?;
+        Ok(plugins)
+    }
+
+    pub(super) fn component(&self, digest: &Digest) -> Result<Option<Arc<[u8]>>, StoreError> {
+        let mut bytes = Vec::new();
+        let mut found = false;
+        self.scan(Table::Components, &piece_key(digest, 0), |key, piece| {
+            if !key.starts_with(digest.as_bytes()) {
+                return Ok(Step::Stop);
+            }
+            found = true;
+            bytes.extend_from_slice(piece);
+            Ok(Step::Go)
+        })?;
+        Ok(found.then(|| bytes.into()))
+    }
+
+    pub(super) fn state_entry(&self, job: JobId, key: &str, now: Timestamp) -> Result<Option<StateEntry>, StoreError> {
+        let row = self.get(Table::State, &rows::state_key(job, key), StateRow::decode)?;
+        Ok(row.and_then(|row| row.live(now)))
+    }
+
+    pub(super) fn state_keys(
+        &self,
+        job: JobId,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Page<String, String>, StoreError> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        let prefix = rows::state_key(job, prefix);
+        let after = after.map(|after| rows::state_key(job, after)).unwrap_or_default();
+        let mut page = Page { items: Vec::new(), next: None };
+        self.scan(Table::State, (&prefix).max(&after), |key, row| {
+            if !key.starts_with(&prefix) {
+                return Ok(Step::Stop);
+            }
+            if key == after || !StateRow::decode(row)?.is_live(now) {
+                return Ok(Step::Go);
+            }
+            if page.items.len() == limit {
+                page.next = page.items.last().cloned();
+                return Ok(Step::Stop);
+            }
+            let key = key.get(16..).and_then(|key| std::str::from_utf8(key).ok());
+            page.items.push(key.ok_or_else(|| StoreError::corrupt("a state key is not UTF-8"))?.to_owned());
+            Ok(Step::Go)
+        })?;
+        Ok(page)
+    }
+
+    pub(super) fn counts(&self) -> Result<(RunCounts, u64, u64), StoreError> {
+        use redb::ReadableTableMetadata;
+        let runs = self.get(Table::Meta, META_COUNTS, decode_counts)?.unwrap_or_default();
+        let length = |table| self.rows(table)?.len().map_err(failed);
+        Ok((runs, length(Table::Jobs)?, length(Table::Plugins)?))
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Step {
+    Go,
+    Stop,
+}
+
+pub(super) fn failed(error: impl Into<redb::Error>) -> StoreError {
+    from_redb("read the store", error)
+}
+
+pub(super) fn decode_fence(bytes: &[u8]) -> Result<u64, StoreError> {
+    let bytes = bytes.try_into().map_err(|_| StoreError::corrupt("the fencing token has a strange length"))?;
+    Ok(u64::from_le_bytes(bytes))
+}

@@ -1,0 +1,131 @@
+//! How everything but runs is written.
+
+use std::sync::Arc;
+
+use sandglass_core::id::{JobId, JobName, Namespace};
+use sandglass_core::job::{Cursor, Job};
+use sandglass_core::plugin::Plugin;
+use sandglass_core::time::Timestamp;
+
+use super::codec::{Decoder, Encoder};
+use crate::error::StoreError;
+use crate::records::StateEntry;
+
+const JOB_FORMAT: u8 = 1;
+const CURSOR_FORMAT: u8 = 1;
+const PLUGIN_FORMAT: u8 = 1;
+const STATE_FORMAT: u8 = 1;
+
+/// The revision comes first, at a fixed place. The specification is JSON, which outlives changes of the type.
+pub(super) fn encode_job(job: &Job) -> Vec<u8> {
+    let mut row = Encoder::new(JOB_FORMAT);
+    row.raw(&job.revision.to_le_bytes());
+    row.text(job.namespace.as_str());
+    row.instant(job.created_at);
+    row.instant(job.updated_at);
+    row.instant(job.scheduled_since);
+    row.raw(&serde_json::to_vec(&*job.spec).expect("a specification has only text keys"));
+    row.finish()
+}
+
+pub(super) fn decode_job(id: JobId, bytes: &[u8]) -> Result<Job, StoreError> {
+    let mut row = Decoder::new(bytes, "job", JOB_FORMAT)?;
+    let revision = u64::from_le_bytes(row.array()?);
+    let namespace = row.parsed()?;
+    let (created_at, updated_at, scheduled_since) = (row.instant()?, row.instant()?, row.instant()?);
+    let spec = serde_json::from_slice(row.rest())
+        .map_err(|error| StoreError::corrupt(format!("the specification of job {id}: {error}")))?;
+    Ok(Job { id, namespace, revision, spec: Arc::new(spec), created_at, updated_at, scheduled_since })
+}
+
+/// Namespace and name with a byte between that is in neither, so that names sort within their namespace.
+pub(super) fn job_name_key(namespace: &Namespace, name: &JobName) -> Vec<u8> {
+    [namespace.as_str().as_bytes(), b"\0", name.as_str().as_bytes()].concat()
+}
+
+pub(super) fn encode_cursor(cursor: &Cursor) -> Vec<u8> {
+    let mut row = Encoder::new(CURSOR_FORMAT);
+    row.instant(cursor.done_until);
+    row.option(cursor.next_fire_at, Encoder::instant);
+    row.finish()
+}
+
+pub(super) fn decode_cursor(bytes: &[u8]) -> Result<Cursor, StoreError> {
+    let mut row = Decoder::new(bytes, "cursor", CURSOR_FORMAT)?;
+    let cursor = Cursor { done_until: row.instant()?, next_fire_at: row.option(Decoder::instant)? };
+    row.end()?;
+    Ok(cursor)
+}
+
+pub(super) fn encode_plugin(plugin: &Plugin) -> Vec<u8> {
+    let mut row = Encoder::new(PLUGIN_FORMAT);
+    row.raw(&serde_json::to_vec(plugin).expect("a plugin has only text keys"));
+    row.finish()
+}
+
+pub(super) fn decode_plugin(bytes: &[u8]) -> Result<Plugin, StoreError> {
+    let mut row = Decoder::new(bytes, "plugin", PLUGIN_FORMAT)?;
+    serde_json::from_slice(row.rest()).map_err(|error| StoreError::corrupt(format!("a plugin: {error}")))
+}
+
+/// What is kept of a key: the entry, or after its end only the revision, which must never come again.
+pub(super) struct StateRow {
+    pub(super) revision: u64,
+    pub(super) entry: Option<(Vec<u8>, Option<Timestamp>)>,
+}
+
+impl StateRow {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut row = Encoder::new(STATE_FORMAT);
+        row.number(self.revision);
+        row.option(self.entry.as_ref(), |row, (value, expires_at)| {
+            row.option(*expires_at, Encoder::instant);
+            row.raw(value);
+        });
+        row.finish()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        let mut row = Decoder::new(bytes, "state entry", STATE_FORMAT)?;
+        let revision = row.number()?;
+        let entry = row.option(|row| {
+            let expires_at = row.option(Decoder::instant)?;
+            Ok((row.rest().to_vec(), expires_at))
+        })?;
+        row.end()?;
+        Ok(Self { revision, entry })
+    }
+
+    /// The entry, if it is there at `now`.
+    pub(super) fn live(self, now: Timestamp) -> Option<StateEntry> {
+        if !self.is_live(now) {
+            return None;
+        }
+        let (value, expires_at) = self.entry?;
+        Some(StateEntry { revision: self.revision, value, expires_at })
+    }
+
+    pub(super) fn is_live(&self, now: Timestamp) -> bool {
+        self.entry.as_ref().is_some_and(|(_, expires_at)| expires_at.is_none_or(|at| at > now))
+    }
+
+    pub(super) fn expires_at(&self) -> Option<Timestamp> {
+        self.entry.as_ref().and_then(|(_, at)| *at)
+    }
+}
+
+/// The job, then the key.
+pub(super) fn state_key(job: JobId, key: &str) -> Vec<u8> {
+    [&job.to_bits().to_be_bytes()[..], key.as_bytes()].concat()
+}
+
+/// The instant, in an order that bytes have too, then the state key.
+pub(super) fn expiry_key(at: Timestamp, state_key: &[u8]) -> Vec<u8> {
+    let micros = (at.as_micros() as u64) ^ 1 << 63;
+    [&micros.to_be_bytes()[..], state_key].concat()
+}
+
+/// The state key behind the instant.
+pub(super) fn state_key_of_expiry(key: &[u8]) -> Result<&[u8], StoreError> {
+    key.get(8..).ok_or_else(|| StoreError::corrupt("an expiry is cut short"))
+}

@@ -1,0 +1,243 @@
+//! How a run is written.
+//!
+//! What comparisons and searches need comes first, at fixed places, so that they need not read the whole row:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0 | format of the row |
+//! | 1 | number of the state |
+//! | 2..6 | version |
+//! | 6..22 | job |
+//! | 22.. | namespace (length and text), then the rest as [`encode`] writes it |
+//!
+//! The numbers of states, origins and so on are fixed for good: they are in stores that must be readable years later.
+
+use sandglass_core::id::{JobId, RunId};
+use sandglass_core::run::{
+    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, Origin, Run, RunState, SkipReason,
+    StateName, Usage,
+};
+use sandglass_core::time::Timestamp;
+
+use super::codec::{Decoder, Encoder};
+use crate::error::StoreError;
+
+const FORMAT: u8 = 1;
+/// More attempts than a run can have; a row that claims more is damaged.
+const MAX_ATTEMPTS: usize = 100_000;
+
+/// The number of a state in rows and indexes.
+pub(super) const fn state_number(state: StateName) -> u8 {
+    match state {
+        StateName::Queued => 0,
+        StateName::Running => 1,
+        StateName::RetryWait => 2,
+        StateName::Succeeded => 3,
+        StateName::Failed => 4,
+        StateName::TimedOut => 5,
+        StateName::Cancelled => 6,
+        StateName::Interrupted => 7,
+        StateName::Expired => 8,
+        StateName::Skipped => 9,
+    }
+}
+
+fn state_of(number: u8) -> Option<StateName> {
+    StateName::ALL.into_iter().find(|state| state_number(*state) == number)
+}
+
+/// The beginning of a row.
+pub(super) struct Head<'a> {
+    pub(super) state: StateName,
+    pub(super) version: u32,
+    pub(super) job: JobId,
+    pub(super) namespace: &'a str,
+}
+
+/// Reads the beginning of a row.
+pub(super) fn head(row: &[u8]) -> Result<Head<'_>, StoreError> {
+    read_head(&mut Decoder::new(row, "run", FORMAT)?)
+}
+
+fn read_head<'a>(decoder: &mut Decoder<'a>) -> Result<Head<'a>, StoreError> {
+    let state = decoder.byte()?;
+    let state = state_of(state).ok_or_else(|| decoder.wrong(&format!("has the unknown state {state}")))?;
+    let version = u32::from_le_bytes(decoder.array()?);
+    let job = JobId::from_bits(u128::from_be_bytes(decoder.array()?));
+    Ok(Head { state, version, job, namespace: decoder.text()? })
+}
+
+pub(super) fn encode(run: &Run) -> Vec<u8> {
+    let mut row = Encoder::new(FORMAT);
+    row.byte(state_number(run.state.name()));
+    row.raw(&run.version.to_le_bytes());
+    row.raw(&run.job_id.to_bits().to_be_bytes());
+    row.text(run.namespace.as_str());
+    row.text(run.job.as_str());
+    row.number(run.revision);
+    row.byte(match run.origin {
+        Origin::Schedule => 0,
+        Origin::Manual => 1,
+        Origin::CatchUp => 2,
+    });
+    row.option(run.trigger, |row, trigger| row.number(u64::from(trigger)));
+    row.instant(run.scheduled_at);
+    row.instant_from(run.scheduled_at, run.queued_at);
+    match run.state {
+        RunState::Queued | RunState::Running => {}
+        RunState::RetryWait { until } => row.instant_from(run.queued_at, until),
+        RunState::Ended { ending, at } => {
+            row.instant_from(run.queued_at, at);
+            if let Ending::Skipped(reason) = ending {
+                row.byte(match reason {
+                    SkipReason::Missed => 0,
+                    SkipReason::Overlap => 1,
+                });
+            }
+        }
+    }
+    row.number(run.attempts.len() as u64);
+    for attempt in &run.attempts {
+        encode_attempt(&mut row, run.queued_at, attempt);
+    }
+    row.option(run.result.as_deref(), Encoder::text);
+    row.finish()
+}
+
+fn encode_attempt(row: &mut Encoder, queued_at: Timestamp, attempt: &Attempt) {
+    row.number(u64::from(attempt.number));
+    row.instant_from(queued_at, attempt.started_at);
+    row.option(attempt.end.as_ref(), |row, end| {
+        row.instant_from(attempt.started_at, end.finished_at);
+        row.byte(match end.outcome {
+            AttemptOutcome::Succeeded => 0,
+            AttemptOutcome::Failed => 1,
+            AttemptOutcome::TimedOut => 2,
+            AttemptOutcome::Cancelled => 3,
+            AttemptOutcome::Interrupted => 4,
+        });
+        row.option(end.error.as_ref(), |row, error| {
+            row.byte(class_number(error.class));
+            row.text(&error.code);
+            row.text(&error.message);
+        });
+        row.option(end.exit_code, |row, code| row.signed(i64::from(code)));
+        let Usage { fuel, peak_memory_bytes, wall_us, guest_cpu_us, output_bytes } = end.usage;
+        for number in [fuel, peak_memory_bytes, wall_us, guest_cpu_us, output_bytes] {
+            row.number(number);
+        }
+    });
+}
+
+const fn class_number(class: ErrorClass) -> u8 {
+    match class {
+        ErrorClass::Exit => 0,
+        ErrorClass::Denied => 1,
+        ErrorClass::Fuel => 2,
+        ErrorClass::Deadline => 3,
+        ErrorClass::Memory => 4,
+        ErrorClass::Stack => 5,
+        ErrorClass::Trap => 6,
+        ErrorClass::Guest => 7,
+        ErrorClass::Lost => 8,
+    }
+}
+
+pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
+    let mut row = Decoder::new(bytes, "run", FORMAT)?;
+    let head = read_head(&mut row)?;
+    let namespace = head.namespace.parse().map_err(|_| row.wrong("has an invalid namespace"))?;
+    let job = row.parsed()?;
+    let revision = row.number()?;
+    let origin = match row.byte()? {
+        0 => Origin::Schedule,
+        1 => Origin::Manual,
+        2 => Origin::CatchUp,
+        other => return Err(row.wrong(&format!("has the unknown origin {other}"))),
+    };
+    let trigger = row.option(Decoder::small)?;
+    let scheduled_at = row.instant()?;
+    let queued_at = row.instant_from(scheduled_at)?;
+    let state = decode_state(&mut row, head.state, queued_at)?;
+    let count: usize = row.small()?;
+    if count > MAX_ATTEMPTS {
+        return Err(row.wrong(&format!("claims {count} attempts")));
+    }
+    let attempts = (0..count).map(|_| decode_attempt(&mut row, queued_at)).collect::<Result<_, _>>()?;
+    let result = row.option(Decoder::text)?.map(str::to_owned);
+    row.end()?;
+    Ok(Run {
+        id,
+        version: head.version,
+        namespace,
+        job_id: head.job,
+        job,
+        revision,
+        origin,
+        trigger,
+        scheduled_at,
+        queued_at,
+        state,
+        attempts,
+        result,
+    })
+}
+
+fn decode_state(row: &mut Decoder<'_>, name: StateName, queued_at: Timestamp) -> Result<RunState, StoreError> {
+    let ended = |row: &mut Decoder<'_>, ending| Ok(RunState::Ended { ending, at: row.instant_from(queued_at)? });
+    match name {
+        StateName::Queued => Ok(RunState::Queued),
+        StateName::Running => Ok(RunState::Running),
+        StateName::RetryWait => Ok(RunState::RetryWait { until: row.instant_from(queued_at)? }),
+        StateName::Succeeded => ended(row, Ending::Succeeded),
+        StateName::Failed => ended(row, Ending::Failed),
+        StateName::TimedOut => ended(row, Ending::TimedOut),
+        StateName::Cancelled => ended(row, Ending::Cancelled),
+        StateName::Interrupted => ended(row, Ending::Interrupted),
+        StateName::Expired => ended(row, Ending::Expired),
+        StateName::Skipped => {
+            let at = row.instant_from(queued_at)?;
+            let reason = match row.byte()? {
+                0 => SkipReason::Missed,
+                1 => SkipReason::Overlap,
+                other => return Err(row.wrong(&format!("has the unknown reason {other}"))),
+            };
+            Ok(RunState::Ended { ending: Ending::Skipped(reason), at })
+        }
+    }
+}
+
+fn decode_attempt(row: &mut Decoder<'_>, queued_at: Timestamp) -> Result<Attempt, StoreError> {
+    let number = row.small()?;
+    let started_at = row.instant_from(queued_at)?;
+    let end = row.option(|row| {
+        let finished_at = row.instant_from(started_at)?;
+        let outcome = match row.byte()? {
+            0 => AttemptOutcome::Succeeded,
+            1 => AttemptOutcome::Failed,
+            2 => AttemptOutcome::TimedOut,
+            3 => AttemptOutcome::Cancelled,
+            4 => AttemptOutcome::Interrupted,
+            other => return Err(row.wrong(&format!("has the unknown outcome {other}"))),
+        };
+        let error = row.option(|row| {
+            let number = row.byte()?;
+            let class = ErrorClass::ALL.into_iter().find(|class| class_number(*class) == number);
+            let class = class.ok_or_else(|| row.wrong(&format!("has the unknown error class {number}")))?;
+            Ok(AttemptError { class, code: row.text()?.to_owned(), message: row.text()?.to_owned() })
+        })?;
+        let exit_code = row.option(|row| {
+            let code = row.signed()?;
+            i32::try_from(code).map_err(|_| row.wrong("has an exit code that is too large"))
+        })?;
+        let usage = Usage {
+            fuel: row.number()?,
+            peak_memory_bytes: row.number()?,
+            wall_us: row.number()?,
+            guest_cpu_us: row.number()?,
+            output_bytes: row.number()?,
+        };
+        Ok(AttemptEnd { finished_at, outcome, error, exit_code, usage })
+    })?;
+    Ok(Attempt { number, started_at, end })
+}

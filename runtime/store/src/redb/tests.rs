@@ -1,0 +1,82 @@
+//! The written form of rows. It is in stores that must be readable for years, so it may change only together with its
+//! format number and with code that still reads the old one.
+
+use sandglass_core::id::{JobId, RunId};
+use sandglass_core::job::Cursor;
+use sandglass_core::run::{Attempt, AttemptEnd, AttemptOutcome, Ending, Origin, Run, RunState, SkipReason, Usage};
+use sandglass_core::time::Timestamp;
+
+use super::rows::{self, StateRow};
+use super::run_row;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn run() -> Run {
+    let at = Timestamp::from_secs(1_800_000_000);
+    let usage = Usage { fuel: 300, peak_memory_bytes: 65_536, wall_us: 9, guest_cpu_us: 8, output_bytes: 7 };
+    let end =
+        AttemptEnd { finished_at: at, outcome: AttemptOutcome::Succeeded, error: None, exit_code: Some(0), usage };
+    Run {
+        id: RunId::from_bits(1),
+        version: 2,
+        namespace: "ns".parse().unwrap(),
+        job_id: JobId::from_bits(0x0102),
+        job: "job".parse().unwrap(),
+        revision: 5,
+        origin: Origin::CatchUp,
+        trigger: Some(1),
+        scheduled_at: at,
+        queued_at: Timestamp::from_micros(at.as_micros() + 3),
+        state: RunState::Ended { ending: Ending::Succeeded, at },
+        attempts: vec![Attempt { number: 1, started_at: at, end: Some(end) }],
+        result: Some("{}".to_owned()),
+    }
+}
+
+#[test]
+fn a_run_is_written_as_ever() {
+    let expected = "01030200000000000000000000000000000000000102026e73036a6f62050201018080c489e5c5b206060501010501000000\
+                    0100ac0280800409080701027b7d";
+    let row = run_row::encode(&run());
+    assert_eq!(hex(&row), expected);
+    assert_eq!(run_row::decode(run().id, &row).unwrap(), run());
+}
+
+#[test]
+fn a_damaged_run_is_an_error_whatever_the_damage() {
+    let skipped = RunState::Ended { ending: Ending::Skipped(SkipReason::Missed), at: Timestamp::EPOCH };
+    for run in [run(), Run { state: skipped, ..run() }] {
+        let row = run_row::encode(&run);
+        for length in 0..row.len() {
+            assert!(run_row::decode(run.id, &row[..length]).is_err(), "cut to {length}");
+        }
+        assert!(run_row::decode(run.id, &[&row[..], &[0]].concat()).is_err());
+        let mut rng = fastrand::Rng::with_seed(6);
+        for _ in 0..20_000 {
+            let mut damaged = row.clone();
+            for _ in 0..rng.usize(1..4) {
+                let place = rng.usize(0..damaged.len());
+                damaged[place] = rng.u8(..);
+            }
+            // It may still be a run, but it must not panic.
+            let _ = run_row::decode(run.id, &damaged);
+            let _ = run_row::head(&damaged);
+            let _ = rows::decode_cursor(&damaged);
+            let _ = rows::decode_job(run.job_id, &damaged);
+            let _ = rows::decode_plugin(&damaged);
+            let _ = StateRow::decode(&damaged);
+        }
+    }
+}
+
+#[test]
+fn cursors_and_state_are_written_as_ever() {
+    let cursor = Cursor { done_until: Timestamp::from_micros(64), next_fire_at: Some(Timestamp::from_micros(-1)) };
+    assert_eq!(hex(&rows::encode_cursor(&cursor)), "0180010101");
+    assert_eq!(rows::decode_cursor(&rows::encode_cursor(&cursor)).unwrap(), cursor);
+    let row = StateRow { revision: 200, entry: Some((b"ab".to_vec(), Some(Timestamp::from_micros(1)))) };
+    assert_eq!(hex(&row.encode()), "01c8010101026162");
+    assert_eq!(hex(&StateRow { revision: 1, entry: None }.encode()), "010100");
+}
