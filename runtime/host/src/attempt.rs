@@ -1,0 +1,172 @@
+//! What everything that serves one attempt shares: its identity, its stop signal, what it printed and was refused.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sandglass_core::capability::Denial;
+use sandglass_core::id::RunId;
+use sandglass_core::invocation::{Invocation, Work};
+use sandglass_core::output::{OutputChunk, OutputStream};
+use sandglass_core::run::Origin;
+use sandglass_core::time::Timestamp;
+use tokio::time::Instant;
+
+use crate::capability::process::ProcessSet;
+use crate::capability::progress::Coalescer;
+use crate::services::Services;
+use crate::stop::Stop;
+
+/// How much of a guest's standard error is kept for the message of a trap, in bytes.
+const STDERR_TAIL: usize = 2048;
+
+/// One attempt, as long as anything serves it.
+pub(crate) struct Attempt {
+    pub(crate) run: RunId,
+    pub(crate) number: u32,
+    pub(crate) origin: Origin,
+    pub(crate) scheduled_at: Timestamp,
+    pub(crate) work: Arc<Work>,
+    pub(crate) services: Arc<dyn Services>,
+    pub(crate) stop: Stop,
+    pub(crate) processes: ProcessSet,
+    pub(crate) progress: Coalescer,
+    /// Time that guest threads worked on the guest, in nanoseconds.
+    pub(crate) spent: AtomicU64,
+    /// The part of it that went into slow host calls, in nanoseconds.
+    spent_in_host: AtomicU64,
+    /// HTTP connections that are open.
+    pub(crate) connections: AtomicU32,
+    started: Mutex<Option<Instant>>,
+    output_bytes: AtomicU64,
+    denial: Mutex<Option<Denial>>,
+    denied_last: AtomicBool,
+    stderr_tail: Mutex<Vec<u8>>,
+}
+
+impl Attempt {
+    pub(crate) fn new(invocation: Invocation, services: Arc<dyn Services>, runs_dir: &Arc<PathBuf>) -> Self {
+        Self {
+            processes: ProcessSet::new(invocation.run, Arc::clone(runs_dir)),
+            run: invocation.run,
+            number: invocation.attempt,
+            origin: invocation.origin,
+            scheduled_at: invocation.scheduled_at,
+            work: invocation.work,
+            services,
+            stop: Stop::default(),
+            progress: Coalescer::default(),
+            spent: AtomicU64::new(0),
+            spent_in_host: AtomicU64::new(0),
+            connections: AtomicU32::new(0),
+            started: Mutex::default(),
+            output_bytes: AtomicU64::new(0),
+            denial: Mutex::default(),
+            denied_last: AtomicBool::new(false),
+            stderr_tail: Mutex::default(),
+        }
+    }
+
+    /// The guest takes its first step at `now`.
+    pub(crate) fn begin(&self, now: Instant) {
+        *lock(&self.started) = Some(now);
+    }
+
+    /// Does a host call whose time should not count as the guest's.
+    pub(crate) fn in_host<T>(&self, call: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let value = call();
+        self.spent_in_host.fetch_add(nanos(start.elapsed()), Ordering::Relaxed);
+        value
+    }
+
+    /// Time that the guest itself computed, in microseconds.
+    pub(crate) fn guest_cpu_us(&self) -> u64 {
+        let host = self.spent_in_host.load(Ordering::Relaxed);
+        self.spent.load(Ordering::Relaxed).saturating_sub(host) / 1000
+    }
+
+    /// When the attempt is asked to stop: its timeout after its start.
+    pub(crate) fn timeout_at(&self) -> Instant {
+        let start = lock(&self.started).unwrap_or_else(Instant::now);
+        after(start, self.work.timeout)
+    }
+
+    /// How long until the attempt is asked to stop.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.timeout_at().saturating_duration_since(Instant::now())
+    }
+
+    /// Hands a piece of output on.
+    pub(crate) fn output(&self, stream: OutputStream, bytes: Vec<u8>) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.output_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.services.output(self.run, OutputChunk { attempt: self.number, at: self.services.now(), stream, bytes });
+    }
+
+    /// Waits until more output may come.
+    pub(crate) async fn output_ready(&self) {
+        if let Some(ready) = self.services.output_ready(self.run) {
+            ready.await;
+        }
+    }
+
+    pub(crate) fn output_bytes(&self) -> u64 {
+        self.output_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Remembers a refusal: if the guest fails next, that is why.
+    pub(crate) fn denied(&self, denial: &Denial) {
+        *lock(&self.denial) = Some(denial.clone());
+        self.denied_last.store(true, Ordering::SeqCst);
+    }
+
+    /// A later request was granted: a failure from here on has another cause.
+    pub(crate) fn granted(&self) {
+        self.denied_last.store(false, Ordering::SeqCst);
+    }
+
+    /// The refusal that a failure of the guest would come from.
+    pub(crate) fn last_denial(&self) -> Option<Denial> {
+        if self.denied_last.load(Ordering::SeqCst) { lock(&self.denial).clone() } else { None }
+    }
+
+    /// Keeps the end of what the guest writes to standard error.
+    pub(crate) fn remember_stderr(&self, bytes: &[u8]) {
+        let mut tail = lock(&self.stderr_tail);
+        tail.extend_from_slice(&bytes[bytes.len().saturating_sub(STDERR_TAIL)..]);
+        let excess = tail.len().saturating_sub(STDERR_TAIL);
+        tail.drain(..excess);
+    }
+
+    pub(crate) fn stderr_tail(&self) -> String {
+        String::from_utf8_lossy(&lock(&self.stderr_tail)).trim().to_owned()
+    }
+
+    /// Waits for `work`, unless the attempt is asked to stop first.
+    pub(crate) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            value = work => Some(value),
+            _ = self.stop.asked() => None,
+        }
+    }
+}
+
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// `duration` after `start`, or so far away that it does not matter.
+pub(crate) fn after(start: Instant, duration: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
+    start.checked_add(duration.min(FAR)).unwrap_or(start)
+}
+
+/// Locks `mutex`. What it guards is changed in one step each time, so that a panic elsewhere leaves it sound.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

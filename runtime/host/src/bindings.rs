@@ -1,0 +1,47 @@
+//! The Rust face of the WIT package: generated from `wit/`, with `wasi:*` types taken from wasmtime's own crates.
+//!
+//! The world is the host's own, so that plugins of any world that uses these interfaces fit it: only the export is
+//! required of a plugin, and only what it imports is looked up.
+
+mod generated {
+    #![allow(missing_docs, unreachable_pub, reason = "generated code")]
+    #![allow(clippy::all, reason = "generated code")]
+
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "
+            package sandglass:host;
+            world plugin {
+                import sandglass:plugin/types@0.1.0;
+                import sandglass:plugin/exec@0.1.0;
+                import sandglass:plugin/logging@0.1.0;
+                import sandglass:plugin/progress@0.1.0;
+                import sandglass:plugin/run-context@0.1.0;
+                import sandglass:plugin/process@0.1.0;
+                import sandglass:plugin/state@0.1.0;
+                export sandglass:plugin/action@0.1.0;
+            }
+        ",
+        world: "sandglass:host/plugin",
+        imports: {
+            "sandglass:plugin/logging.enabled": trappable,
+            "sandglass:plugin/progress.report": trappable,
+            "sandglass:plugin/run-context": trappable,
+            default: async | trappable,
+        },
+        exports: { default: async },
+        with: {
+            "wasi:io": wasmtime_wasi::p2::bindings::io,
+            "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
+            "sandglass:plugin/exec.task": crate::capability::process::Task,
+        },
+        trappable_error_type: {
+            "sandglass:plugin/types.error" => crate::capability::CallError,
+        },
+        require_store_data_send: true,
+    });
+}
+
+pub(crate) use generated::PluginPre;
+pub(crate) use generated::exports::sandglass::plugin::action;
+pub(crate) use generated::sandglass::plugin::{exec, logging, process, progress, run_context, state, types};

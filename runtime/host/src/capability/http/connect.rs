@@ -1,0 +1,152 @@
+//! From a host's name to an encrypted or plain connection to an address that was checked.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+use wasmtime_wasi_http::Error;
+
+use crate::attempt::Attempt;
+
+/// How many of a host's addresses are tried.
+const ADDRESSES: usize = 8;
+
+/// Where a request goes.
+pub(super) struct Place {
+    /// In capitals.
+    pub(super) method: String,
+    pub(super) encrypted: bool,
+    /// A name or an address, without brackets.
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) path: String,
+}
+
+/// A connection to a server.
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Encrypted(Box<TlsStream<TcpStream>>),
+}
+
+/// Resolves, checks every address, and connects to the first that answers.
+pub(super) async fn connect(attempt: &Attempt, place: &Place) -> Result<Stream, Error> {
+    let addresses = addresses(place).await?;
+    for address in &addresses {
+        attempt.work.grants.address(&place.request(), address.ip()).map_err(|denial| {
+            attempt.denied(&denial);
+            Error::DestinationIpProhibited
+        })?;
+    }
+    attempt.granted();
+    let mut failure = Error::DestinationNotFound;
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return encrypt(place, stream).await,
+            Err(error) => failure = connect_error(&error),
+        }
+    }
+    Err(failure)
+}
+
+async fn addresses(place: &Place) -> Result<Vec<SocketAddr>, Error> {
+    if let Ok(address) = place.host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, place.port)]);
+    }
+    let found = tokio::net::lookup_host((place.host.as_str(), place.port)).await.map_err(|error| {
+        tracing::debug!("looking {} up failed: {error}", place.host);
+        Error::DnsError { rcode: Some(error.to_string()), info_code: None }
+    })?;
+    let mut addresses: Vec<SocketAddr> = found.collect();
+    addresses.truncate(ADDRESSES);
+    if addresses.is_empty() { Err(Error::DestinationNotFound) } else { Ok(addresses) }
+}
+
+fn connect_error(error: &io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Error::ConnectionRefused,
+        io::ErrorKind::TimedOut => Error::ConnectionTimeout,
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => Error::DestinationIpUnroutable,
+        _ => Error::DestinationUnavailable,
+    }
+}
+
+async fn encrypt(place: &Place, stream: TcpStream) -> Result<Stream, Error> {
+    let _ = stream.set_nodelay(true);
+    if !place.encrypted {
+        return Ok(Stream::Plain(stream));
+    }
+    let name = ServerName::try_from(place.host.clone()).map_err(|_| Error::HttpRequestUriInvalid)?;
+    let stream = TlsConnector::from(tls()).connect(name, stream).await.map_err(|error| tls_error(&error))?;
+    Ok(Stream::Encrypted(Box::new(stream)))
+}
+
+fn tls_error(error: &io::Error) -> Error {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    match cause {
+        Some(rustls::Error::InvalidCertificate(_)) => Error::TlsCertificateError,
+        Some(rustls::Error::AlertReceived(alert)) => {
+            Error::TlsAlertReceived { alert_id: Some(u8::from(*alert)), alert_message: Some(format!("{alert:?}")) }
+        }
+        _ => Error::TlsProtocolError,
+    }
+}
+
+/// Mozilla's roots, TLS 1.2 and 1.3, HTTP/1.1. Made when it is first needed.
+fn tls() -> Arc<ClientConfig> {
+    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    let config = CONFIG.get_or_init(|| {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring has the cipher suites of TLS 1.2 and 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Arc::new(config)
+    });
+    Arc::clone(config)
+}
+
+macro_rules! delegate {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Stream::Plain(stream) => {
+                let $stream = Pin::new(stream);
+                $call
+            }
+            Stream::Encrypted(stream) => {
+                let $stream = Pin::new(stream.as_mut());
+                $call
+            }
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, stream => stream.poll_read(cx, buffer))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        delegate!(self, stream => stream.poll_write(cx, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, stream => stream.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, stream => stream.poll_shutdown(cx))
+    }
+}

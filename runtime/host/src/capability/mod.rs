@@ -1,0 +1,135 @@
+//! What a guest may ask of the host: one file for each interface.
+//!
+//! Each links its functions once, keeps what belongs to an attempt in [`Attempt`](crate::attempt::Attempt), and lets
+//! [`sandglass_core::capability`] decide. A guest that imports `sandglass:plugin/process` or `state` is started only if it
+//! was granted them, and every use is checked again; `wasi:*` may always be imported, as language runtimes do whatever
+//! their program does, and is refused when it is used.
+
+pub(crate) mod http;
+pub(crate) mod logging;
+pub(crate) mod process;
+pub(crate) mod progress;
+pub(crate) mod run_context;
+pub(crate) mod state;
+pub(crate) mod stdio;
+
+use sandglass_core::capability::{Denial, EffectiveGrants, Layer};
+use wasmtime::component::{HasSelf, Linker, ResourceTableError};
+
+use crate::bindings;
+use crate::guest::Guest;
+
+/// The interfaces that need a grant: a guest that imports one it was not granted is not started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Gated {
+    pub(crate) process: bool,
+    pub(crate) state: bool,
+}
+
+impl Gated {
+    /// Refuses a guest that imports these unless `grants` allow them all.
+    pub(crate) fn check(self, grants: &EffectiveGrants) -> Result<(), Denial> {
+        if self.process && !grants.any_process() {
+            return Err(missing(grants, "starting processes", "process: any"));
+        }
+        if self.state && !grants.state() {
+            return Err(missing(grants, "keeping state", "state: true"));
+        }
+        Ok(())
+    }
+}
+
+/// Why a guest may not do `what` at all.
+fn missing(grants: &EffectiveGrants, what: &str, grant: &str) -> Denial {
+    let told = grants.missing().into_iter().find(|denial| denial.what == what);
+    told.unwrap_or_else(|| Denial { what: what.to_owned(), layer: Layer::Request, grant: grant.to_owned() })
+}
+
+/// Links everything that guests may import.
+pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    bindings::types::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
+    bindings::exec::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
+    bindings::logging::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
+    bindings::progress::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
+    bindings::run_context::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
+    bindings::process::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
+    bindings::state::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
+    Ok(())
+}
+
+/// Why a call of a guest to the host fails.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// The guest is told.
+    Failed(bindings::types::Error),
+    /// The guest is ended: it broke the rules of the interface.
+    Trap(wasmtime::Error),
+}
+
+/// What calls of a guest to the host give.
+pub(crate) type CallResult<T> = Result<T, CallError>;
+
+impl CallError {
+    pub(crate) fn new(code: bindings::types::ErrorCode, message: impl Into<String>) -> Self {
+        Self::Failed(bindings::types::Error { code, message: message.into(), detail: None })
+    }
+
+    /// The run was asked to stop, or would be before the call could end.
+    pub(crate) fn cancelled() -> Self {
+        Self::new(bindings::types::ErrorCode::Cancelled, "the run was asked to stop")
+    }
+
+    /// The run may not do this; the detail carries the grant that would allow it.
+    pub(crate) fn denied(denial: &Denial) -> Self {
+        Self::Failed(bindings::types::Error {
+            code: bindings::types::ErrorCode::Denied,
+            message: denial.to_string(),
+            detail: Some(serde_json::json!({ "grant": denial.grant }).to_string()),
+        })
+    }
+}
+
+impl From<ResourceTableError> for CallError {
+    fn from(error: ResourceTableError) -> Self {
+        match error {
+            ResourceTableError::Full => Self::new(
+                bindings::types::ErrorCode::LimitExceeded,
+                "the plugin holds too many streams, processes and requests at once; drop some",
+            ),
+            other => Self::Trap(other.into()),
+        }
+    }
+}
+
+impl bindings::types::Host for Guest {
+    fn convert_error(&mut self, error: CallError) -> wasmtime::Result<bindings::types::Error> {
+        match error {
+            CallError::Failed(error) => Ok(error),
+            CallError::Trap(error) => Err(error),
+        }
+    }
+}
+
+/// The first `limit` bytes of `text`, or a few fewer, so that no character is cut.
+pub(crate) fn clip(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
+        let end = text.floor_char_boundary(limit);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_nobody_asked_for_is_the_authors_to_ask_for() {
+        let denial = Gated { process: false, state: true }.check(&EffectiveGrants::default()).unwrap_err();
+        assert_eq!(denial.layer, Layer::Request);
+        assert_eq!(denial.grant, "state: true");
+    }
+}

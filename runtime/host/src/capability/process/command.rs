@@ -1,0 +1,175 @@
+//! From a guest's command to what is started: which program, granted or not, with which arguments, environment and
+//! folder.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::proc::RUN_VARIABLE;
+use crate::attempt::Attempt;
+use crate::bindings::process::Command;
+use crate::bindings::types::ErrorCode;
+use crate::capability::{CallError, CallResult};
+
+/// Where bare program names are looked up, and what processes get as `PATH`.
+const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A program that may be started, with everything it is given.
+pub(super) struct Prepared {
+    pub(super) program: CString,
+    pub(super) args: Vec<CString>,
+    pub(super) env: Vec<CString>,
+}
+
+/// Finds the program, asks the grants, and puts arguments and environment together.
+pub(super) fn prepare(attempt: &Attempt, command: &Command) -> CallResult<Prepared> {
+    let program = program(attempt, &command.program)?;
+    let mut args = vec![c_string("the program's name", command.program.clone())?];
+    for arg in &command.args {
+        args.push(c_string("an argument", arg.clone())?);
+    }
+    for name in attempt.work.env.keys().chain(command.env.iter().map(|(name, _)| name)) {
+        attempt.work.grants.variable(name).map_err(|denial| {
+            attempt.denied(&denial);
+            CallError::denied(&denial)
+        })?;
+    }
+    let mut env = Vec::new();
+    for (name, value) in environment(attempt, &command.env) {
+        if name.is_empty() || name.contains('=') {
+            return Err(invalid(format!("'{name}' cannot be the name of an environment variable")));
+        }
+        env.push(c_string("an environment variable", format!("{name}={value}"))?);
+    }
+    Ok(Prepared { program: path_string(&program)?, args, env })
+}
+
+fn invalid(message: String) -> CallError {
+    CallError::new(ErrorCode::InvalidArgument, message)
+}
+
+fn c_string(what: &str, text: String) -> CallResult<CString> {
+    CString::new(text).map_err(|_| invalid(format!("{what} holds a NUL character, which no program can be given")))
+}
+
+pub(super) fn path_string(path: &Path) -> CallResult<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| invalid("a path holds a NUL character".to_owned()))
+}
+
+/// The file of the program that is meant, links resolved, if the run may start it.
+fn program(attempt: &Attempt, name: &str) -> CallResult<PathBuf> {
+    let found = if name.starts_with('/') {
+        PathBuf::from(name)
+    } else if name.is_empty() || name.contains('/') {
+        return Err(invalid(format!("'{name}' is neither an absolute path nor the bare name of a program")));
+    } else {
+        SEARCH_PATH
+            .split(':')
+            .map(|folder| Path::new(folder).join(name))
+            .find(|path| is_program(path))
+            .ok_or_else(|| not_found(format!("there is no program '{name}' on {SEARCH_PATH}")))?
+    };
+    let file = fs::canonicalize(&found)
+        .map_err(|error| not_found(format!("the program {} cannot be started: {error}", found.display())))?;
+    if !is_program(&file) {
+        return Err(not_found(format!("{} is not an executable file", file.display())));
+    }
+    granted(attempt, &found, &file)?;
+    Ok(file)
+}
+
+fn not_found(message: String) -> CallError {
+    CallError::new(ErrorCode::NotFound, message)
+}
+
+fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+/// Asks the grants for the file itself, and for the other names that it is known by: where `/bin` is a link to
+/// `/usr/bin`, a grant for `/bin/sh` means the file that `sh` is.
+fn granted(attempt: &Attempt, found: &Path, file: &Path) -> CallResult<()> {
+    let grants = &attempt.work.grants;
+    let Some(text) = file.to_str() else {
+        return Err(invalid(format!("the path {} is not UTF-8", file.display())));
+    };
+    let Err(denial) = grants.program(text) else {
+        attempt.granted();
+        return Ok(());
+    };
+    let names = [found.file_name(), file.file_name()];
+    let aliases = SEARCH_PATH
+        .split(':')
+        .flat_map(|folder| names.into_iter().flatten().map(move |name| Path::new(folder).join(name)));
+    for alias in std::iter::once(found.to_path_buf()).chain(aliases) {
+        let same = fs::canonicalize(&alias).is_ok_and(|target| target == file);
+        if same && alias.to_str().is_some_and(|alias| grants.program(alias).is_ok()) {
+            attempt.granted();
+            return Ok(());
+        }
+    }
+    attempt.denied(&denial);
+    Err(CallError::denied(&denial))
+}
+
+/// Nothing of the daemon's own environment: a few usual variables, then the job's, then the command's.
+fn environment(attempt: &Attempt, extra: &[(String, String)]) -> BTreeMap<String, String> {
+    let (user, home) = account();
+    let work = &attempt.work;
+    let mut env: BTreeMap<String, String> = [
+        ("PATH", SEARCH_PATH.to_owned()),
+        ("LANG", "C.UTF-8".to_owned()),
+        ("HOME", home.clone()),
+        ("USER", user.clone()),
+        ("LOGNAME", user.clone()),
+        ("SHELL", "/bin/sh".to_owned()),
+        ("SANDGLASS_JOB", work.job.to_string()),
+        ("SANDGLASS_JOB_ID", work.job_id.to_string()),
+        ("SANDGLASS_NAMESPACE", work.namespace.to_string()),
+        ("SANDGLASS_ATTEMPT", attempt.number.to_string()),
+        ("SANDGLASS_SCHEDULED_AT", attempt.scheduled_at.to_string()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect();
+    env.extend(work.env.clone());
+    env.extend(extra.iter().cloned());
+    // Last, as it is how the run's processes are found again.
+    env.insert(RUN_VARIABLE.to_owned(), attempt.run.to_string());
+    env
+}
+
+/// Name and home folder of the user that the daemon runs as.
+fn account() -> &'static (String, String) {
+    static ACCOUNT: OnceLock<(String, String)> = OnceLock::new();
+    ACCOUNT.get_or_init(|| {
+        let uid = rustix::process::getuid().as_raw().to_string();
+        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        find_account(&users, &uid).unwrap_or_else(|| (uid, "/".to_owned()))
+    })
+}
+
+/// A line is `name:password:uid:gid:comment:home:shell`.
+fn find_account(users: &str, uid: &str) -> Option<(String, String)> {
+    users.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [name, _, id, _, _, home, ..] = fields[..] else { return None };
+        (id == uid).then(|| (name.to_owned(), home.to_owned()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_is_found_by_its_number() {
+        let users = "root:x:0:0:root:/root:/bin/bash\nbroken\nada:x:1000:1000::/home/ada:/bin/sh\n";
+        assert_eq!(find_account(users, "1000"), Some(("ada".to_owned(), "/home/ada".to_owned())));
+        assert_eq!(find_account(users, "1"), None);
+    }
+}

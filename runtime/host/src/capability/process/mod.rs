@@ -1,0 +1,141 @@
+//! Starting programs on the host.
+//!
+//! A process gets a session and process group of its own, an environment that starts empty, closed descriptors, and a
+//! folder; its output goes to the run's output without passing through the guest. It dies as a tree.
+
+mod child;
+mod command;
+pub(crate) mod left_behind;
+mod proc;
+mod pump;
+mod set;
+mod spawn;
+mod stdio;
+mod streams;
+mod task;
+mod tree;
+
+pub(crate) use set::ProcessSet;
+#[allow(unreachable_pub, reason = "the generated bindings export it again, as far as they reach themselves")]
+pub use task::Task;
+pub(crate) use tree::reap_orphans;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::component::Resource;
+
+use self::child::{Child, Plan};
+use self::spawn::Launch;
+use self::stdio::Stdio;
+use super::{CallError, CallResult};
+use crate::attempt::Attempt;
+use crate::bindings::types::{ErrorCode, FileRef};
+use crate::bindings::{exec, process};
+use crate::guest::Guest;
+
+impl process::Host for Guest {
+    async fn spawn(&mut self, command: process::Command) -> CallResult<Resource<Task>> {
+        let task = self.attempt.in_host(|| start(&self.attempt, command))?;
+        Ok(self.table.push(task)?)
+    }
+
+    async fn execute(&mut self, command: process::Command) -> CallResult<exec::ExitReport> {
+        let task = self.attempt.in_host(|| start(&self.attempt, command))?;
+        Ok(task.report().await)
+    }
+}
+
+/// Starts a process, if the run may.
+fn start(attempt: &Arc<Attempt>, command: process::Command) -> CallResult<Task> {
+    if attempt.stop.reason().is_some() {
+        return Err(CallError::cancelled());
+    }
+    let prepared = command::prepare(attempt, &command)?;
+    let base = base(attempt)?;
+    let directory = match &command.cwd {
+        None => base.clone(),
+        Some(file) => inside(&base, file)?,
+    };
+    let mut stdio = Stdio::open(attempt, &base, command.input, command.stdout, command.stderr)?;
+    let directory = command::path_string(&directory)?;
+    let child = attempt.processes.add(|| {
+        let launch = Launch {
+            program: &prepared.program,
+            args: &prepared.args,
+            env: &prepared.env,
+            directory: &directory,
+            stdio: stdio.theirs(),
+        };
+        let pid = tree::start(attempt.run, &launch).map_err(|error| not_started(&command.program, &error))?;
+        let child = Child::new(pid);
+        let plan = Plan {
+            stdin: stdio.feed.take(),
+            stdout: stdio.pump_stdout.take(),
+            stderr: stdio.pump_stderr.take(),
+            timeout: command.timeout.map(Duration::from_nanos),
+            grace: command.grace.map_or(attempt.work.grace, Duration::from_nanos),
+        };
+        tokio::spawn(Arc::clone(&child).watch(Arc::clone(attempt), spawn::exited(pid), plan));
+        Ok(child)
+    })?;
+    Ok(Task::new(child, stdio.guest))
+}
+
+fn not_started(program: &str, error: &std::io::Error) -> CallError {
+    let code = match error.kind() {
+        std::io::ErrorKind::NotFound => ErrorCode::NotFound,
+        std::io::ErrorKind::ArgumentListTooLong => ErrorCode::InvalidArgument,
+        _ => ErrorCode::Unavailable,
+    };
+    CallError::new(code, format!("'{program}' could not be started: {error}"))
+}
+
+/// The folder that the run's processes start in, and that their files are relative to.
+fn base(attempt: &Attempt) -> CallResult<PathBuf> {
+    if let Some(folder) = &attempt.work.working_dir {
+        let folder = PathBuf::from(folder);
+        return match std::fs::metadata(&folder) {
+            Ok(data) if data.is_dir() => Ok(folder),
+            Ok(_) => Err(no_folder(&folder, "it is no folder")),
+            Err(error) => Err(no_folder(&folder, &error.to_string())),
+        };
+    }
+    let folder = attempt.processes.folder();
+    folder.map(PathBuf::from).map_err(|error| {
+        CallError::new(ErrorCode::Unavailable, format!("the run's working folder cannot be made: {error}"))
+    })
+}
+
+fn no_folder(folder: &std::path::Path, why: &str) -> CallError {
+    let message = format!("the job's working directory {} cannot be used: {why}", folder.display());
+    CallError::new(ErrorCode::NotFound, message)
+}
+
+/// The path of a folder below `base`, links resolved.
+fn inside(base: &std::path::Path, file: &FileRef) -> CallResult<PathBuf> {
+    let wanted = base.join(relative(file)?);
+    let unusable = |error: std::io::Error| {
+        CallError::new(ErrorCode::NotFound, format!("the folder '{}' cannot be used: {error}", file.path))
+    };
+    let base = std::fs::canonicalize(base).map_err(unusable)?;
+    let folder = std::fs::canonicalize(wanted).map_err(unusable)?;
+    if folder.starts_with(&base) {
+        Ok(folder)
+    } else {
+        Err(CallError::new(ErrorCode::InvalidArgument, format!("'{}' leads out of the run's folder", file.path)))
+    }
+}
+
+/// The path in `work`, the only folder there is, without steps upwards.
+fn relative(file: &FileRef) -> CallResult<&str> {
+    if file.mount != "work" {
+        return Err(CallError::new(ErrorCode::NotFound, format!("the run has no folder called '{}'", file.mount)));
+    }
+    if file.path.starts_with('/') || file.path.split('/').any(|part| part == "..") {
+        let message = format!("'{}' is not a relative path within the run's folder", file.path);
+        return Err(CallError::new(ErrorCode::InvalidArgument, message));
+    }
+    Ok(&file.path)
+}

@@ -1,0 +1,153 @@
+//! The standard input, output and error of a process: what the process gets, and the other ends.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
+use rustix::pipe::{PipeFlags, pipe_with};
+use sandglass_core::output::OutputStream;
+use tokio::net::unix::pipe;
+
+use super::pump::Pump;
+use super::relative;
+use crate::attempt::Attempt;
+use crate::bindings::exec;
+use crate::bindings::types::{ErrorCode, FileRef};
+use crate::capability::{CallError, CallResult};
+
+/// The most of a process's output that is kept for the guest, in bytes.
+const CAPTURE: u32 = 1 << 20;
+
+/// Both ends.
+pub(super) struct Stdio {
+    theirs: [OwnedFd; 3],
+    /// Bytes for the process to read.
+    pub(super) feed: Option<(pipe::Sender, Vec<u8>)>,
+    pub(super) pump_stdout: Option<Pump>,
+    pub(super) pump_stderr: Option<Pump>,
+    /// The ends that the guest asked for.
+    pub(super) guest: GuestEnds,
+}
+
+/// The ends that the guest may take.
+#[derive(Default)]
+pub(super) struct GuestEnds {
+    pub(super) stdin: Option<pipe::Sender>,
+    pub(super) stdout: Option<pipe::Receiver>,
+    pub(super) stderr: Option<pipe::Receiver>,
+}
+
+impl Stdio {
+    pub(super) fn open(
+        attempt: &Arc<Attempt>,
+        base: &Path,
+        input: exec::Input,
+        stdout: exec::Output,
+        stderr: exec::Output,
+    ) -> CallResult<Self> {
+        let mut guest = GuestEnds::default();
+        let mut feed = None;
+        let stdin = match input {
+            exec::Input::Empty => null()?,
+            exec::Input::Bytes(bytes) => {
+                let (theirs, ours) = input_pipe()?;
+                feed = Some((ours, bytes));
+                theirs
+            }
+            exec::Input::File(file) => file_in(base, &file, OFlags::RDONLY)?,
+            exec::Input::Pipe => {
+                let (theirs, ours) = input_pipe()?;
+                guest.stdin = Some(ours);
+                theirs
+            }
+        };
+        let (stdout, pump_stdout) = output(attempt, base, stdout, OutputStream::Stdout, &mut guest.stdout)?;
+        let (stderr, pump_stderr) = output(attempt, base, stderr, OutputStream::Stderr, &mut guest.stderr)?;
+        Ok(Self { theirs: [stdin, stdout, stderr], feed, pump_stdout, pump_stderr, guest })
+    }
+
+    /// What the process gets.
+    pub(super) fn theirs(&self) -> [BorrowedFd<'_>; 3] {
+        self.theirs.each_ref().map(AsFd::as_fd)
+    }
+}
+
+fn unavailable(error: impl Into<io::Error>) -> CallError {
+    let error = error.into();
+    CallError::new(ErrorCode::Unavailable, format!("the process's input and output cannot be set up: {error}"))
+}
+
+/// `/dev/null`, opened once and shared.
+fn null() -> CallResult<OwnedFd> {
+    static NULL: OnceLock<OwnedFd> = OnceLock::new();
+    if NULL.get().is_none() {
+        let file = File::options().read(true).write(true).open("/dev/null").map_err(unavailable)?;
+        let _ = NULL.set(file.into());
+    }
+    let null = NULL.get().expect("set just above");
+    null.try_clone().map_err(unavailable)
+}
+
+/// A pipe of which our end does not block.
+fn input_pipe() -> CallResult<(OwnedFd, pipe::Sender)> {
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(unavailable)?;
+    rustix::io::ioctl_fionbio(&write, true).map_err(unavailable)?;
+    Ok((read, pipe::Sender::from_owned_fd_unchecked(write).map_err(unavailable)?))
+}
+
+fn output_pipe() -> CallResult<(OwnedFd, pipe::Receiver)> {
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(unavailable)?;
+    rustix::io::ioctl_fionbio(&read, true).map_err(unavailable)?;
+    Ok((write, pipe::Receiver::from_owned_fd_unchecked(read).map_err(unavailable)?))
+}
+
+fn output(
+    attempt: &Arc<Attempt>,
+    base: &Path,
+    output: exec::Output,
+    stream: OutputStream,
+    guest: &mut Option<pipe::Receiver>,
+) -> CallResult<(OwnedFd, Option<Pump>)> {
+    let keep = match output {
+        exec::Output::Discard => return Ok((null()?, None)),
+        exec::Output::File(file) => {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
+            return Ok((file_in(base, &file, flags)?, None));
+        }
+        exec::Output::Pipe => {
+            let (theirs, ours) = output_pipe()?;
+            *guest = Some(ours);
+            return Ok((theirs, None));
+        }
+        exec::Output::Log => 0,
+        exec::Output::Capture(keep) => keep.min(CAPTURE),
+    };
+    let (theirs, pipe) = output_pipe()?;
+    let keep = usize::try_from(keep).unwrap_or(usize::MAX);
+    Ok((theirs, Some(Pump { pipe, attempt: Arc::clone(attempt), stream, keep })))
+}
+
+/// Opens a file below `base`; the kernel refuses links that lead out of it. Opening never waits, as it would for a
+/// pipe that has a name.
+fn file_in(base: &Path, file: &FileRef, flags: OFlags) -> CallResult<OwnedFd> {
+    let path = relative(file)?;
+    let failed = |error: rustix::io::Errno| {
+        let code = match error {
+            rustix::io::Errno::NOENT => ErrorCode::NotFound,
+            rustix::io::Errno::XDEV | rustix::io::Errno::LOOP => ErrorCode::InvalidArgument,
+            _ => ErrorCode::Unavailable,
+        };
+        CallError::new(code, format!("the file '{}' cannot be opened: {error}", file.path))
+    };
+    let folder = open(base, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
+    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let opened = openat2(&folder, path, flags, Mode::from_raw_mode(0o600), ResolveFlags::BENEATH).map_err(failed)?;
+    let kind = FileType::from_raw_mode(fstat(&opened).map_err(failed)?.st_mode);
+    if kind != FileType::RegularFile {
+        return Err(CallError::new(ErrorCode::InvalidArgument, format!("'{}' is no regular file", file.path)));
+    }
+    Ok(opened)
+}

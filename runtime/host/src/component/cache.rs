@@ -1,0 +1,145 @@
+//! Compiled components on disk.
+//!
+//! Machine code is trusted by the engine without limit, so a file counts only if this installation's key authenticates
+//! it, for the very component and for the very engine that would run it. Anything else is compiled anew.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sandglass_core::id::Digest;
+use sha2::Sha256;
+
+use crate::config::HostError;
+
+/// What files of this form begin with, before the authentication code and the machine code.
+const MAGIC: &[u8; 16] = b"sandglass aot 1\n";
+const MAC: usize = 32;
+
+/// The folder of compiled components.
+pub(crate) struct Cache {
+    folder: PathBuf,
+    key: [u8; 32],
+    compatibility: [u8; 32],
+}
+
+impl Cache {
+    /// Opens the folder, made if it is absent, and closes it to other users.
+    pub(crate) fn open(folder: PathBuf, key: [u8; 32], compatibility: [u8; 32]) -> Result<Self, HostError> {
+        let prepared = fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .and_then(|()| fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)));
+        match prepared {
+            Ok(()) => Ok(Self { folder, key, compatibility }),
+            Err(source) => Err(HostError::Cache { path: folder, source }),
+        }
+    }
+
+    /// The machine code for `digest`, if there is some that can be trusted. It is in memory: what was verified is what
+    /// is used, even if the file changes.
+    pub(crate) fn load(&self, digest: &Digest) -> Option<Vec<u8>> {
+        let path = self.path(digest);
+        let mut file = fs::read(&path).ok()?;
+        let (head, code) = file.split_at_checked(MAGIC.len() + MAC)?;
+        let genuine = head.starts_with(MAGIC) && self.mac(digest, code).verify_slice(&head[MAGIC.len()..]).is_ok();
+        if !genuine {
+            tracing::warn!("{} is not genuine and is compiled anew", path.display());
+            return None;
+        }
+        file.drain(..MAGIC.len() + MAC);
+        Some(file)
+    }
+
+    /// Keeps machine code for `digest`. It is whole or absent, whenever the machine stops.
+    pub(crate) fn store(&self, digest: &Digest, code: &[u8]) -> io::Result<()> {
+        self.forget(digest);
+        let path = self.path(digest);
+        let temporary = path.with_extension("new");
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        file.write_all(MAGIC)?;
+        file.write_all(&self.mac(digest, code).finalize().into_bytes())?;
+        file.write_all(code)?;
+        fs::rename(&temporary, &path)
+    }
+
+    /// Removes what is kept for `digest`, for other engines too.
+    pub(crate) fn forget(&self, digest: &Digest) {
+        let prefix = format!("{digest}-");
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        for entry in entries.flatten() {
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix)) {
+                remove(&entry.path());
+            }
+        }
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        let engine: String = self.compatibility[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        self.folder.join(format!("{digest}-{engine}.cwasm"))
+    }
+
+    fn mac(&self, digest: &Digest, code: &[u8]) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
+        mac.update(MAGIC);
+        mac.update(digest.as_bytes());
+        mac.update(&self.compatibility);
+        mac.update(code);
+        mac
+    }
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!("{} could not be removed: {error}", path.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_stored_for_the_same_engine_and_key_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |key, engine| Cache::open(folder.path().join("cache"), [key; 32], [engine; 32]).unwrap();
+        let cache = open(1, 1);
+        let digest = Digest::of(b"component");
+        assert_eq!(cache.load(&digest), None);
+        cache.store(&digest, b"machine code").unwrap();
+        assert_eq!(cache.load(&digest).as_deref(), Some(&b"machine code"[..]));
+        assert_eq!(open(2, 1).load(&digest), None, "another key");
+        assert_eq!(open(1, 2).load(&digest), None, "another engine");
+
+        let other = Digest::of(b"other");
+        fs::copy(cache.path(&digest), cache.path(&other)).unwrap();
+        assert_eq!(cache.load(&other), None, "another component");
+
+        let mut bytes = fs::read(cache.path(&digest)).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(cache.path(&digest), bytes).unwrap();
+        assert_eq!(cache.load(&digest), None, "changed");
+        fs::write(cache.path(&digest), b"short").unwrap();
+        assert_eq!(cache.load(&digest), None, "cut");
+
+        cache.store(&digest, b"machine code").unwrap();
+        cache.forget(&digest);
+        assert_eq!(cache.load(&digest), None);
+    }
+
+    #[test]
+    fn nobody_else_may_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path().join("cache"), [0; 32], [0; 32]).unwrap();
+        let digest = Digest::of(b"component");
+        cache.store(&digest, b"machine code").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&cache.folder), 0o700);
+        assert_eq!(mode(&cache.path(&digest)), 0o600);
+    }
+}

@@ -1,0 +1,346 @@
+//! The host itself: components made ready, attempts started and stopped.
+
+use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use sandglass_core::id::{Digest, RunId};
+use sandglass_core::invocation::{AttemptReport, CancelReason, Invocation};
+use sandglass_core::run::{ErrorClass, Usage};
+use tokio::runtime::Runtime;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use wasmtime::Engine;
+
+use crate::attempt::{Attempt, lock};
+use crate::capability::process::{left_behind, reap_orphans};
+use crate::classify::{self, Wrong};
+use crate::component::Library;
+use crate::config::{HostConfig, HostError};
+use crate::inspect::{Inspection, Issue, RefusedComponent};
+use crate::invoke::{self, Conclusion};
+use crate::services::Services;
+use crate::ticker::Ticker;
+use crate::{engine, probe};
+
+/// After how many tasks a guest thread looks for input, output and timers. Guests that compute take 10 ms each time, so
+/// with the usual 61 a timer could be late by half a second.
+const EVENT_INTERVAL: u32 = 8;
+/// How many guests may be asked at once about themselves or about parameters. They have places of their own, so that jobs
+/// can be saved while as many runs are going as may.
+const QUESTIONS: u32 = 4;
+/// The most threads for what blocks: names of hosts that are looked up, folders that are removed.
+const BLOCKING_THREADS: usize = 16;
+/// How long a stopping host waits for attempts that were killed. Only a process that waits in the kernel takes longer.
+const DEATH: Duration = Duration::from_secs(15);
+/// Attempts that are going are kept in this many maps, so that guest threads seldom wait for each other.
+const SHARDS: usize = 16;
+
+/// Runs guests. Cheap to share; dropping the last reference ends its threads. Call [`Host::shutdown`] before that, or what
+/// is going is lost.
+pub struct Host {
+    inner: Arc<Inner>,
+    /// Taken only when the host is dropped.
+    runtime: Option<Runtime>,
+}
+
+struct Inner {
+    engine: Engine,
+    library: Library,
+    services: Arc<dyn Services>,
+    runs_dir: Arc<PathBuf>,
+    room: Semaphore,
+    questions: Semaphore,
+    going: [Shard; SHARDS],
+    count: AtomicUsize,
+    none_left: Notify,
+    stopping: AtomicBool,
+    ticker: Ticker,
+}
+
+/// Some of the attempts that are going.
+type Shard = Mutex<HashMap<(RunId, u32), Arc<Attempt>>>;
+
+/// Who is told how an attempt went.
+enum Done {
+    Once(Box<dyn FnOnce(AttemptReport) + Send>),
+    Shared(Arc<dyn Fn(AttemptReport) + Send + Sync>),
+}
+
+impl Host {
+    /// Sets up the engine and the guest threads.
+    ///
+    /// # Errors
+    ///
+    /// If the engine, the threads or the folder of compiled components cannot be had.
+    pub fn new(config: HostConfig, services: Arc<dyn Services>) -> Result<Arc<Self>, HostError> {
+        let engine = engine::build(config.max_concurrent.max(1).saturating_add(QUESTIONS))?;
+        let library = Library::new(&engine, config.cache_dir, config.key)?;
+        let ticker = Ticker::start(engine.weak(), reap_orphans)?;
+        let number = AtomicUsize::new(0);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(config.threads.max(1))
+            .max_blocking_threads(BLOCKING_THREADS)
+            .event_interval(EVENT_INTERVAL)
+            .thread_name_fn(move || format!("guest-{}", number.fetch_add(1, Ordering::Relaxed)))
+            .enable_all()
+            .build()
+            .map_err(HostError::Threads)?;
+        let inner = Inner {
+            engine,
+            library,
+            services,
+            runs_dir: Arc::new(config.runs_dir),
+            room: Semaphore::new(usize::try_from(config.max_concurrent.max(1)).unwrap_or(Semaphore::MAX_PERMITS)),
+            questions: Semaphore::new(QUESTIONS as usize),
+            going: Default::default(),
+            count: AtomicUsize::new(0),
+            none_left: Notify::new(),
+            stopping: AtomicBool::new(false),
+            ticker,
+        };
+        Ok(Arc::new(Self { inner: Arc::new(inner), runtime: Some(runtime) }))
+    }
+
+    fn runtime(&self) -> &tokio::runtime::Handle {
+        self.runtime.as_ref().expect("the runtime is taken only when the host is dropped").handle()
+    }
+
+    /// Looks at a component that somebody wants to add: checks, compiles and asks it for its actions, with every
+    /// capability denied. Blocks for seconds with large components; call it from a thread that may wait.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be a plugin.
+    pub fn inspect(&self, wasm: &[u8]) -> Result<Inspection, RefusedComponent> {
+        let (digest, manifest, prepared) = self.inner.library.inspect(wasm)?;
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let inner = Arc::clone(&self.inner);
+        self.runtime().spawn(async move {
+            let _place = inner.place_for_question().await;
+            let _active = inner.ticker.attempt();
+            // The receiver waits below; if its thread is gone, nobody wants the answer.
+            let _ = sender.send(probe::describe(&inner.engine, &prepared.pre).await);
+        });
+        let stopping = || Err(RefusedComponent::Describe("the host is stopping".to_owned()));
+        let actions = receiver.recv().unwrap_or_else(|_| stopping());
+        let actions = actions.inspect_err(|_| self.inner.library.forget_unless_ready(&digest))?;
+        Ok(Inspection { digest, size_bytes: wasm.len() as u64, manifest, actions })
+    }
+
+    /// Makes a component ready to run: from memory, from the compiled ones on disk, or by compiling what `wasm` gives.
+    /// May be called often and by several threads; blocks while it compiles.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes cannot be had, are not those of `digest`, or are refused.
+    pub fn prepare(&self, digest: Digest, wasm: impl FnOnce() -> Result<Vec<u8>, String>) -> Result<(), HostError> {
+        self.inner.library.prepare(digest, wasm).map(drop)
+    }
+
+    /// Whether attempts of `digest` can start at once.
+    #[must_use]
+    pub fn is_ready(&self, digest: &Digest) -> bool {
+        self.inner.library.get(digest).is_some()
+    }
+
+    /// Forgets a component, in memory and among the compiled ones on disk. Attempts that are going are not affected.
+    pub fn forget(&self, digest: &Digest) {
+        self.inner.library.forget(digest);
+    }
+
+    /// Asks the plugin what is wrong with `params` (JSON text) beyond its schema, with every capability denied.
+    ///
+    /// # Errors
+    ///
+    /// If the component is not ready or fails to answer.
+    pub async fn validate(&self, digest: Digest, action: &str, params: &str) -> Result<Vec<Issue>, HostError> {
+        let prepared = self.inner.library.find(&digest).ok_or(HostError::NotReady(digest))?;
+        let inner = Arc::clone(&self.inner);
+        let (action, params) = (action.to_owned(), params.to_owned());
+        let asked = self.runtime().spawn(async move {
+            let _place = inner.place_for_question().await;
+            let _active = inner.ticker.attempt();
+            probe::validate(&inner.engine, &prepared.pre, &action, &params).await
+        });
+        let answer = asked.await.unwrap_or_else(|_| Err("the host is stopping".to_owned()));
+        answer.map_err(HostError::Guest)
+    }
+
+    /// Starts an attempt. `done` is called exactly once, from a guest thread, whatever happens.
+    pub fn start(&self, invocation: Invocation, done: impl FnOnce(AttemptReport) + Send + 'static) {
+        let task = self.task(invocation, Done::Once(Box::new(done)));
+        self.runtime().spawn(task.run());
+    }
+
+    /// Starts many attempts with one hand-over. `done` is called exactly once for each.
+    pub fn start_all(&self, invocations: Vec<Invocation>, done: Arc<dyn Fn(AttemptReport) + Send + Sync>) {
+        let tasks: Vec<Task> =
+            invocations.into_iter().map(|invocation| self.task(invocation, Done::Shared(Arc::clone(&done)))).collect();
+        // Spawned from a guest thread, which wakes the others as it goes: from here, each would be a wake-up of its own.
+        self.runtime().spawn(async move {
+            for task in tasks {
+                tokio::spawn(task.run());
+            }
+        });
+    }
+
+    /// Notes the attempt, so that it can be cancelled from now on.
+    fn task(&self, invocation: Invocation, done: Done) -> Task {
+        let inner = &self.inner;
+        let attempt = Arc::new(Attempt::new(invocation, Arc::clone(&inner.services), &inner.runs_dir));
+        inner.count.fetch_add(1, Ordering::SeqCst);
+        lock(inner.shard(attempt.run)).insert((attempt.run, attempt.number), Arc::clone(&attempt));
+        if inner.stopping.load(Ordering::SeqCst) {
+            attempt.stop.ask(CancelReason::Shutdown);
+        }
+        Task { inner: Arc::clone(inner), attempt, done: Some(done) }
+    }
+
+    /// Kills the processes that `runs` left behind, which were going when an earlier daemon was killed, and removes all
+    /// folders of runs. Blocks until that is done. Call it before the first attempt.
+    pub fn end_left_behind(&self, runs: &HashSet<RunId>) {
+        left_behind::end(runs);
+        match std::fs::remove_dir_all(self.inner.runs_dir.as_path()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!("folders of earlier runs could not be removed: {error}");
+            }
+            _ => {}
+        }
+    }
+
+    /// Asks an attempt to stop, and kills it when its grace is over. Without effect if it has ended.
+    pub fn cancel(&self, run: RunId, attempt: u32, reason: CancelReason) {
+        if let Some(attempt) = lock(self.inner.shard(run)).get(&(run, attempt)) {
+            attempt.stop.ask(reason);
+        }
+    }
+
+    /// Asks every attempt to stop, waits at most `grace`, and kills what is left. All reports have been given when it
+    /// returns; attempts started later end at once as interrupted.
+    pub async fn shutdown(&self, grace: Duration) {
+        let inner = &self.inner;
+        inner.stopping.store(true, Ordering::SeqCst);
+        inner.for_each(|attempt| attempt.stop.ask(CancelReason::Shutdown));
+        if tokio::time::timeout(grace, inner.all_ended()).await.is_err() {
+            inner.for_each(|attempt| {
+                attempt.stop.ask(CancelReason::Shutdown);
+                attempt.stop.kill();
+            });
+            if tokio::time::timeout(DEATH, inner.all_ended()).await.is_err() {
+                tracing::error!("some attempts could not be ended");
+            }
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Waiting is not allowed on a thread of another runtime. Attempts are dropped, which ends and reports them.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Inner {
+    fn shard(&self, run: RunId) -> &Shard {
+        let bits = usize::try_from(run.to_bits() % SHARDS as u128).expect("less than the number of shards");
+        &self.going[bits]
+    }
+
+    fn for_each(&self, act: impl Fn(&Attempt)) {
+        for shard in &self.going {
+            lock(shard).values().for_each(|attempt| act(attempt));
+        }
+    }
+
+    async fn place_for_question(&self) -> SemaphorePermit<'_> {
+        self.questions.acquire().await.expect("the semaphore is never closed")
+    }
+
+    async fn all_ended(&self) {
+        loop {
+            let none_left = self.none_left.notified();
+            tokio::pin!(none_left);
+            none_left.as_mut().enable();
+            if self.count.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            none_left.await;
+        }
+    }
+
+    /// Makes the attempt when there is room, if it may be made at all.
+    async fn make(&self, attempt: &Arc<Attempt>) -> AttemptReport {
+        let not_started = |conclusion: Conclusion| conclusion.report(attempt, attempt.services.now(), Usage::default());
+        let stopped = |reason| not_started(Conclusion::stopped(attempt, reason, false, None));
+        if let Some(reason) = attempt.stop.reason() {
+            return stopped(reason);
+        }
+        let _room = tokio::select! {
+            biased;
+            room = self.room.acquire() => room.expect("the semaphore is never closed"),
+            reason = attempt.stop.asked() => return stopped(reason),
+        };
+        let _active = self.ticker.attempt();
+        let digest = attempt.work.digest;
+        let Some(prepared) = self.library.find(&digest) else {
+            let message = format!("the component {digest} was not made ready before the attempt was started");
+            return not_started(Conclusion::failed(Wrong::new(ErrorClass::Lost, "not-ready", message)));
+        };
+        if let Err(denial) = prepared.imports.check(&attempt.work.grants) {
+            return not_started(Conclusion::failed(classify::denied(&denial)));
+        }
+        invoke::attempt(&self.engine, &prepared.pre, attempt).await
+    }
+}
+
+/// An attempt on its way to its report. If it is dropped on the way, the report says that it was lost.
+struct Task {
+    inner: Arc<Inner>,
+    attempt: Arc<Attempt>,
+    done: Option<Done>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let made = AssertUnwindSafe(self.inner.make(&self.attempt)).catch_unwind().await;
+        if let Ok(report) = made {
+            self.report(report);
+            return;
+        }
+        // A fault of the host. The guest's store is gone; its processes must go too before the report.
+        tracing::error!(run = %self.attempt.run, "the host panicked while it made an attempt");
+        let _ = AssertUnwindSafe(self.attempt.processes.end()).catch_unwind().await;
+        self.report(self.lost("the host failed while it made the attempt; its log says how"));
+    }
+
+    fn lost(&self, message: &str) -> AttemptReport {
+        let conclusion = Conclusion::failed(Wrong::new(ErrorClass::Lost, "lost", message));
+        conclusion.report(&self.attempt, self.attempt.services.now(), Usage::default())
+    }
+
+    fn report(&mut self, report: AttemptReport) {
+        let Some(done) = self.done.take() else { return };
+        lock(self.inner.shard(self.attempt.run)).remove(&(self.attempt.run, self.attempt.number));
+        match done {
+            Done::Once(done) => done(report),
+            Done::Shared(done) => done(report),
+        }
+        if self.inner.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.inner.none_left.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if self.done.is_some() {
+            self.report(self.lost("the host ended before the attempt did"));
+        }
+    }
+}

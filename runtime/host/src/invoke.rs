@@ -1,0 +1,260 @@
+//! One attempt, from a fresh instance to its report.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use sandglass_core::invocation::{AttemptReport, CancelReason, RetryAdvice};
+use sandglass_core::run::{AttemptEnd, AttemptOutcome, ErrorClass, Usage};
+use sandglass_core::time::Timestamp;
+use tokio::time::Instant;
+use wasmtime::{Engine, PoolConcurrencyLimitError, Store};
+
+use crate::attempt::{Attempt, after, nanos};
+use crate::bindings::{PluginPre, action};
+use crate::classify::{self, Wrong};
+use crate::guest::Guest;
+
+/// The most that a guest may hand over in one call to the host, in bytes.
+const HOSTCALL_FUEL: usize = 5 << 20;
+/// The most handles that a guest may have.
+const HANDLES: usize = 1024;
+/// The most that a result may have as JSON text, in bytes.
+const RESULT: usize = 3 << 20;
+
+/// How long an attempt waits before it asks again for a place in the pool.
+pub(crate) const ROOM: Duration = Duration::from_millis(5);
+
+/// How the guest's call came to its end.
+pub(crate) enum Ended<T> {
+    /// By itself.
+    Finished(T),
+    /// Its time to end by itself was over.
+    Killed,
+}
+
+/// What a guest says at the end.
+type Answer = wasmtime::Result<Result<action::Outcome, action::Failure>>;
+
+/// A fresh store with all its limits.
+pub(crate) fn store(engine: &Engine, attempt: &Arc<Attempt>) -> Store<Guest> {
+    let mut store = Store::new(engine, Guest::new(Arc::clone(attempt)));
+    store.limiter(|guest| &mut guest.limiter);
+    store.set_hostcall_fuel(HOSTCALL_FUEL);
+    store.set_max_component_handles(HANDLES);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|_| Ok(wasmtime::UpdateDeadline::Yield(1)));
+    store.set_fuel(attempt.work.limits.fuel.get()).expect("the engine's settings switch fuel on");
+    store
+}
+
+/// Makes the attempt and tells how it went. Everything of it is gone when this returns.
+pub(crate) async fn attempt(engine: &Engine, pre: &PluginPre<Guest>, attempt: &Arc<Attempt>) -> AttemptReport {
+    let started_at = attempt.services.now();
+    let start = Instant::now();
+    attempt.begin(start);
+    let (store, ended) = loop {
+        let mut store = store(engine, attempt);
+        let ended = supervise(attempt, run(&mut store, pre, attempt)).await;
+        if !is_out_of_room(&ended) || attempt.stop.reason().is_some() {
+            break (store, ended);
+        }
+        drop(store);
+        wait_for_room(attempt).await;
+    };
+    let fuel = attempt.work.limits.fuel.get().saturating_sub(store.get_fuel().unwrap_or(0));
+    let usage = Usage {
+        fuel,
+        peak_memory_bytes: store.data().limiter.peak_memory(),
+        wall_us: micros(start.elapsed()),
+        guest_cpu_us: attempt.guest_cpu_us(),
+        output_bytes: 0,
+    };
+    let conclusion = conclude(attempt, &store, ended);
+    drop(store);
+    attempt.processes.end().await;
+    if let Some(progress) = attempt.progress.rest() {
+        attempt.services.progress(attempt.run, attempt.number, progress);
+    }
+    // What processes printed until their end counts too.
+    conclusion.report(attempt, started_at, Usage { output_bytes: attempt.output_bytes(), ..usage })
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+async fn run(store: &mut Store<Guest>, pre: &PluginPre<Guest>, attempt: &Attempt) -> Answer {
+    let request = action::RunRequest { action: attempt.work.action.clone(), params: attempt.work.params.clone() };
+    let plugin = pre.instantiate_async(&mut *store).await?;
+    plugin.sandglass_plugin_action().call_run(store, &request).await
+}
+
+/// Waits for the guest; asks it to stop when it must; gives up on it when its grace is over.
+pub(crate) async fn supervise<T>(attempt: &Attempt, call: impl Future<Output = T>) -> Ended<T> {
+    tokio::pin!(call);
+    let mut call = Metered { inner: call, spent: &attempt.spent };
+    // The guest comes first each time: one that ends at once costs no timer.
+    tokio::select! {
+        biased;
+        answer = &mut call => return Ended::Finished(answer),
+        _ = attempt.stop.asked() => {}
+        () = tokio::time::sleep_until(attempt.timeout_at()) => attempt.stop.ask(CancelReason::Timeout),
+    }
+    let give_up = after(Instant::now(), attempt.work.grace);
+    tokio::select! {
+        biased;
+        answer = &mut call => Ended::Finished(answer),
+        () = attempt.stop.killed() => Ended::Killed,
+        () = tokio::time::sleep_until(give_up) => {
+            attempt.stop.kill();
+            Ended::Killed
+        }
+    }
+}
+
+/// Adds up the time that a future is being worked on.
+struct Metered<'a, F> {
+    inner: Pin<&'a mut F>,
+    spent: &'a AtomicU64,
+}
+
+impl<F: Future> Future for Metered<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let start = Instant::now();
+        let polled = self.inner.as_mut().poll(cx);
+        self.spent.fetch_add(nanos(start.elapsed()), Ordering::Relaxed);
+        polled
+    }
+}
+
+/// How an attempt ended, before what it used is known in full.
+pub(crate) struct Conclusion {
+    outcome: AttemptOutcome,
+    wrong: Option<Wrong>,
+    good: Option<Good>,
+}
+
+/// What a guest that succeeded handed over.
+struct Good {
+    /// JSON text.
+    result: String,
+    /// The `exit_code` in its output, if there is one.
+    exit_code: Option<i32>,
+}
+
+/// What the guest's end means, given whether it had been asked to stop.
+fn conclude(attempt: &Attempt, store: &Store<Guest>, ended: Ended<Answer>) -> Conclusion {
+    let limiter = &store.data().limiter;
+    let (killed, own) = match ended {
+        Ended::Killed => (true, None),
+        Ended::Finished(Ok(Ok(outcome))) => (false, Some(result(outcome))),
+        Ended::Finished(Ok(Err(failure))) => (false, Some(Err(classify::failed_by_guest(attempt, limiter, failure)))),
+        Ended::Finished(Err(error)) => (false, Some(Err(classify::ended_by_engine(attempt, limiter, &error)))),
+    };
+    match (attempt.stop.reason(), own) {
+        // What was finished although the daemon is stopping need not be done again.
+        (None | Some(CancelReason::Shutdown), Some(Ok(good))) => {
+            Conclusion { outcome: AttemptOutcome::Succeeded, wrong: None, good: Some(good) }
+        }
+        (None, Some(Err(wrong))) => Conclusion::failed(wrong),
+        (None, None) => Conclusion::failed(Wrong::new(ErrorClass::Lost, "lost", "the attempt was given up on")),
+        (Some(reason), own) => Conclusion::stopped(attempt, reason, killed, own.and_then(Result::err)),
+    }
+}
+
+/// The whole outcome as JSON, what the plugin left out left out.
+fn result(outcome: action::Outcome) -> Result<Good, Wrong> {
+    let invalid = |message: String| Wrong::new(ErrorClass::Guest, "invalid-result", message);
+    let mut object = serde_json::Map::new();
+    if let Some(summary) = outcome.summary {
+        object.insert("summary".to_owned(), summary.into());
+    }
+    if let Some(output) = outcome.output {
+        // Before it is read: as a tree it may be many times as large.
+        if output.len() > RESULT {
+            return Err(invalid(format!("the plugin returned {} bytes; a result has at most {RESULT}", output.len())));
+        }
+        let output = serde_json::from_str(&output)
+            .map_err(|error| invalid(format!("the plugin returned an output that is no JSON: {error}")))?;
+        object.insert("output".to_owned(), output);
+    }
+    if let Some(changed) = outcome.changed {
+        object.insert("changed".to_owned(), changed.into());
+    }
+    if !outcome.warnings.is_empty() {
+        object.insert("warnings".to_owned(), outcome.warnings.into());
+    }
+    let exit_code = object.get("output").and_then(classify::exit_code);
+    let text = serde_json::Value::Object(object).to_string();
+    if text.len() > RESULT {
+        let message = format!("the plugin returned {} bytes; a result has at most {RESULT}", text.len());
+        return Err(invalid(message));
+    }
+    Ok(Good { result: text, exit_code })
+}
+
+impl Conclusion {
+    /// An attempt that went wrong by itself.
+    pub(crate) fn failed(wrong: Wrong) -> Self {
+        Self { outcome: AttemptOutcome::Failed, wrong: Some(wrong), good: None }
+    }
+
+    /// An attempt that was stopped; `own` is what the guest says went wrong meanwhile.
+    pub(crate) fn stopped(attempt: &Attempt, reason: CancelReason, killed: bool, own: Option<Wrong>) -> Self {
+        let how = if killed { "was killed when its grace was over" } else { "ended when it was asked to stop" };
+        let (outcome, wrong) = match reason {
+            CancelReason::Timeout => {
+                let timeout = sandglass_core::quantity::Period::from_millis(
+                    u64::try_from(attempt.work.timeout.as_millis()).unwrap_or(u64::MAX),
+                );
+                let message = format!("the attempt took longer than its timeout of {timeout} and {how}");
+                (AttemptOutcome::TimedOut, Wrong::new(ErrorClass::Deadline, "timeout", message))
+            }
+            CancelReason::User => {
+                let message = format!("the run was cancelled; the attempt {how}");
+                (AttemptOutcome::Cancelled, Wrong::new(ErrorClass::Guest, "cancelled", message))
+            }
+            CancelReason::Shutdown => {
+                let message = format!("the daemon was stopped; the attempt {how}");
+                (AttemptOutcome::Interrupted, Wrong::new(ErrorClass::Lost, "shutdown", message))
+            }
+        };
+        let exit_code = own.and_then(|own| own.exit_code);
+        Self { outcome, wrong: Some(Wrong { exit_code, ..wrong }), good: None }
+    }
+
+    /// The report, as of now.
+    pub(crate) fn report(self, attempt: &Attempt, started_at: Timestamp, usage: Usage) -> AttemptReport {
+        let (error, exit_code, advice) = match self.wrong {
+            Some(wrong) => (Some(wrong.error), wrong.exit_code, wrong.advice),
+            None => (None, self.good.as_ref().and_then(|good| good.exit_code), RetryAdvice::ByJobPolicy),
+        };
+        AttemptReport {
+            run: attempt.run,
+            attempt: attempt.number,
+            started_at,
+            end: AttemptEnd { finished_at: attempt.services.now(), outcome: self.outcome, error, exit_code, usage },
+            result: self.good.map(|good| good.result),
+            advice,
+        }
+    }
+}
+
+/// Whether an attempt could not start because guests that need more than most have taken the pool's memories or tables.
+pub(crate) fn is_out_of_room<T>(ended: &Ended<wasmtime::Result<T>>) -> bool {
+    matches!(ended, Ended::Finished(Err(error)) if error.downcast_ref::<PoolConcurrencyLimitError>().is_some())
+}
+
+/// Waits a moment, and lets the timeout count: it is not the plugin's fault, but it must not wait for ever.
+async fn wait_for_room(attempt: &Attempt) {
+    let _ = attempt.unless_stopped(tokio::time::sleep(ROOM)).await;
+    if attempt.remaining().is_zero() {
+        attempt.stop.ask(CancelReason::Timeout);
+    }
+}

@@ -1,0 +1,117 @@
+//! What the host needs from whoever runs it: the daemon, or a test.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use sandglass_core::id::{JobId, RunId};
+use sandglass_core::output::OutputChunk;
+use sandglass_core::time::Timestamp;
+
+/// A boxed future, so that [`Services`] can be a trait object.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What the host needs from whoever runs it.
+///
+/// Every method is called from the host's guest threads. None may block for long: what must wait returns a future.
+pub trait Services: Send + Sync + 'static {
+    /// The instant now, by the wall clock.
+    fn now(&self) -> Timestamp;
+
+    /// Takes a piece of a run's output. Pieces of one run arrive in their order.
+    fn output(&self, run: RunId, chunk: OutputChunk);
+
+    /// Whether more output of the run may come: `None` if at once, else a future that is ready when it may. The host
+    /// asks before it reads more from a process and before it lets a guest write more, so a slow disk slows the writer
+    /// and fills no memory.
+    fn output_ready(&self, run: RunId) -> Option<BoxFuture<'static, ()>>;
+
+    /// Takes word of how far a run has come. The host has coalesced it already: at most a few a second for each run.
+    fn progress(&self, run: RunId, attempt: u32, progress: Progress);
+
+    /// The job's value for `key`, unless there is none or it has expired.
+    fn state_get(&self, job: JobId, key: String) -> BoxFuture<'static, Result<Option<StateEntry>, StateError>>;
+
+    /// Sets the job's value for `key` if `expect` holds, to expire after `ttl` if there is one; the new revision.
+    fn state_set(
+        &self,
+        job: JobId,
+        key: String,
+        value: Vec<u8>,
+        expect: StateExpectation,
+        ttl: Option<Duration>,
+    ) -> BoxFuture<'static, Result<u64, StateError>>;
+
+    /// Removes the job's value for `key` if `expect` holds.
+    fn state_delete(
+        &self,
+        job: JobId,
+        key: String,
+        expect: StateExpectation,
+    ) -> BoxFuture<'static, Result<(), StateError>>;
+
+    /// Up to `limit` of the job's keys that begin with `prefix`, in order, those after `cursor` if there is one.
+    fn state_keys(
+        &self,
+        job: JobId,
+        prefix: String,
+        cursor: Option<String>,
+        limit: u32,
+    ) -> BoxFuture<'static, Result<StatePage, StateError>>;
+}
+
+/// How far a run has come.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// How much is done, in `unit`.
+    pub completed: u64,
+    /// How much there is in all, if that is known.
+    pub total: Option<u64>,
+    /// What is counted, such as `files`.
+    pub unit: Option<String>,
+    /// What is going on, for people.
+    pub message: Option<String>,
+}
+
+/// A value of a job's state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StateEntry {
+    /// The bytes.
+    pub value: Vec<u8>,
+    /// Changes with every write of the key.
+    pub revision: u64,
+}
+
+/// What must be so for a write to happen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StateExpectation {
+    /// Nothing.
+    Anything,
+    /// There is no such key.
+    Absent,
+    /// The key has this revision.
+    At(u64),
+}
+
+/// Some of a job's keys.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct StatePage {
+    /// The keys, in order.
+    pub keys: Vec<String>,
+    /// Where the next page begins, if there are more.
+    pub cursor: Option<String>,
+}
+
+/// Why state could not be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// The expectation does not hold.
+    #[error("the key has changed or does not exist as expected; read it again and decide anew")]
+    Conflict,
+    /// The job would keep more than it may.
+    #[error("the job's state is full: {0}")]
+    Full(String),
+    /// The store cannot be reached or written.
+    #[error("the job's state cannot be reached: {0}; try again later")]
+    Unavailable(String),
+}
