@@ -1,0 +1,48 @@
+//! What the types of a job cannot say: ranges, and texts that could never work.
+
+use sandglass_core::spec::JobSpec;
+
+/// Every fault, with a JSON Pointer to it.
+pub(super) fn faults(spec: &JobSpec) -> Vec<(String, String)> {
+    let mut faults = Vec::new();
+    let mut fault = |pointer: &str, message: String| faults.push((pointer.to_owned(), message));
+    if spec.priority > 9 {
+        fault("/priority", format!("priority {} is out of range: 0 to 9 are allowed", spec.priority));
+    }
+    if !(1..=100).contains(&spec.retry.max_attempts) {
+        let found = spec.retry.max_attempts;
+        fault("/retry/max_attempts", format!("{found} attempts are out of range: 1 to 100 are allowed"));
+    }
+    if !(1.0..=1000.0).contains(&spec.retry.factor) {
+        fault("/retry/factor", format!("factor {} is out of range: 1 to 1000 are allowed", spec.retry.factor));
+    }
+    if spec.timeout.get().is_zero() {
+        fault("/timeout", "a timeout of nothing would end every run at once: write a period such as 1h".to_owned());
+    }
+    if let Some(dir) = &spec.working_dir
+        && (!dir.starts_with('/') || dir.contains('\0'))
+    {
+        fault("/working_dir", format!("'{}' is not an absolute path", dir.escape_debug()));
+    }
+    if spec.tags.len() > 100 {
+        fault("/tags", format!("{} tags are too many: 100 are allowed", spec.tags.len()));
+    }
+    for (index, tag) in spec.tags.iter().enumerate() {
+        if tag.is_empty() || tag.len() > 100 || tag.chars().any(char::is_control) {
+            fault(&format!("/tags/{index}"), "a tag has 1 to 100 characters".to_owned());
+        }
+    }
+    for (name, value) in &spec.env {
+        let pointer = format!("/env/{}", name.replace('~', "~0").replace('/', "~1"));
+        if name.is_empty() || name.contains(['=', '\0']) {
+            fault(&pointer, format!("'{}' cannot be the name of a variable", name.escape_debug()));
+        } else if value.contains('\0') {
+            fault(&pointer, format!("the value of {name} contains a zero byte"));
+        }
+    }
+    if spec.limits.memory.get() == 0 || spec.limits.fuel.get() == 0 {
+        let which = if spec.limits.fuel.get() == 0 { "fuel" } else { "memory" };
+        fault(&format!("/limits/{which}"), format!("without any {which} nothing can run"));
+    }
+    faults
+}

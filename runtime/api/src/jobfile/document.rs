@@ -1,0 +1,262 @@
+//! A whole file: from its text to its jobs, with every fault put to its line.
+
+use serde::Deserialize;
+
+use sandglass_core::spec::JobSpec;
+
+use super::error::{JobFileError, NodeError};
+use super::node::{Entry, Node, Scalar, Span, Value};
+use crate::problem::Position;
+
+use super::{FileJob, Format, MAX_BYTES, MAX_ERRORS, MAX_JOBS, check, json, keys, short, toml, yaml};
+
+/// The keys of a job in canonical form, in the order of its type.
+pub const KEYS: &[&str] = &[
+    "name",
+    "description",
+    "tags",
+    "timezone",
+    "triggers",
+    "action",
+    "env",
+    "working_dir",
+    "timeout",
+    "grace",
+    "retry",
+    "overlap",
+    "catch_up",
+    "priority",
+    "idempotent",
+    "limits",
+    "grants",
+];
+/// The longest part of a line that an error shows, in characters.
+const SHOWN_LINE: usize = 200;
+
+/// A file's text and name.
+pub(super) struct Document<'a> {
+    pub(super) text: &'a str,
+    pub(super) source: &'a str,
+}
+
+impl Document<'_> {
+    pub(super) fn read(&self, format: Format) -> Result<Vec<FileJob>, Vec<JobFileError>> {
+        let nodes = self.tree(format).and_then(job_nodes).map_err(|error| vec![self.error(&error)])?;
+        let (mut jobs, mut errors) = (Vec::<FileJob>::new(), Vec::new());
+        let mut names = std::collections::HashMap::new();
+        for node in nodes {
+            let name = node.get("name").and_then(Node::as_text).map(str::to_owned);
+            match job(node) {
+                Ok(job) => {
+                    if let Some(line) = names.insert(job.spec.name.clone(), job.locate("/name").line) {
+                        let message = format!("job '{}' is in this file twice: first in line {line}", job.spec.name);
+                        errors.push((NodeError::at(message, job.node.nearest("/name")).under("name"), name));
+                    }
+                    jobs.push(job);
+                }
+                Err(faults) => errors.extend(faults.into_iter().map(|fault| (fault, name.clone()))),
+            }
+            if errors.len() >= MAX_ERRORS {
+                break;
+            }
+        }
+        if errors.is_empty() {
+            return Ok(jobs);
+        }
+        let located =
+            |(error, job): &(NodeError, Option<String>)| JobFileError { job: job.clone(), ..self.error(error) };
+        let mut errors: Vec<JobFileError> = errors.iter().take(MAX_ERRORS).map(located).collect();
+        errors.sort_by_key(|error| error.position);
+        Err(errors)
+    }
+
+    /// The documents of the file: several only in YAML.
+    pub(super) fn tree(&self, format: Format) -> Result<Vec<Node>, NodeError> {
+        if self.text.len() > MAX_BYTES {
+            let message = format!("the file is too large: {} bytes, {MAX_BYTES} are allowed", self.text.len());
+            return Err(NodeError::at(message, Span::start()));
+        }
+        let text = self.text.strip_prefix('\u{feff}').unwrap_or(self.text);
+        match format {
+            Format::Yaml => yaml::read(text),
+            Format::Toml => toml::read(text).map(|node| vec![node]),
+            Format::Json => json::read(text).map(|node| vec![node]),
+        }
+    }
+
+    /// Puts the file's name and line to a fault.
+    pub(super) fn error(&self, error: &NodeError) -> JobFileError {
+        let Span { position, length } = error.span.unwrap_or_else(Span::start);
+        let text = self.text.strip_prefix('\u{feff}').unwrap_or(self.text);
+        let line = text.lines().nth(position.line - 1).unwrap_or_default();
+        // The parsers may place a fault just behind the end of its line.
+        let column = position.column.min(line.chars().count() + 1);
+        let position = Position { column, ..position };
+        let cut = column.saturating_sub(SHOWN_LINE / 2);
+        let line: String = line.chars().skip(cut).take(SHOWN_LINE).collect();
+        let rest = line.chars().count().saturating_sub(column - 1 - cut);
+        JobFileError {
+            source: self.source.to_owned(),
+            position,
+            length: length.min(rest).max(1),
+            line,
+            cut,
+            pointer: error.pointer(),
+            job: None,
+            message: error.message.clone(),
+            hint: error.hint.clone(),
+        }
+    }
+}
+
+/// The jobs of a file's documents: each is a job, a list of jobs, or a map with `jobs`.
+fn job_nodes(documents: Vec<Node>) -> Result<Vec<Node>, NodeError> {
+    let mut jobs = Vec::new();
+    for document in documents {
+        let span = document.span;
+        match document.value {
+            Value::List(items) => jobs.extend(items),
+            Value::Map(mut entries) => match entries.iter().position(|entry| entry.key == "jobs") {
+                None => jobs.push(Node::new(span, Value::Map(entries))),
+                Some(at) => {
+                    let list = entries.remove(at).value;
+                    if let Some(other) = entries.first() {
+                        let message = format!("key '{}' cannot stand beside 'jobs'", other.key);
+                        return Err(NodeError::at(message, other.key_span).hint("put it into each job that it is for"));
+                    }
+                    let Value::List(items) = list.value else {
+                        let message = format!("expected a list of jobs, found {}", list.kind_name());
+                        return Err(NodeError::at(message, list.span));
+                    };
+                    jobs.extend(items);
+                }
+            },
+            Value::Scalar { .. } => {
+                let message = format!("expected a job, a list of jobs or 'jobs:', found {}", document.kind_name());
+                return Err(NodeError::at(message, span));
+            }
+        }
+    }
+    match jobs.len() {
+        0 => Err(NodeError::at("there is no job in this file", Span::start())
+            .hint("a job needs a name and what it does, such as name: hello and command: echo hello")),
+        found if found > MAX_JOBS => {
+            Err(NodeError::at(format!("there are too many jobs in this file: {MAX_JOBS} are allowed"), Span::start()))
+        }
+        _ => Ok(jobs),
+    }
+}
+
+/// One job, or everything that is wrong with it.
+fn job(node: Node) -> Result<FileJob, Vec<NodeError>> {
+    if !matches!(node.value, Value::Map(_)) {
+        let message = format!("expected a job, found {}", node.kind_name());
+        return Err(vec![NodeError::at(message, node.span)]);
+    }
+    let (mut node, mut errors) = short::normalise(node);
+    let whole = errors.is_empty();
+    for error in &errors {
+        mend(&mut node, error.path.first().map(String::as_str));
+    }
+    let slips = remove_unknown(&mut node, &mut errors);
+    missing(&mut node, &slips, &mut errors);
+    // Each round finds the first fault that is left. What it concerns is then taken out, so the next round finds the
+    // next; there are no more rounds than keys.
+    let rounds = KEYS.len() + 1;
+    for _ in 0..rounds {
+        match JobSpec::deserialize(&node) {
+            Ok(spec) => {
+                // A part that was taken out has its default by now, so its values are not judged.
+                errors.extend(check::faults(&spec).into_iter().filter(|(pointer, _)| has(&node, pointer)).map(
+                    |(pointer, message)| {
+                        let mut error = NodeError::at(message, node.nearest(&pointer));
+                        error.path = pointer.split('/').skip(1).map(str::to_owned).collect();
+                        error
+                    },
+                ));
+                if errors.is_empty() && whole {
+                    return Ok(FileJob { spec, node });
+                }
+                return Err(errors);
+            }
+            Err(error) => {
+                let key = error.path.first().cloned();
+                errors.push(error.or_at(node.span));
+                if !mend(&mut node, key.as_deref()) {
+                    break;
+                }
+            }
+        }
+    }
+    Err(errors)
+}
+
+fn has(node: &Node, pointer: &str) -> bool {
+    pointer.split('/').nth(1).is_some_and(|key| node.get(key).is_some())
+}
+
+/// Takes a faulty part out of a job, or puts a harmless one in its place if the job cannot be without it.
+fn mend(node: &mut Node, key: Option<&str>) -> bool {
+    let (Value::Map(entries), Some(key)) = (&mut node.value, key) else { return false };
+    let key = if short::KEYS.contains(&key) && key != "schedule" { "action" } else { key };
+    let found = entries.len();
+    entries.retain(|entry| entry.key != key);
+    let stand_in = match key {
+        "name" => Some(Node::text(node.span, "unnamed")),
+        "action" => {
+            let uses = Entry { key: "use".into(), key_span: node.span, value: Node::text(node.span, "unnamed") };
+            Some(Node::new(node.span, Value::Map(vec![uses])))
+        }
+        _ => None,
+    };
+    let removed = entries.len() < found;
+    if let Some(value) = stand_in {
+        entries.push(Entry { key: key.to_owned(), key_span: node.span, value });
+    }
+    removed
+}
+
+/// Takes out every key that no job has, and gives those that were probably meant.
+fn remove_unknown(node: &mut Node, errors: &mut Vec<NodeError>) -> Vec<&'static str> {
+    let Value::Map(entries) = &mut node.value else { return Vec::new() };
+    let mut meant = Vec::new();
+    let known: Vec<&'static str> = KEYS.iter().chain(short::KEYS).copied().collect();
+    entries.retain(|entry| {
+        let fits = KEYS.contains(&entry.key.as_str());
+        if !fits {
+            meant.extend(keys::nearest(&entry.key, known.iter().copied()));
+            let (message, hint) = keys::unknown("key", &entry.key, &known);
+            errors.push(NodeError { hint, ..NodeError::at(message, entry.key_span) }.under(&entry.key));
+        }
+        fits
+    });
+    meant
+}
+
+/// Says what a job cannot be without, and puts something harmless there.
+fn missing(node: &mut Node, slips: &[&str], errors: &mut Vec<NodeError>) {
+    for (key, hint) in [
+        ("name", "give the job a name, such as name: nightly-backup"),
+        ("action", "say what the job does: 'command', 'commands', 'script', 'http' or 'action'"),
+    ] {
+        if node.get(key).is_none() {
+            // A key with a slip in it was told of already.
+            let slipped = |slip: &&str| *slip == key || (key == "action" && short::ACTIONS.contains(slip));
+            if !slips.iter().any(slipped) {
+                errors.push(NodeError::at(format!("the job has no {key}"), node.span).hint(hint));
+            }
+            mend(node, Some(key));
+        }
+        // A value that is there but empty reads best as missing, too.
+        if let Value::Map(entries) = &mut node.value {
+            let empty = |entry: &&mut Entry| {
+                entry.key == key && matches!(entry.value.value, Value::Scalar { kind: Scalar::Null, .. })
+            };
+            if let Some(entry) = entries.iter_mut().find(empty) {
+                let error = NodeError::at(format!("the job's {key} is empty"), entry.key_span).hint(hint);
+                errors.push(error.under(key));
+                mend(node, Some(key));
+            }
+        }
+    }
+}

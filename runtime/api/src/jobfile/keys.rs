@@ -1,0 +1,97 @@
+//! Words of job files: the nearest known one to a slip, and those that a later version will know.
+
+/// Keys and values of features that this version lacks. They are refused by name, so that a file that relies on one of
+/// them is not run without it.
+const LATER: &[&str] = &[
+    // Of jobs.
+    "after",
+    "calendars",
+    "concurrency",
+    "deadline",
+    "docker",
+    "docker_image",
+    "enabled",
+    "end_at",
+    "group",
+    "groups",
+    "host",
+    "hosts",
+    "max_instances",
+    "max_runs",
+    "notify",
+    "paused",
+    "requires",
+    "retention",
+    "secrets",
+    "start_at",
+    "start_deadline",
+    "target",
+    "targets",
+    "window",
+    // Of triggers.
+    "daily",
+    "event",
+    "file",
+    "fold",
+    "gap",
+    "jitter",
+    "monthly",
+    "startup",
+    "threshold",
+    "webhook",
+    "weekly",
+    "yearly",
+    // Of retries, catch-up and limits.
+    "exit_codes",
+    "max_elapsed",
+    "limit",
+    "processes",
+    // Of grants.
+    "artifacts",
+    "files",
+    "mail",
+    "remote",
+    "reveal",
+    // Values of `overlap` and of `catch_up.policy`.
+    "all",
+    "buffer_all",
+    "buffer_one",
+    "cancel_other",
+    "earliest",
+    "terminate_other",
+];
+
+/// Whether a later version will know `word`.
+pub(super) fn is_later(word: &str) -> bool {
+    LATER.contains(&word)
+}
+
+/// What was probably meant by `word`, of the words that are known.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_ascii_lowercase().replace('-', "_");
+    let slips = |candidate: &str| strsim::damerau_levenshtein(&word, candidate);
+    let best = known.into_iter().map(|candidate| (slips(candidate), candidate)).min()?;
+    // About one slip in three characters, so that unlike words are not put forward.
+    (best.0 <= (word.chars().count().max(best.1.len()) / 3).max(1)).then_some(best.1)
+}
+
+/// An unknown key or value in words: what was meant, or what there is.
+pub(super) fn unknown(what: &str, word: &str, known: &[&str]) -> (String, Option<String>) {
+    const SHOWN: usize = 30;
+    let word: String = word.chars().take(80).collect();
+    let slip = |near: &str| strsim::damerau_levenshtein(&word, near) == 1;
+    if is_later(&word) && !known.iter().any(|near| slip(near)) {
+        let message = format!("{what} '{word}' is not supported yet");
+        return (message, Some("remove it; this version would not act on it".to_owned()));
+    }
+    let message = format!("unknown {what} '{word}'");
+    let hint = match nearest(&word, known.iter().copied()) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None if known.is_empty() => return (message, None),
+        None => {
+            let more = if known.len() > SHOWN { ", …" } else { "" };
+            format!("expected one of: {}{more}", known[..known.len().min(SHOWN)].join(", "))
+        }
+    };
+    (message, Some(hint))
+}

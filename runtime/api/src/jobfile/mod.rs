@@ -1,0 +1,141 @@
+//! Job files: YAML, TOML or JSON; one job, a list, or `jobs:`.
+//!
+//! A text is read into a tree whose every value knows its place ([`node`]), short forms are turned into the canonical form
+//! on that tree ([`short`]), and the tree becomes [`JobSpec`]s ([`de`]). So every fault, whoever finds it, has a line and
+//! a column.
+
+mod check;
+mod de;
+mod document;
+mod error;
+mod json;
+mod keys;
+mod node;
+mod short;
+#[cfg(test)]
+mod tests;
+mod toml;
+mod yaml;
+
+use std::path::Path;
+
+use sandglass_core::capability::Grants;
+use sandglass_core::spec::JobSpec;
+use serde::Deserialize as _;
+
+pub use document::KEYS;
+pub use error::JobFileError;
+pub use keys::nearest;
+
+use crate::problem::Position;
+use node::Node;
+
+/// The most bytes of a job file.
+pub const MAX_BYTES: usize = 1 << 20;
+/// The most values in a job file, the values that aliases repeat included.
+pub const MAX_VALUES: usize = 200_000;
+/// The deepest nesting of values in a job file.
+pub const MAX_DEPTH: usize = 64;
+/// The most jobs in a job file.
+pub const MAX_JOBS: usize = 10_000;
+/// The most faults that are told of one job file.
+pub const MAX_ERRORS: usize = 50;
+
+/// How a job file is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// YAML 1.2.
+    Yaml,
+    /// TOML 1.1.
+    Toml,
+    /// JSON (RFC 8259).
+    Json,
+}
+
+impl Format {
+    /// By the end of a file's name; none if it is not one of `.yaml`, `.yml`, `.toml`, `.json`.
+    #[must_use]
+    pub fn of_path(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        match extension.as_str() {
+            "yaml" | "yml" => Some(Self::Yaml),
+            "toml" => Some(Self::Toml),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    /// By the first character of a text whose name tells nothing: JSON if it opens a map or list, else YAML.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
+        if text.trim_start().starts_with(['{', '[']) { Self::Json } else { Self::Yaml }
+    }
+}
+
+/// A job as it was read, and where in its file each part was.
+#[derive(Clone, Debug)]
+pub struct FileJob {
+    /// The job, in canonical form.
+    pub spec: JobSpec,
+    node: Node,
+}
+
+impl FileJob {
+    /// Where the value was that became the one at `pointer` (RFC 6901) in the canonical job; if there was none, where
+    /// the nearest value around it was.
+    #[must_use]
+    pub fn locate(&self, pointer: &str) -> Position {
+        self.node.nearest(pointer).position
+    }
+}
+
+/// Reads the jobs of a file whose content is `text` and whose name, for errors, is `source`.
+///
+/// # Errors
+///
+/// Everything that is wrong with the file, in the order of its lines: syntax faults alone, else the faults of every job.
+pub fn read(text: &str, format: Format, source: &str) -> Result<Vec<FileJob>, Vec<JobFileError>> {
+    let document = document::Document { text, source };
+    document.read(format)
+}
+
+/// Reads the jobs of a file, as [`read`] does, and forgets where they were.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn parse(text: &str, format: Format, source: &str) -> Result<Vec<JobSpec>, Vec<JobFileError>> {
+    read(text, format, source).map(|jobs| jobs.into_iter().map(|job| job.spec).collect())
+}
+
+/// Reads grants as a person writes them: YAML such as `process: [/usr/bin/tar]`, a line a capability.
+///
+/// # Errors
+///
+/// If the text is no YAML, or names no grants.
+pub fn grants(text: &str, source: &str) -> Result<Grants, JobFileError> {
+    let document = document::Document { text, source };
+    let read = |nodes: Vec<Node>| match nodes.as_slice() {
+        [] => Ok(Grants::default()),
+        [node] => Grants::deserialize(node).map_err(|error| error.or_at(node.span)),
+        [_, more, ..] => Err(error::NodeError::at("expected one map of grants, found another", more.span)),
+    };
+    document.tree(Format::Yaml).and_then(read).map_err(|error| document.error(&error))
+}
+
+/// Reads exactly one job, such as the body of a request.
+///
+/// # Errors
+///
+/// As [`read`], and if there is not exactly one job.
+pub fn parse_one(text: &str, format: Format, source: &str) -> Result<JobSpec, Vec<JobFileError>> {
+    let mut jobs = parse(text, format, source)?;
+    match (jobs.pop(), jobs.len()) {
+        (Some(job), 0) => Ok(job),
+        (_, others) => {
+            let found = if others == 0 { 0 } else { others + 1 };
+            let document = document::Document { text, source };
+            Err(vec![document.error(&error::NodeError::new(format!("expected one job here, found {found}")))])
+        }
+    }
+}

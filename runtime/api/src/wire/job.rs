@@ -1,0 +1,98 @@
+//! Jobs on the wire.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use sandglass_core::id::{JobId, JobName, Namespace};
+use sandglass_core::job;
+use sandglass_core::spec::JobSpec;
+use sandglass_core::time::Timestamp;
+
+use super::Run;
+
+/// A job as the API shows it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// Its name.
+    pub name: JobName,
+    /// Who owns it.
+    pub namespace: Namespace,
+    /// Its identity. Absent only in the answer to a dry run, of a job that is not there yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<JobId>,
+    /// Counts from 1; grows by one with every change.
+    pub revision: u64,
+    /// Whether its triggers fire.
+    pub enabled: bool,
+    /// Whether its triggers are held back for a while.
+    pub paused: bool,
+    /// What it is, in canonical form.
+    pub spec: Arc<JobSpec>,
+    /// Its next fire, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_fire_at: Option<Timestamp>,
+    /// Its latest run, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<Run>,
+    /// When its present triggers were saved: intervals without an anchor of their own count from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_since: Option<Timestamp>,
+    /// When it was first saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// When this revision was saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Timestamp>,
+}
+
+impl Job {
+    /// A saved job, with how far its schedule is and its latest run.
+    #[must_use]
+    pub fn new(job: &job::Job, cursor: &job::Cursor, last_run: Option<Run>) -> Self {
+        Self {
+            name: job.spec.name.clone(),
+            namespace: job.namespace.clone(),
+            id: Some(job.id),
+            revision: job.revision,
+            enabled: true,
+            paused: false,
+            spec: Arc::clone(&job.spec),
+            next_fire_at: cursor.next_fire_at,
+            last_run,
+            scheduled_since: Some(job.scheduled_since),
+            created_at: Some(job.created_at),
+            updated_at: Some(job.updated_at),
+        }
+    }
+
+    /// A job that would be there after a dry run, but is not.
+    #[must_use]
+    pub fn planned(namespace: Namespace, spec: Arc<JobSpec>, next_fire_at: Option<Timestamp>) -> Self {
+        Self {
+            name: spec.name.clone(),
+            namespace,
+            id: None,
+            revision: 1,
+            enabled: true,
+            paused: false,
+            spec,
+            next_fire_at,
+            last_run: None,
+            scheduled_since: None,
+            created_at: None,
+            updated_at: None,
+        }
+    }
+}
+
+/// The answer to saving a job.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ApplyResult {
+    /// The job as it is now; after a dry run, as it would be.
+    pub job: Job,
+    /// Whether the specification is another than before.
+    pub changed: bool,
+    /// Whether the job was not there before.
+    pub created: bool,
+}

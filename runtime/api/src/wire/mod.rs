@@ -1,0 +1,116 @@
+//! The types of the HTTP API, exactly as they are in JSON: instants are RFC 3339 in UTC, absent values are left out.
+//!
+//! The routes. All but the health checks want a bearer token, or come through the owner's socket.
+//!
+//! | route | answers |
+//! |---|---|
+//! | `GET /healthz`, `GET /readyz` | 200 or 503 |
+//! | `GET /api/v1/status` | [`Status`] |
+//! | `GET /api/v1/version` | [`Version`] |
+//! | `GET /api/v1/namespaces/{ns}/jobs` `?tag=&limit=&cursor=` | [`Page`] of [`Job`] |
+//! | `POST /api/v1/namespaces/{ns}/jobs` | 201 [`ApplyResult`]; 409 if the job exists |
+//! | `GET …/jobs/{name}` | [`Job`], its revision as `ETag` |
+//! | `PUT …/jobs/{name}` `?dry_run=`; `If-Match: "REVISION"`, `If-None-Match: *` | [`ApplyResult`] |
+//! | `DELETE …/jobs/{name}` | 204 |
+//! | `POST …/jobs/{name}/run` `?force=` | 202 [`Run`] |
+//! | `GET /api/v1/namespaces/{ns}/runs`, see [`RunListQuery`] | [`Page`] of [`Run`] |
+//! | `GET …/runs/{id}` `?wait=SECONDS` | [`Run`], once it is over or the time is up |
+//! | `GET …/runs/{id}/logs`, see [`LogsQuery`] | [`OutputEvent`]s, a line each; or an event stream |
+//! | `POST …/runs/{id}/cancel` | 202 [`Run`] |
+//! | `GET /api/v1/plugins` | [`Page`] of [`Plugin`] |
+//! | `POST /api/v1/plugins` `?name=&grants=JSON`, the component as body | 201 [`Plugin`] |
+//! | `GET /api/v1/plugins/{name}` | [`Plugin`] |
+//! | `DELETE /api/v1/plugins/{name}` | 204 |
+//!
+//! Every failure is a [`crate::problem::Problem`].
+
+mod job;
+mod output;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use sandglass_core::spec::TimeZone;
+use sandglass_core::time::Timestamp;
+
+pub use job::{ApplyResult, Job};
+pub use output::{EVENT_END, EVENT_OUTPUT, EVENT_PROGRESS, LogsQuery, OutputEvent, ProgressEvent};
+pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, Usage, origin_name, outcome_name};
+pub use sandglass_core::plugin::Plugin;
+
+/// The most seconds that `GET …/runs/{id}?wait=` waits.
+pub const MAX_WAIT_SECONDS: u64 = 60;
+/// Items on a page if the request names no limit.
+pub const DEFAULT_LIMIT: usize = 100;
+/// The most items on a page.
+pub const MAX_LIMIT: usize = 1000;
+
+/// A part of a listing.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// The `cursor` of the next part; none if this is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// What a daemon says of itself.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon's version.
+    pub version: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// For how many seconds it has been up.
+    pub uptime_seconds: u64,
+    /// How many jobs there are, in all namespaces.
+    pub jobs: u64,
+    /// How many plugins there are.
+    pub plugins: u64,
+    /// How many runs are in each state, by the state's name; states without runs may be left out.
+    pub runs: BTreeMap<String, u64>,
+    /// When the next fire of any job is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_fire_at: Option<Timestamp>,
+    /// Size of the store on disk, in bytes.
+    pub store_bytes: u64,
+    /// The folder that the daemon keeps everything in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<String>,
+    /// The TCP address it listens at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+    /// The time zone of jobs that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<TimeZone>,
+    /// The version of the time zone database, such as `2026a`.
+    pub tz_database: String,
+}
+
+/// Versions, of a daemon or of the command line.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Version {
+    /// The program's version.
+    pub version: String,
+    /// The API's.
+    pub api: String,
+    /// The version of the time zone database, such as `2026a`.
+    pub tz_database: String,
+}
+
+impl Version {
+    /// The versions compiled into this program.
+    #[must_use]
+    pub fn current() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            api: "v1".to_owned(),
+            tz_database: chrono_tz::IANA_TZDB_VERSION.to_owned(),
+        }
+    }
+}
