@@ -1,0 +1,150 @@
+//! What is checked before a job or a plugin is saved, so that mistakes show when they are made and not at three in the
+//! morning.
+
+mod params;
+
+use std::sync::Arc;
+
+use sandglass_api::problem::{Code, Problem};
+use sandglass_core::capability::{EffectiveGrants, Grants};
+use sandglass_core::id::PluginName;
+use sandglass_core::plugin::{ActionInfo, Manifest, Plugin};
+use sandglass_core::spec::JobSpec;
+use sandglass_core::time::Timestamp;
+use sandglass_host::{Host, HostError, Inspection};
+use sandglass_store::Store;
+
+/// The most faults of parameters that are told at once.
+const MAX_FAULTS: usize = 20;
+
+/// Checks a job against its plugin: the version, the action, the parameters by schema and by the plugin's own word, and
+/// the grants.
+pub(crate) async fn check_job(spec: &JobSpec, store: &dyn Store, host: &Host, ceiling: &Grants) -> Result<(), Problem> {
+    let plugin = find_plugin(spec, store)?;
+    let action = find_action(spec, &plugin)?;
+    params::check(spec, action)?;
+    let grants = EffectiveGrants {
+        request: plugin.manifest.capabilities.clone(),
+        ceiling: ceiling.clone(),
+        plugin: plugin.granted.clone(),
+        job: spec.grants.clone(),
+    };
+    let mut denials = grants.missing();
+    denials.extend(spec.env.keys().filter_map(|name| grants.variable(name).err()));
+    if let Some(problem) = Problem::from_denials(&denials) {
+        return Err(problem);
+    }
+    ask_plugin(spec, &plugin, action, store, host).await
+}
+
+fn find_plugin(spec: &JobSpec, store: &dyn Store) -> Result<Arc<Plugin>, Problem> {
+    let uses = &spec.action.uses;
+    let known = store.plugin(&uses.plugin).map_err(|error| from_store(&error))?;
+    let Some(plugin) = known else {
+        let names: Vec<String> = store
+            .plugins()
+            .map_err(|error| from_store(&error))?
+            .iter()
+            .map(|plugin| plugin.manifest.name.to_string())
+            .collect();
+        let detail = format!("there is no plugin '{}'; there are: {}", uses.plugin, names.join(", "));
+        return Err(Problem::new(Code::UnknownPlugin, detail.clone())
+            .with_hint("add it with `sandglass plugin add FILE`")
+            .with_fault("/action/use", detail));
+    };
+    if let Some(version) = uses.version.as_ref().filter(|version| **version != plugin.manifest.version) {
+        let detail = format!("plugin '{}' is at version {}, not {version}", uses.plugin, plugin.manifest.version);
+        return Err(Problem::new(Code::UnknownPlugin, detail.clone()).with_fault("/action/use", detail));
+    }
+    Ok(plugin)
+}
+
+fn find_action<'a>(spec: &JobSpec, plugin: &'a Plugin) -> Result<&'a ActionInfo, Problem> {
+    let wanted = spec.action.uses.action.as_deref();
+    plugin.action(wanted).ok_or_else(|| {
+        let names: Vec<&str> = plugin.actions.iter().map(|action| action.name.as_str()).collect();
+        let detail = format!(
+            "plugin '{}' has no action '{}'; it has: {}",
+            plugin.manifest.name,
+            wanted.unwrap_or_default(),
+            names.join(", ")
+        );
+        Problem::new(Code::UnknownAction, detail.clone()).with_fault("/action/use", detail)
+    })
+}
+
+/// Lets the plugin itself look at the parameters.
+async fn ask_plugin(
+    spec: &JobSpec,
+    plugin: &Plugin,
+    action: &ActionInfo,
+    store: &dyn Store,
+    host: &Host,
+) -> Result<(), Problem> {
+    make_ready(plugin, store, host).map_err(|error| Problem::new(Code::Unavailable, error.to_string()))?;
+    let params = serde_json::Value::Object(spec.action.with.clone()).to_string();
+    let issues = host
+        .validate(plugin.digest, &action.name, &params)
+        .await
+        .map_err(|error| Problem::new(Code::InvalidParams, format!("the plugin could not check them: {error}")))?;
+    let mut issues = issues.into_iter().take(MAX_FAULTS);
+    let Some(first) = issues.next() else { return Ok(()) };
+    let pointer = |issue: &str| format!("/action/with{issue}");
+    let problem = Problem::new(Code::InvalidParams, format!("{}: {}", pointer(&first.pointer), first.message))
+        .with_fault(pointer(&first.pointer), first.message);
+    Err(issues.fold(problem, |problem, issue| problem.with_fault(pointer(&issue.pointer), issue.message)))
+}
+
+/// Makes a plugin's component ready to run: at once if it is, else from the cache or by compiling it.
+pub(crate) fn make_ready(plugin: &Plugin, store: &dyn Store, host: &Host) -> Result<(), HostError> {
+    host.prepare(plugin.digest, || match store.component(&plugin.digest) {
+        Ok(Some(wasm)) => Ok(wasm.to_vec()),
+        Ok(None) => Err(format!("the component of plugin '{}' is missing from the store", plugin.manifest.name)),
+        Err(error) => Err(error.to_string()),
+    })
+}
+
+/// What an inspected component becomes as a plugin: named by `name` or its own manifest, granted `granted`.
+pub(crate) fn plugin(
+    inspection: Inspection,
+    name: Option<PluginName>,
+    granted: Option<Grants>,
+    built_in: bool,
+    now: Timestamp,
+) -> Result<Plugin, Problem> {
+    let manifest = match (inspection.manifest, name) {
+        (Some(manifest), None) => manifest,
+        (Some(manifest), Some(name)) => Manifest { name, ..manifest },
+        // Tools of other languages cannot embed a manifest: what such a plugin is granted is what it asks for.
+        (None, Some(name)) => Manifest {
+            name,
+            version: "0.0.0".to_owned(),
+            description: String::new(),
+            capabilities: granted.clone().unwrap_or_default(),
+        },
+        (None, None) => {
+            return Err(Problem::new(Code::InvalidComponent, "the component does not say what it is called")
+                .with_hint("give it a name with `--name NAME`"));
+        }
+    };
+    let granted = granted.unwrap_or_else(|| if built_in { manifest.capabilities.clone() } else { Grants::default() });
+    Ok(Plugin {
+        manifest,
+        digest: inspection.digest,
+        size_bytes: inspection.size_bytes,
+        actions: inspection.actions,
+        granted,
+        built_in,
+        added_at: now,
+    })
+}
+
+/// What a failure of the store means to whoever asked.
+pub(crate) fn from_store(error: &sandglass_store::StoreError) -> Problem {
+    let code = match error {
+        sandglass_store::StoreError::Full(_) => Code::StoreFull,
+        sandglass_store::StoreError::Closed => Code::Stopping,
+        _ => Code::Internal,
+    };
+    Problem::new(code, error.to_string())
+}

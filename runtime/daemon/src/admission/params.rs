@@ -1,0 +1,115 @@
+//! Parameters against their action's schema, with faults in the words of jobs rather than of JSON Schema.
+
+use jsonschema::ValidationError;
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use sandglass_api::jobfile::nearest;
+use sandglass_api::problem::{Code, Problem};
+use sandglass_core::plugin::ActionInfo;
+use sandglass_core::spec::JobSpec;
+
+use super::MAX_FAULTS;
+
+/// Checks the parameters of `spec` against the schema of `action`.
+pub(super) fn check(spec: &JobSpec, action: &ActionInfo) -> Result<(), Problem> {
+    let params = serde_json::Value::Object(spec.action.with.clone());
+    let validator = jsonschema::validator_for(&action.params_schema).map_err(|error| {
+        let plugin = &spec.action.uses.plugin;
+        Problem::new(
+            Code::InvalidParams,
+            format!("plugin '{plugin}' has a wrong schema for its action '{}': {error}", action.name),
+        )
+    })?;
+    let faults: Vec<(String, String)> =
+        validator.iter_errors(&params).take(MAX_FAULTS).flat_map(|error| faults(&error, action)).collect();
+    let Some((pointer, message)) = faults.first() else { return Ok(()) };
+    let problem = Problem::new(Code::InvalidParams, format!("{pointer}: {message}")).with_hint(format!(
+        "`sandglass plugin show {}` shows what action '{}' takes",
+        spec.action.uses.plugin, action.name
+    ));
+    Err(faults.into_iter().fold(problem, |problem, (pointer, message)| problem.with_fault(pointer, message)))
+}
+
+/// A violation as pointers and messages: one for each parameter that is too much or missing.
+fn faults(error: &ValidationError<'_>, action: &ActionInfo) -> Vec<(String, String)> {
+    let at = format!("/action/with{}", error.instance_path());
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let known = known_params(action);
+            unexpected
+                .iter()
+                .map(|name| {
+                    let like = nearest(name, known.iter().copied()).map_or_else(
+                        || format!("there are: {}", known.join(", ")),
+                        |like| format!("did you mean '{like}'?"),
+                    );
+                    (format!("{at}/{}", escaped(name)), format!("there is no parameter '{name}'; {like}"))
+                })
+                .collect()
+        }
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().map_or_else(|| property.to_string(), str::to_owned);
+            vec![(at, format!("parameter '{name}' is missing"))]
+        }
+        ValidationErrorKind::Type { kind } => {
+            let wanted = match kind {
+                TypeKind::Single(wanted) => wanted.to_string(),
+                TypeKind::Multiple(wanted) => {
+                    let names: Vec<String> =
+                        wanted.iter().map(|wanted| wanted.to_string()).filter(|name| name != "null").collect();
+                    names.join(" or ")
+                }
+            };
+            vec![(at, format!("expected {wanted}, found {}", error.instance()))]
+        }
+        _ => vec![(at, error.to_string())],
+    }
+}
+
+/// The names of the action's parameters.
+fn known_params(action: &ActionInfo) -> Vec<&str> {
+    let properties = action.params_schema.get("properties").and_then(serde_json::Value::as_object);
+    properties.map(|properties| properties.keys().map(String::as_str).collect()).unwrap_or_default()
+}
+
+/// A name as a part of a JSON Pointer (RFC 6901).
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(with: &serde_json::Value) -> Option<Problem> {
+        let spec = serde_json::json!({ "name": "a", "action": { "use": "http", "with": with } });
+        let action = serde_json::json!({
+            "name": "request", "title": "", "description": "", "idempotent": false,
+            "params_schema": {
+                "type": "object",
+                "properties": { "url": { "type": "string" }, "method": { "type": ["string", "null"] } },
+                "required": ["url"],
+                "additionalProperties": false
+            }
+        });
+        let spec: JobSpec = serde_json::from_value(spec).unwrap();
+        check(&spec, &serde_json::from_value(action).unwrap()).err()
+    }
+
+    #[test]
+    fn faults_are_told_in_the_words_of_jobs() {
+        assert_eq!(problem(&serde_json::json!({ "url": "x" })), None);
+        let found = problem(&serde_json::json!({ "metod": "GET", "a/b": 1, "method": 5 })).unwrap();
+        let mut told: Vec<String> =
+            found.errors.iter().map(|fault| format!("{} {}", fault.pointer, fault.message)).collect();
+        told.sort();
+        assert_eq!(
+            told,
+            [
+                "/action/with parameter 'url' is missing",
+                "/action/with/a~1b there is no parameter 'a/b'; there are: method, url",
+                "/action/with/method expected string, found 5",
+                "/action/with/metod there is no parameter 'metod'; did you mean 'method'?",
+            ]
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! The daemon's configuration: a file, overridden by what is given at the start.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use sandglass_core::capability::Grants;
+use sandglass_core::scheduler::Options;
+use sandglass_core::spec::TimeZone;
+use serde::Deserialize;
+
+/// Where the API listens unless told otherwise.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:7070";
+
+/// What `serve` was told on its command line. What is absent comes from the file, else is the default.
+#[derive(Clone, Debug, Default)]
+pub struct ServeOptions {
+    /// The data directory.
+    pub data_dir: PathBuf,
+    /// The address of the API, or `none` for the socket alone.
+    pub listen: Option<String>,
+    /// Listen on an address that others can reach, without TLS.
+    pub allow_remote: bool,
+    /// A file or folder of jobs to apply at the start.
+    pub jobs: Option<PathBuf>,
+    /// The configuration file; `sandglass.toml` in the data directory if absent and there.
+    pub config: Option<PathBuf>,
+}
+
+/// The configuration file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    listen: Option<String>,
+    allow_remote: bool,
+    jobs: Option<PathBuf>,
+    timezone: Option<TimeZone>,
+    max_running: u32,
+    guest_threads: Option<usize>,
+    ceiling: Grants,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        let Options { max_running, ceiling, .. } = Options::default();
+        Self {
+            listen: None,
+            allow_remote: false,
+            jobs: None,
+            timezone: None,
+            max_running,
+            guest_threads: None,
+            ceiling,
+        }
+    }
+}
+
+/// Everything decided.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) jobs: Option<PathBuf>,
+    pub(crate) guest_threads: usize,
+    pub(crate) scheduler: Options,
+}
+
+/// The configuration is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration {} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file cannot be understood. The text shows line and column.
+    #[error("the configuration {} is not valid:\n{source}", path.display())]
+    Invalid {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A value is out of range.
+    #[error("{key} is {value}, but {rule}")]
+    Value {
+        /// Which key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What is allowed.
+        rule: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads the file, if there is one, and lets `options` override it.
+    pub(crate) fn read(options: &ServeOptions) -> Result<Self, ConfigError> {
+        let file = match &options.config {
+            Some(path) => read_file(path)?,
+            None => {
+                let path = options.data_dir.join("sandglass.toml");
+                if path.exists() { read_file(&path)? } else { File::default() }
+            }
+        };
+        let listen = options.listen.clone().or(file.listen).unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+        let listen = match listen.as_str() {
+            "none" => None,
+            text => Some(address(text, options.allow_remote || file.allow_remote)?),
+        };
+        if file.max_running == 0 || file.max_running > 10_000 {
+            let value = file.max_running.to_string();
+            return Err(ConfigError::Value { key: "max_running", value, rule: "it goes from 1 to 10000" });
+        }
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let timezone = file.timezone.unwrap_or_else(machine_zone);
+        Ok(Self {
+            listen,
+            jobs: options.jobs.clone().or(file.jobs),
+            guest_threads: file.guest_threads.unwrap_or(cores).clamp(1, 256),
+            scheduler: Options { timezone, max_running: file.max_running, ceiling: file.ceiling },
+        })
+    }
+}
+
+fn read_file(path: &Path) -> Result<File, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    toml::from_str(&text).map_err(|source| ConfigError::Invalid { path: path.to_owned(), source: Box::new(source) })
+}
+
+fn address(text: &str, allow_remote: bool) -> Result<SocketAddr, ConfigError> {
+    let wrong = |rule| ConfigError::Value { key: "listen", value: text.to_owned(), rule };
+    let text = text.replace("localhost", "127.0.0.1");
+    let address: SocketAddr =
+        text.parse().map_err(|_| wrong("it is an address with a port, such as 127.0.0.1:7070, or 'none'"))?;
+    if !address.ip().is_loopback() && !allow_remote {
+        return Err(wrong(
+            "others can reach that address and there is no TLS: use a loopback address, or say --allow-remote",
+        ));
+    }
+    Ok(address)
+}
+
+/// The machine's time zone; UTC if it tells none.
+fn machine_zone() -> TimeZone {
+    iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok()).unwrap_or(TimeZone::UTC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, options: ServeOptions) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sandglass.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::read(&ServeOptions { config: Some(path), ..options })
+    }
+
+    #[test]
+    fn the_command_line_overrides_the_file() {
+        let config = read("listen = '127.0.0.1:1'\nmax_running = 5", ServeOptions::default()).unwrap();
+        assert_eq!(config.listen.unwrap().port(), 1);
+        assert_eq!(config.scheduler.max_running, 5);
+        let options = ServeOptions { listen: Some("localhost:2".into()), ..ServeOptions::default() };
+        assert_eq!(read("listen = '127.0.0.1:1'", options).unwrap().listen.unwrap().port(), 2);
+        let options = ServeOptions { listen: Some("none".into()), ..ServeOptions::default() };
+        assert_eq!(read("", options).unwrap().listen, None);
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        let unknown = read("max_runing = 5", ServeOptions::default()).unwrap_err().to_string();
+        assert!(unknown.contains("max_runing") && unknown.contains("line 1"), "{unknown}");
+        assert!(read("max_running = 0", ServeOptions::default()).is_err());
+        assert!(read("listen = '0.0.0.0:7070'", ServeOptions::default()).is_err());
+        assert!(read("listen = '0.0.0.0:7070'\nallow_remote = true", ServeOptions::default()).is_ok());
+    }
+}

@@ -1,0 +1,166 @@
+//! When a commit failed: what the reducer remembers never became durable, so it is rebuilt from the store, and the
+//! reports that were not durable yet are taken in again. Until that succeeds nothing starts and nothing is saved;
+//! attempts that are going go on.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sandglass_core::event::{Command, Event, Reply};
+use sandglass_core::id::RunId;
+use sandglass_core::invocation::CancelReason;
+use sandglass_core::scheduler::{Moment, Scheduler, Snapshot};
+use sandglass_core::time::{Clock, Timestamp};
+use sandglass_store::{FailureEpoch, Store, StoreError};
+use tokio::sync::oneshot;
+
+use super::{Dispatcher, Gathered, Unavailable};
+
+/// How long to wait before the store is tried again, at first and at most. The wait doubles from failure to failure.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// A stopping daemon gives up on its store after this many failures.
+const HOPELESS_AFTER: u32 = 4;
+
+/// Commits fail.
+pub(super) struct Failed {
+    epoch: Option<FailureEpoch>,
+    pub(super) cause: Unavailable,
+    tries: u32,
+    wait: Duration,
+    try_at: Timestamp,
+}
+
+impl Failed {
+    pub(super) fn patience(&self, now: Timestamp) -> Duration {
+        // A clock that was set back must not make this wait for hours.
+        self.try_at.since(now).min(self.wait)
+    }
+
+    /// Whether a stopping daemon should wait no longer.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.tries >= HOPELESS_AFTER
+    }
+
+    fn is_time(&self, now: Timestamp) -> bool {
+        self.try_at <= now || self.try_at.since(now) > self.wait
+    }
+}
+
+impl Dispatcher {
+    /// Looks whether a commit has failed since the last time.
+    pub(super) fn notice_failure(&mut self) {
+        let Some(failure) = self.shared.take_failure() else { return };
+        if failure.epoch.is_some() && failure.epoch <= self.acknowledged {
+            return;
+        }
+        match &mut self.failed {
+            // A store that failed outright weighs more than a conflict.
+            Some(failed) => failed.epoch = failed.epoch.max(failure.epoch),
+            None => {
+                let tries = self.failures_in_a_row;
+                self.failures_in_a_row += 1;
+                if tries == 0 {
+                    let cause = &failure.cause;
+                    tracing::error!(%cause, "a commit failed; nothing starts until the store can be written again");
+                }
+                self.shared.set_failing(true);
+                let wait = LONGEST_WAIT.min(FIRST_WAIT * 2u32.saturating_pow(tries));
+                let try_at = self.clock.now().after(wait);
+                self.failed = Some(Failed { epoch: failure.epoch, cause: failure.cause, tries, wait, try_at });
+                if self.stopping {
+                    self.cancel_all_while_failed();
+                }
+            }
+        }
+    }
+
+    /// Commands need a commit, so they are refused with the cause. Stopping a going run needs none, and may be just what
+    /// makes space.
+    pub(super) fn answer_while_failed(&mut self, command: Command, reply: oneshot::Sender<Result<Reply, Unavailable>>) {
+        if let Command::CancelRun { run } = command
+            && let Some(attempt) = self.shared.going_attempt(run)
+            && let Ok(Some(stored)) = self.store.run(run)
+        {
+            // Directly: an empty batch would fail like any other, so this cannot go through the committer.
+            self.host.cancel(run, attempt, CancelReason::User);
+            _ = reply.send(Ok(Reply::Run(stored)));
+            return;
+        }
+        let cause = self.failed.as_ref().map_or(Unavailable::Stopping, |failed| failed.cause.clone());
+        // Nobody may be waiting any more; then the answer goes nowhere.
+        _ = reply.send(Err(cause));
+    }
+
+    pub(super) fn cancel_all_while_failed(&self) {
+        for (run, attempt) in self.shared.going() {
+            self.host.cancel(run, attempt, CancelReason::Shutdown);
+        }
+    }
+
+    /// Rebuilds the reducer if it is time and nothing is on its way to the store any more. Whether the store really can
+    /// be written again shows when something is committed; if not, that failure is noticed and the next try follows.
+    pub(super) fn try_to_recover(&mut self, gathered: &mut Gathered) {
+        let now = self.clock.now();
+        let Some(failed) = &self.failed else { return };
+        if !failed.is_time(now) || self.shared.resolved_commit() < self.commits {
+            return;
+        }
+        let epoch = failed.epoch;
+        match snapshot(self.store.as_ref()) {
+            Ok(snapshot) => self.rebuild(snapshot, epoch, gathered),
+            Err(error) => {
+                tracing::warn!(%error, "the store cannot be used yet");
+                self.postpone();
+            }
+        }
+    }
+
+    fn postpone(&mut self) {
+        let now = self.clock.now();
+        if let Some(failed) = &mut self.failed {
+            failed.tries += 1;
+            failed.wait = LONGEST_WAIT.min(failed.wait * 2);
+            failed.try_at = now.after(failed.wait);
+        }
+    }
+
+    fn rebuild(&mut self, snapshot: Snapshot, epoch: Option<FailureEpoch>, gathered: &mut Gathered) {
+        let going = self.shared.going().into_iter().map(|(run, _)| run).collect();
+        let active: HashSet<RunId> = snapshot.active.iter().map(|run| run.id).collect();
+        let mut moment = Moment { now: self.clock.now(), rng: &mut self.rng };
+        let (scheduler, step) = Scheduler::load(snapshot, self.options.clone(), &going, self.stopping, &mut moment);
+        self.scheduler = scheduler;
+        if let Some(epoch) = epoch {
+            self.committer.resume(epoch);
+            self.acknowledged = Some(epoch);
+        }
+        self.failed = None;
+        self.shared.set_failing(false);
+        tracing::info!("trying again from what the store holds");
+        self.gather(step, gathered);
+        // Reports whose commit failed are decided on again. One whose commit did become durable finds its run over; those
+        // who follow that run have not been told.
+        let reports: Vec<_> = self.unacknowledged.drain(..).map(|(_, report)| report).collect();
+        for report in reports {
+            if !active.contains(&report.run) {
+                gathered.permitted.ended.push(report.run);
+            }
+            self.decide(Event::AttemptFinished(Box::new(report.clone())), gathered);
+            gathered.reports.push(report);
+        }
+        if self.stopping {
+            self.decide(Event::Shutdown, gathered);
+        }
+    }
+}
+
+/// What the store holds, as the scheduler wants it.
+pub(super) fn snapshot(store: &dyn Store) -> Result<Snapshot, StoreError> {
+    let loaded = store.load()?;
+    Ok(Snapshot {
+        jobs: loaded.jobs.into_iter().map(|stored| (Arc::clone(&stored.job), stored.cursor)).collect(),
+        plugins: loaded.plugins,
+        active: loaded.active,
+    })
+}

@@ -1,0 +1,244 @@
+//! Jobs.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode, header};
+use sandglass_api::jobfile::{self, Format};
+use sandglass_api::problem::{Code, Problem};
+use sandglass_api::wire::{ApplyResult, DEFAULT_LIMIT, Job, MAX_LIMIT, Page, Run};
+use sandglass_core::event::{Command, JobExpectation, Refusal, Reply};
+use sandglass_core::id::{JobId, JobName, Namespace};
+use sandglass_core::spec::JobSpec;
+use sandglass_core::time::Clock;
+use sandglass_store::query::JobPosition;
+use sandglass_store::{RunQuery, StoredJob};
+use serde::Deserialize;
+
+use super::App;
+use super::error::Failure;
+use super::path::Path;
+use crate::admission;
+use crate::clock::SystemClock;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    tag: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Path(namespace): Path<String>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<Page<Job>>, Failure> {
+    let Query(query) = query?;
+    let namespace = parse_namespace(&namespace)?;
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    let cursor = query.cursor.as_deref().map(parse_name).transpose()?;
+    let mut after = cursor.map(|name| JobPosition { namespace: namespace.clone(), name });
+    let mut items = Vec::new();
+    loop {
+        let page = app.store.jobs(Some(&namespace), after.as_ref(), limit - items.len())?;
+        for stored in page.items {
+            if query.tag.as_ref().is_none_or(|tag| stored.job.spec.tags.contains(tag)) {
+                items.push(view(&app, &stored)?);
+            }
+        }
+        after = page.next;
+        if after.is_none() || items.len() >= limit {
+            return Ok(Json(Page { items, next: after.map(|position| position.name.to_string()) }));
+        }
+    }
+}
+
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Path((namespace, name)): Path<(String, String)>,
+) -> Result<Response, Failure> {
+    let stored = find(&app, parse_namespace(&namespace)?, parse_name(&name)?)?;
+    let job = view(&app, &stored)?;
+    Ok(([(header::ETAG, format!("\"{}\"", job.revision))], Json(job)).into_response())
+}
+
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    Path(namespace): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<ApplyResult>), Failure> {
+    let spec = read_spec(&body?)?;
+    let namespace = parse_namespace(&namespace)?;
+    let result = save(&app, namespace, spec, JobExpectation::Absent).await.map_err(|failure| {
+        if failure.0.is(Code::RevisionConflict) {
+            return Failure(
+                Problem::new(Code::JobExists, "a job of this name is there already").with_hint("replace it with PUT"),
+            );
+        }
+        failure
+    })?;
+    Ok((StatusCode::CREATED, Json(result)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PutQuery {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+pub(super) async fn put(
+    State(app): State<Arc<App>>,
+    Path((namespace, name)): Path<(String, String)>,
+    query: Result<Query<PutQuery>, QueryRejection>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<ApplyResult>, Failure> {
+    let Query(query) = query?;
+    let (namespace, name) = (parse_namespace(&namespace)?, parse_name(&name)?);
+    let spec = read_spec(&body?)?;
+    if spec.name != name {
+        let detail = format!("the address says '{name}', the job says '{}': they must agree", spec.name);
+        return Err(Problem::new(Code::InvalidJob, detail.clone()).with_fault("/name", detail).into());
+    }
+    let expect = expectation(&headers)?;
+    if query.dry_run {
+        return rehearse(&app, namespace, spec, expect).await.map(Json);
+    }
+    save(&app, namespace, spec, expect).await.map(Json)
+}
+
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Path((namespace, name)): Path<(String, String)>,
+) -> Result<StatusCode, Failure> {
+    let command = Command::DeleteJob { namespace: parse_namespace(&namespace)?, name: parse_name(&name)? };
+    match app.inbox.ask(command).await? {
+        Reply::JobDeleted(_) => Ok(StatusCode::NO_CONTENT),
+        Reply::Refused(refusal) => Err(refusal.into()),
+        other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StartQuery {
+    #[serde(default)]
+    force: bool,
+}
+
+pub(super) async fn run(
+    State(app): State<Arc<App>>,
+    Path((namespace, name)): Path<(String, String)>,
+    query: Result<Query<StartQuery>, QueryRejection>,
+) -> Result<(StatusCode, Json<Run>), Failure> {
+    let Query(query) = query?;
+    let (namespace, name) = (parse_namespace(&namespace)?, parse_name(&name)?);
+    let command = Command::StartRun { namespace, name, force: query.force };
+    match app.inbox.ask(command).await? {
+        Reply::Run(run) => Ok((StatusCode::ACCEPTED, Json(Run::from(run.as_ref())))),
+        Reply::Refused(refusal) => Err(refusal.into()),
+        other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
+    }
+}
+
+/// Checks a job and saves it.
+pub(crate) async fn save(
+    app: &App,
+    namespace: Namespace,
+    spec: JobSpec,
+    expect: JobExpectation,
+) -> Result<ApplyResult, Failure> {
+    admission::check_job(&spec, app.store.as_ref(), &app.host, &app.options.ceiling).await?;
+    let command = Command::PutJob { namespace, spec: Arc::new(spec), expect };
+    match app.inbox.ask(command).await? {
+        Reply::Job { job, cursor, changed } => {
+            let created = changed && job.revision == 1;
+            let last_run = if created { None } else { last_run(app, job.id)? };
+            Ok(ApplyResult { job: Job::new(&job, &cursor, last_run), changed, created })
+        }
+        Reply::Refused(refusal) => Err(refusal.into()),
+        other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
+    }
+}
+
+/// What saving would come to, without saving.
+async fn rehearse(
+    app: &App,
+    namespace: Namespace,
+    spec: JobSpec,
+    expect: JobExpectation,
+) -> Result<ApplyResult, Failure> {
+    admission::check_job(&spec, app.store.as_ref(), &app.host, &app.options.ceiling).await?;
+    let old = app.store.job_named(&namespace, &spec.name)?;
+    let actual = old.as_ref().map_or(0, |stored| stored.job.revision);
+    if !expect.holds(actual) {
+        return Err(Refusal::RevisionConflict { name: spec.name, actual }.into());
+    }
+    if let Some(stored) = old {
+        let changed = *stored.job.spec != spec;
+        let same_schedule = stored.job.spec.same_schedule(&spec);
+        let mut job = view(app, &stored)?;
+        if !same_schedule {
+            job.next_fire_at = spec.next_fire_after(SystemClock.now(), app.options.timezone);
+        }
+        if changed {
+            job.spec = Arc::new(spec);
+        }
+        return Ok(ApplyResult { job, changed, created: false });
+    }
+    let now = SystemClock.now();
+    let next = spec.next_fire_after(now, app.options.timezone);
+    Ok(ApplyResult { job: Job::planned(namespace, Arc::new(spec), next), changed: true, created: true })
+}
+
+fn view(app: &App, stored: &StoredJob) -> Result<Job, Failure> {
+    Ok(Job::new(&stored.job, &stored.cursor, last_run(app, stored.job.id)?))
+}
+
+fn last_run(app: &App, job: JobId) -> Result<Option<Run>, Failure> {
+    let page = app.store.query(&RunQuery { limit: 1, ..RunQuery::of_job(job) })?;
+    Ok(page.items.first().map(|run| Run::from(run.as_ref())))
+}
+
+/// The job of this name.
+pub(super) fn find(app: &App, namespace: Namespace, name: JobName) -> Result<StoredJob, Failure> {
+    let found = app.store.job_named(&namespace, &name)?;
+    found.ok_or_else(|| Refusal::NoJob { namespace, name }.into())
+}
+
+/// Reads a job from a request's body, in canonical or short form.
+fn read_spec(body: &[u8]) -> Result<JobSpec, Failure> {
+    let text = std::str::from_utf8(body).map_err(|_| Failure::new(Code::BadRequest, "the body is not UTF-8 text"))?;
+    let format = Format::of_text(text);
+    jobfile::parse_one(text, format, "the request's body").map_err(|errors| Problem::from_job_errors(&errors).into())
+}
+
+fn expectation(headers: &HeaderMap) -> Result<JobExpectation, Failure> {
+    let bad = |detail: &str| Failure::new(Code::BadRequest, detail);
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim().to_owned());
+    match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
+        (None, None) => Ok(JobExpectation::Anything),
+        (None, Some(tag)) if tag == "*" => Ok(JobExpectation::Absent),
+        (None, Some(_)) => Err(bad("If-None-Match knows only *")),
+        (Some(_), Some(_)) => Err(bad("send If-Match or If-None-Match, not both")),
+        (Some(tag), None) => {
+            let revision =
+                tag.trim_matches('"').parse().map_err(|_| bad("If-Match wants a revision, such as \"3\""))?;
+            Ok(JobExpectation::Revision(revision))
+        }
+    }
+}
+
+pub(super) fn parse_namespace(text: &str) -> Result<Namespace, Failure> {
+    text.parse().map_err(|error| Failure::new(Code::BadRequest, format!("{error}")))
+}
+
+pub(super) fn parse_name(text: &str) -> Result<JobName, Failure> {
+    text.parse().map_err(|error| Failure::new(Code::BadRequest, format!("{error}")))
+}

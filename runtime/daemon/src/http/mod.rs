@@ -1,0 +1,84 @@
+//! The admin API: thin handlers between the wire and the store, the loop and the host.
+
+mod auth;
+mod error;
+pub(crate) mod jobs;
+mod logs;
+mod path;
+mod plugins;
+mod runs;
+mod status;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use sandglass_api::problem::{Code, Problem};
+use sandglass_core::scheduler::Options;
+use sandglass_core::time::Timestamp;
+use sandglass_host::Host;
+use sandglass_store::Store;
+
+use self::error::Failure;
+use crate::data_dir::DataDir;
+use crate::dispatch::Inbox;
+use crate::dispatch::effects::Shared;
+use crate::output::Outputs;
+
+/// The largest job that may be sent, in bytes.
+const MAX_JOB_BYTES: usize = 1 << 20;
+/// The largest component that may be sent, in bytes.
+const MAX_COMPONENT_BYTES: usize = 65 << 20;
+
+/// What handlers need.
+pub(crate) struct App {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) host: Arc<Host>,
+    pub(crate) inbox: Inbox,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) outputs: Arc<Outputs>,
+    pub(crate) options: Options,
+    pub(crate) started_at: Timestamp,
+    pub(crate) data_dir: DataDir,
+    pub(crate) listen: Option<String>,
+    pub(crate) token: String,
+    pub(crate) stopping: tokio::sync::watch::Receiver<bool>,
+}
+
+/// The routes for the owner-only socket: whoever can open it may do everything.
+pub(crate) fn local(app: Arc<App>) -> Router {
+    routes().with_state(app)
+}
+
+/// The routes for TCP: a bearer token is needed for all but the health checks.
+pub(crate) fn public(app: Arc<App>) -> Router {
+    let check = axum::middleware::from_fn_with_state(Arc::clone(&app), auth::bearer);
+    routes().layer(check).with_state(app)
+}
+
+fn routes() -> Router<Arc<App>> {
+    let namespace = Router::new()
+        .route("/jobs", get(jobs::list).post(jobs::create))
+        .route("/jobs/{name}", get(jobs::show).put(jobs::put).delete(jobs::delete))
+        .route("/jobs/{name}/run", post(jobs::run))
+        .route("/runs", get(runs::list))
+        .route("/runs/{id}", get(runs::show))
+        .route("/runs/{id}/cancel", post(runs::cancel))
+        .route("/runs/{id}/logs", get(logs::logs));
+    let plugins = Router::new()
+        .route("/", get(plugins::list).post(plugins::add).layer(DefaultBodyLimit::max(MAX_COMPONENT_BYTES)))
+        .route("/{name}", get(plugins::show).delete(plugins::remove));
+    Router::new()
+        .route("/healthz", get(status::healthz))
+        .route("/readyz", get(status::readyz))
+        .route("/api/v1/status", get(status::status))
+        .route("/api/v1/version", get(status::version))
+        .nest("/api/v1/namespaces/{ns}", namespace)
+        .nest("/api/v1/plugins", plugins)
+        .layer(DefaultBodyLimit::max(MAX_JOB_BYTES))
+        .fallback(async || Failure(Problem::new(Code::NoRoute, "there is nothing at this address")))
+        .method_not_allowed_fallback(async || {
+            Failure(Problem::new(Code::MethodNotAllowed, "this address knows other methods"))
+        })
+}

@@ -1,0 +1,71 @@
+//! Job files applied at the start: all are read and checked before the first is saved.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use sandglass_api::jobfile::{self, Format};
+use sandglass_api::problem::Problem;
+use sandglass_core::event::JobExpectation;
+use sandglass_core::id::{JobName, Namespace};
+use sandglass_core::spec::JobSpec;
+
+use crate::admission::check_job;
+use crate::http::App;
+use crate::http::jobs::save;
+
+/// Reads and checks every job in the file or folder at `path`.
+pub(crate) async fn read(app: &App, path: &Path) -> Result<Vec<(PathBuf, JobSpec)>, String> {
+    let mut specs: Vec<(PathBuf, JobSpec)> = Vec::new();
+    let mut faults = Vec::new();
+    for file in files(path).map_err(|error| format!("the jobs in {} cannot be read: {error}", path.display()))? {
+        let Some(format) = Format::of_path(&file) else { continue };
+        let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        match jobfile::parse(&text, format, &file.display().to_string()) {
+            Ok(jobs) => specs.extend(jobs.into_iter().map(|job| (file.clone(), job))),
+            Err(errors) => faults.extend(errors.iter().map(ToString::to_string)),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults.join("\n"));
+    }
+    let mut names = HashMap::new();
+    for (file, spec) in &specs {
+        if let Some(other) = names.insert(spec.name.clone(), file) {
+            return Err(format!("job '{}' stands in {} and in {}", spec.name, other.display(), file.display()));
+        }
+        let checked = check_job(spec, app.store.as_ref(), &app.host, &app.options.ceiling).await;
+        checked.map_err(|problem| refused(file, &spec.name, &problem))?;
+    }
+    Ok(specs)
+}
+
+/// Saves the jobs that [`read`] gave.
+pub(crate) async fn save_all(app: &App, specs: Vec<(PathBuf, JobSpec)>) -> Result<(), String> {
+    for (file, spec) in specs {
+        let name = spec.name.clone();
+        let result = save(app, Namespace::default(), spec, JobExpectation::Anything).await;
+        let saved = result.map_err(|failure| refused(&file, &name, &failure.0))?;
+        tracing::info!(job = %name, changed = saved.changed, "job applied");
+    }
+    Ok(())
+}
+
+fn refused(file: &Path, name: &JobName, problem: &Problem) -> String {
+    format!("{}: job '{name}': {problem}", file.display())
+}
+
+/// The file itself, or the files in the folder by name.
+fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let path = entry?.path();
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,27 @@
+//! The daemon: the pure scheduler with a real clock, a store, a WebAssembly host and an API around it.
+//!
+//! In reading order:
+//!
+//! - [`config`], [`data_dir`]: what it is told and where it keeps things;
+//! - [`daemon`]: its start and its end;
+//! - [`dispatch`]: the event loop, what follows a commit, and the recovery from one that failed;
+//! - [`services`], [`output`]: what the host needs while an attempt goes;
+//! - [`admission`]: what is checked before a job or a plugin is saved;
+//! - [`http`]: the API;
+//! - [`clock`]: the only real clock.
+
+mod admission;
+pub mod clock;
+pub mod config;
+pub mod daemon;
+pub mod data_dir;
+mod dispatch;
+mod http;
+mod jobs_dir;
+mod output;
+mod services;
+
+pub use config::{ConfigError, ServeOptions};
+pub use daemon::{Daemon, StartError};
+pub use data_dir::DataDir;
+pub use dispatch::{Inbox, Unavailable};

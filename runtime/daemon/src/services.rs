@@ -1,0 +1,147 @@
+//! What the host needs from the daemon: the clock, a place for output and progress, and the jobs' state.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use sandglass_core::batch::{Batch, Expectation, Write};
+use sandglass_core::id::{JobId, RunId};
+use sandglass_core::output::OutputChunk;
+use sandglass_core::time::{Clock, Timestamp};
+use sandglass_host::Services;
+use sandglass_host::services::{BoxFuture, Progress, StateEntry, StateError, StateExpectation, StatePage};
+use sandglass_store::{CommitError, Committer, ConflictKind, Store, StoreError};
+use tokio::sync::oneshot;
+
+use crate::clock::SystemClock;
+use crate::dispatch::effects::Payload;
+use crate::output::Outputs;
+
+/// The daemon's side of the host.
+pub(crate) struct HostServices {
+    store: Arc<dyn Store>,
+    outputs: Arc<Outputs>,
+    /// Set before the first attempt starts; the committer needs the host, and the host needs this.
+    committer: OnceLock<Arc<Committer<Payload>>>,
+}
+
+impl HostServices {
+    pub(crate) fn new(store: Arc<dyn Store>, outputs: Arc<Outputs>) -> Arc<Self> {
+        Arc::new(Self { store, outputs, committer: OnceLock::new() })
+    }
+
+    /// Lets guests write state.
+    pub(crate) fn connect(&self, committer: Arc<Committer<Payload>>) {
+        assert!(self.committer.set(committer).is_ok(), "the committer is connected once");
+    }
+
+    fn write(&self, write: Write) -> BoxFuture<'static, Result<(), StateError>> {
+        let (sender, receiver) = oneshot::channel();
+        let stopping = || StateError::Unavailable("the daemon is stopping".to_owned());
+        let sent = self
+            .committer
+            .get()
+            .is_some_and(|committer| committer.submit(Batch::of(write), Payload::State(sender)).is_ok());
+        Box::pin(async move {
+            if !sent {
+                return Err(stopping());
+            }
+            match receiver.await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(CommitError::Conflict(conflict))) => match conflict.kind {
+                    ConflictKind::State { .. } => Err(StateError::Conflict),
+                    other => Err(StateError::Unavailable(other.to_string())),
+                },
+                Ok(Err(CommitError::Store { cause, .. })) => Err(StateError::Unavailable(cause.to_string())),
+                Err(_) => Err(stopping()),
+            }
+        })
+    }
+}
+
+fn unavailable(error: &StoreError) -> StateError {
+    StateError::Unavailable(error.to_string())
+}
+
+const fn expectation(expect: StateExpectation) -> Expectation {
+    match expect {
+        StateExpectation::Anything => Expectation::Anything,
+        StateExpectation::Absent => Expectation::Absent,
+        StateExpectation::At(revision) => Expectation::At(revision),
+    }
+}
+
+impl Services for HostServices {
+    fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    fn output(&self, run: RunId, chunk: OutputChunk) {
+        self.outputs.piece(run, chunk);
+    }
+
+    fn output_ready(&self, _: RunId) -> Option<BoxFuture<'static, ()>> {
+        self.outputs.ready()
+    }
+
+    fn progress(&self, run: RunId, _: u32, progress: Progress) {
+        self.outputs.progress(run, progress);
+    }
+
+    // Reads of the store take microseconds from its cache and see everything that was acknowledged, so they are made
+    // where they are asked for.
+    fn state_get(&self, job: JobId, key: String) -> BoxFuture<'static, Result<Option<StateEntry>, StateError>> {
+        let found = self.store.state_entry(job, &key, SystemClock.now());
+        Box::pin(async move {
+            let entry = found.map_err(|error| unavailable(&error))?;
+            Ok(entry.map(|entry| StateEntry { value: entry.value, revision: entry.revision }))
+        })
+    }
+
+    fn state_set(
+        &self,
+        job: JobId,
+        key: String,
+        value: Vec<u8>,
+        expect: StateExpectation,
+        ttl: Option<Duration>,
+    ) -> BoxFuture<'static, Result<u64, StateError>> {
+        let expires_at = ttl.map(|ttl| SystemClock.now().after(ttl));
+        let expect = expectation(expect);
+        let written = self.write(Write::PutState { job, key: key.clone(), value, expect, expires_at });
+        let store = Arc::clone(&self.store);
+        Box::pin(async move {
+            written.await?;
+            // Known without reading: another run may have written since.
+            if let Expectation::At(revision) = expect {
+                return Ok(revision + 1);
+            }
+            let entry = store.state_entry(job, &key, SystemClock.now()).map_err(|error| unavailable(&error))?;
+            // It may have expired or been removed already; then no revision of it is worth anything.
+            Ok(entry.map_or(0, |entry| entry.revision))
+        })
+    }
+
+    fn state_delete(
+        &self,
+        job: JobId,
+        key: String,
+        expect: StateExpectation,
+    ) -> BoxFuture<'static, Result<(), StateError>> {
+        self.write(Write::DeleteState { job, key, expect: expectation(expect) })
+    }
+
+    fn state_keys(
+        &self,
+        job: JobId,
+        prefix: String,
+        cursor: Option<String>,
+        limit: u32,
+    ) -> BoxFuture<'static, Result<StatePage, StateError>> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let found = self.store.state_keys(job, &prefix, cursor.as_deref(), limit, SystemClock.now());
+        Box::pin(async move {
+            let page = found.map_err(|error| unavailable(&error))?;
+            Ok(StatePage { keys: page.items, cursor: page.next })
+        })
+    }
+}
