@@ -1,0 +1,157 @@
+//! `job`: the jobs there are, and starting them.
+
+use sandglass_api::wire::{Job, MAX_LIMIT, Page, RunListQuery};
+use sandglass_core::id::JobName;
+use sandglass_core::run::StateName;
+use sandglass_core::schedule::Schedule;
+use sandglass_core::time::Timestamp;
+
+use super::confirm::confirm;
+use super::schedule::{Fires, machine_zone};
+use super::{follow, run as run_command};
+use crate::context::{Context, print, print_json};
+use crate::failure::Failure;
+use crate::render;
+
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum Command {
+    /// List jobs
+    #[command(visible_alias = "ls")]
+    List {
+        /// Only jobs with this tag
+        #[arg(long)]
+        tag: Option<String>,
+    },
+    /// Show one job in full
+    Show {
+        /// The job's name
+        name: JobName,
+    },
+    /// Start a run now
+    #[command(
+        after_help = "With --wait the output goes to standard error, the finished run to standard output, and the \
+                            exit code is 1 unless the run succeeded."
+    )]
+    Run {
+        /// The job's name
+        name: JobName,
+        /// Show the output, and wait until the run is over
+        #[arg(long, short)]
+        wait: bool,
+        /// Start even while another run of the job is going
+        #[arg(long)]
+        force: bool,
+    },
+    /// Delete a job; its history stays
+    #[command(visible_alias = "rm")]
+    Delete {
+        /// The jobs' names
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<JobName>,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// List the runs of a job
+    History {
+        /// The job's name
+        name: JobName,
+        #[command(flatten)]
+        filter: run_command::Filter,
+    },
+    /// Show when a job fires next
+    Next {
+        /// The job's name
+        name: JobName,
+        /// How many fires to show
+        #[arg(long, short, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        count: u32,
+    },
+}
+
+pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+    match command {
+        Command::List { tag } => list(tag.as_deref(), context).await,
+        Command::Show { name } => {
+            let job = context.client.job(&name).await?;
+            context.show(&job, |context| render::job::show(&job, context.now, context.paint))
+        }
+        Command::Run { name, wait, force } => start(&name, wait, force, context).await,
+        Command::Delete { names, yes } => delete(&names, yes, context).await,
+        Command::History { name, filter } => {
+            let query = RunListQuery { job: Some(name.to_string()), ..filter.query(context)? };
+            // A job that is not there is a slip rather than an empty history, unless it has one.
+            let page = run_command::collect(query, filter.limit, context).await?;
+            if page.items.is_empty() {
+                context.client.job(&name).await?;
+            }
+            run_command::show_page(&page, context)
+        }
+        Command::Next { name, count } => next(&name, count as usize, context).await,
+    }
+}
+
+async fn list(tag: Option<&str>, context: &Context) -> Result<(), Failure> {
+    let mut page: Page<Job> = context.client.jobs(tag, Some(MAX_LIMIT), None).await?;
+    while let Some(cursor) = page.next.take() {
+        let more = context.client.jobs(tag, Some(MAX_LIMIT), Some(&cursor)).await?;
+        page.items.extend(more.items);
+        page.next = more.next.filter(|next| *next != cursor);
+    }
+    context.show(&page, |context| {
+        if page.items.is_empty() {
+            return context.paint.dim("no jobs; save one with `sandglass apply FILE`") + "\n";
+        }
+        render::job::list(&page.items, context.form == crate::args::Form::Wide, context.now, context.paint)
+    })
+}
+
+async fn start(name: &JobName, wait: bool, force: bool, context: &Context) -> Result<(), Failure> {
+    let started = context.client.run_job(name, force).await?;
+    let run = if wait && !started.state.is_terminal() { follow::until_over(&started, context).await? } else { started };
+    context.show(&run, |context| {
+        // What was known at the start is older than what the daemon knows now.
+        let now = run.finished_at.unwrap_or(context.now).max(context.now);
+        render::run::show(&run, now, context.paint)
+    })?;
+    // Without --wait a run that is still going is what was asked for; one that was skipped is not.
+    let fine = if wait { run.state == StateName::Succeeded } else { run.state != StateName::Skipped };
+    if fine { Ok(()) } else { Err(Failure::NotSo) }
+}
+
+async fn delete(names: &[JobName], yes: bool, context: &Context) -> Result<(), Failure> {
+    let listed = names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    confirm(&format!("Delete {listed}? Queued runs are cancelled, running ones stopped."), yes)?;
+    for name in names {
+        context.client.delete_job(name).await?;
+        if !context.is_json() {
+            print(&format!("job '{name}' is deleted; its history stays\n"))?;
+        }
+    }
+    if context.is_json() { print_json(&serde_json::json!({ "deleted": names })) } else { Ok(()) }
+}
+
+async fn next(name: &JobName, count: usize, context: &Context) -> Result<(), Failure> {
+    let job = context.client.job(name).await?;
+    let zone = match job.spec.timezone {
+        Some(zone) => zone.0,
+        None => context.client.status().await?.timezone.map_or_else(machine_zone, |zone| zone.0),
+    };
+    let since = job.scheduled_since.or(job.created_at).unwrap_or(context.now);
+    let schedules: Vec<Schedule> =
+        job.spec.triggers.iter().map(|trigger| Schedule::new(trigger, zone, since)).collect();
+    let mut fires = Vec::new();
+    let mut at = context.now;
+    if let Some(first) = job.next_fire_at {
+        fires.push(first);
+        at = first.max(at);
+    }
+    while fires.len() < count {
+        let soonest: Option<Timestamp> = schedules.iter().filter_map(|schedule| schedule.next_after(at)).min();
+        let Some(fire) = soonest.filter(|_| job.next_fire_at.is_some()) else { break };
+        fires.push(fire);
+        at = fire;
+    }
+    fires.truncate(count);
+    Fires { fires }.show(zone, context)
+}

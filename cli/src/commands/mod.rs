@@ -1,0 +1,39 @@
+//! One file per command or noun.
+
+pub(crate) mod apply;
+pub(crate) mod completions;
+mod confirm;
+pub(crate) mod demo;
+mod files;
+mod follow;
+pub(crate) mod job;
+pub(crate) mod plugin;
+pub(crate) mod run;
+pub(crate) mod schedule;
+pub(crate) mod schema;
+pub(crate) mod serve;
+mod status;
+pub(crate) mod validate;
+mod version;
+
+use crate::args::Command;
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// Does what was typed.
+pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
+    match command {
+        Command::Demo(args) => demo::run(args, context).await,
+        Command::Serve(args) => serve::run(args, context).await,
+        Command::Apply(args) => apply::run(args, context).await,
+        Command::Validate(args) => validate::run(args, context).await,
+        Command::Schema(command) => schema::run(&command),
+        Command::Job(command) => job::run(command, context).await,
+        Command::Run(command) => run::run(command, context).await,
+        Command::Plugin(command) => plugin::run(command, context).await,
+        Command::Schedule(command) => schedule::run(&command, context),
+        Command::Status => status::run(context).await,
+        Command::Version => version::run(context).await,
+        Command::Completions(args) => completions::run(&args),
+    }
+}

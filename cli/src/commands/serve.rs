@@ -1,0 +1,118 @@
+//! `serve`: the daemon, in the foreground.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use sandglass_api::problem::{Class, Code, Problem};
+use sandglass_daemon::{Daemon, ServeOptions, StartError};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::context::{Context, print};
+use crate::failure::Failure;
+
+/// What `serve` takes.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    sandglass serve\n  \
+    sandglass serve --data-dir /var/lib/sandglass --jobs /etc/sandglass/jobs\n  \
+    sandglass serve --listen none          the owner-only socket alone\n\n\
+    The log goes to standard error, for people on a terminal and as JSON elsewhere; SANDGLASS_LOG=debug shows more.")]
+pub(crate) struct Args {
+    /// The address of the API, or `none` for the socket alone [default: 127.0.0.1:7070]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Listen on an address that others can reach, although there is no TLS
+    #[arg(long)]
+    allow_remote: bool,
+    /// Apply the jobs of this file or folder at the start
+    #[arg(long, value_name = "PATH")]
+    jobs: Option<PathBuf>,
+    /// The configuration file [default: sandglass.toml in the data directory, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    begin_log("info");
+    let options = ServeOptions {
+        data_dir: context.data_dir.clone(),
+        listen: args.listen,
+        allow_remote: args.allow_remote,
+        jobs: args.jobs,
+        config: args.config,
+    };
+    // Before anything starts, so that a signal that comes early is not lost.
+    let mut stop = Stop::new().map_err(|error| Failure::io("cannot listen for signals", error))?;
+    let daemon = Daemon::start(options).await.map_err(failure)?;
+    let http = daemon.address().map_or_else(String::new, |address| format!("http://{address} and "));
+    let jobs = daemon.jobs();
+    let ready = format!(
+        "sandglass {} is ready on {http}{} with {jobs} job{}\n",
+        env!("CARGO_PKG_VERSION"),
+        daemon.socket().display(),
+        if jobs == 1 { "" } else { "s" },
+    );
+    // A daemon serves whether or not somebody reads what it prints.
+    _ = print(&ready);
+    daemon.run_until(async move { stop.asked().await }).await.map_err(failure)
+}
+
+/// Begins the log: for people on a terminal, as JSON elsewhere.
+pub(super) fn begin_log(level: &str) {
+    let filter = EnvFilter::try_from_env("SANDGLASS_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Begun once in a process; a second time has no effect.
+    _ = if std::io::stderr().is_terminal() {
+        log.with_target(false).compact().try_init()
+    } else {
+        log.json().try_init()
+    };
+}
+
+/// Ctrl-C and SIGTERM.
+pub(super) struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Resolves at the first signal. A second one ends the process at once: what was going is recorded as interrupted at
+    /// the next start.
+    pub(super) async fn asked(&mut self) {
+        self.either().await;
+        if let Ok(mut second) = Self::new() {
+            tokio::spawn(async move {
+                second.either().await;
+                eprintln!(
+                    "ending at once: runs that are going are recorded as interrupted, and their processes ended, at the next start"
+                );
+                std::process::exit(i32::from(sandglass_api::problem::ExitCode::NotSo.number()));
+            });
+        }
+    }
+
+    async fn either(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Why the daemon did not start or end well, by the one table.
+pub(super) fn failure(error: StartError) -> Failure {
+    let code = match error.class() {
+        Class::Invalid => Code::InvalidFile,
+        Class::NotFound => Code::NoRoute,
+        Class::Conflict => Code::StoreNewer,
+        Class::Denied => Code::Forbidden,
+        Class::Unavailable => Code::Unavailable,
+        Class::Internal => Code::Internal,
+    };
+    Failure::problem(Problem::new(code, error.to_string()))
+}

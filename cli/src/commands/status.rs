@@ -1,0 +1,43 @@
+//! `status`: how the daemon is doing.
+
+use std::time::Duration;
+
+use sandglass_core::run::StateName;
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::render::amount;
+use crate::render::table::facts;
+
+pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
+    let status = context.client.status().await?;
+    context.show(&status, |context| {
+        let paint = context.paint;
+        let runs: Vec<String> = status
+            .runs
+            .iter()
+            .filter(|(_, count)| **count > 0)
+            .map(|(name, count)| {
+                let name = StateName::parse(name).map_or_else(|| name.clone(), |state| paint.state(state));
+                format!("{count} {name}")
+            })
+            .collect();
+        let next = status.next_fire_at.map(|at| amount::instant(at, context.now));
+        facts(
+            &[
+                ("daemon", Some(format!("{} {} at {}", paint.green("up"), status.version, context.client.endpoint()))),
+                ("up for", Some(amount::duration(Duration::from_secs(status.uptime_seconds)))),
+                ("listens at", status.listen.clone()),
+                ("data", status.data_dir.clone()),
+                ("store", Some(amount::bytes(status.store_bytes))),
+                ("jobs", Some(status.jobs.to_string())),
+                ("plugins", Some(status.plugins.to_string())),
+                ("runs", Some(if runs.is_empty() { "none yet".to_owned() } else { runs.join(", ") })),
+                ("next fire", Some(next.unwrap_or_else(|| "-".to_owned()))),
+                ("timezone", status.timezone.map(|zone| zone.to_string())),
+                ("tz database", Some(status.tz_database.clone())),
+            ],
+            paint,
+        )
+    })
+}

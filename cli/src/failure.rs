@@ -1,0 +1,178 @@
+//! What went wrong: what failed, why, and what to do next, on standard error; and the exit code.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use sandglass_api::client::ClientError;
+use sandglass_api::jobfile::JobFileError;
+use sandglass_api::problem::{Code, ExitCode, Problem};
+
+use crate::context::to_json;
+use crate::render::paint::Paint;
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A problem, the daemon's or our own.
+    Problem(Box<Problem>),
+    /// Faults in job files.
+    JobFiles(Vec<JobFileError>),
+    /// What was asked about is not so, and has been shown already.
+    NotSo,
+    /// The command line is wrong.
+    Usage(String),
+    /// Something has been told already; only the exit code is left.
+    Told(ExitCode),
+    /// Standard output cannot be written.
+    Output(io::Error),
+}
+
+impl Failure {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(message.into())
+    }
+
+    pub(crate) fn problem(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+
+    pub(crate) fn output(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+
+    /// A file or another part of the system that cannot be used.
+    pub(crate) fn io(what: &str, error: io::Error) -> Self {
+        let code = match error.kind() {
+            io::ErrorKind::NotFound => Code::InvalidFile,
+            io::ErrorKind::PermissionDenied => Code::Forbidden,
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory => Code::InvalidFile,
+            _ => Code::Unavailable,
+        };
+        Self::problem(Problem::new(code, format!("{what}: {error}")))
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Problem(problem) => problem.exit_code(),
+            Self::JobFiles(_) => ExitCode::Invalid,
+            Self::NotSo => ExitCode::NotSo,
+            Self::Usage(_) => ExitCode::Usage,
+            Self::Told(code) => *code,
+            // Whoever read our output has seen enough, as with `| head`.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Done,
+            Self::Output(_) => ExitCode::Unavailable,
+        }
+    }
+
+    /// Tells the failure, as text or as JSON.
+    pub(crate) fn report(&self, json: bool) -> std::process::ExitCode {
+        let text = if json { self.to_json() } else { self.to_text(Paint::new(stderr_colours())) };
+        // Nobody is left to be told that this failed.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+        std::process::ExitCode::from(self.exit_code().number())
+    }
+
+    fn to_json(&self) -> String {
+        let problem = match self {
+            Self::Problem(problem) => problem.as_ref().clone(),
+            Self::JobFiles(errors) => {
+                let mut problem = Problem::from_job_errors(errors);
+                for (fault, error) in problem.errors.iter_mut().zip(errors) {
+                    let place = error.position;
+                    fault.message = format!("{}:{}:{}: {}", error.source, place.line, place.column, fault.message);
+                }
+                problem
+            }
+            Self::Usage(message) => Problem::new(Code::BadRequest, message.as_str()),
+            Self::Output(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Problem::new(Code::Unavailable, format!("cannot write the output: {error}"))
+            }
+            Self::NotSo | Self::Told(_) | Self::Output(_) => return String::new(),
+        };
+        to_json(&problem) + "\n"
+    }
+
+    /// The failure in words.
+    pub(crate) fn to_text(&self, paint: Paint) -> String {
+        let error = paint.red("error:");
+        match self {
+            Self::Problem(problem) => problem_text(problem, paint),
+            Self::JobFiles(errors) => {
+                let mut text: String = errors.iter().map(|fault| format!("{error} {fault}\n\n")).collect();
+                let count = if errors.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", errors.len()) };
+                let _ = writeln!(text, "{error} {count} found; nothing was changed");
+                text
+            }
+            Self::Usage(message) => format!("{error} {message}\n{} `sandglass --help`\n", paint.bold("hint:")),
+            Self::Output(source) if source.kind() != io::ErrorKind::BrokenPipe => {
+                format!("{error} cannot write the output: {source}\n")
+            }
+            Self::NotSo | Self::Told(_) | Self::Output(_) => String::new(),
+        }
+    }
+}
+
+/// A problem in words: what failed, each fault, and what to do.
+fn problem_text(problem: &Problem, paint: Paint) -> String {
+    let mut text = format!("{} {problem}\n", paint.red("error:"));
+    for fault in &problem.errors {
+        let pointer = if fault.pointer.is_empty() { "/" } else { &fault.pointer };
+        // What the detail says already is not said again.
+        let _ = match (problem.detail.contains(&fault.message), problem.detail.contains(pointer)) {
+            (true, true) => Ok(()),
+            (true, false) => writeln!(text, "  at {pointer}"),
+            (false, _) => writeln!(text, "  at {pointer}: {}", fault.message),
+        };
+    }
+    let hint = match problem.hint.as_deref() {
+        None if problem.is(Code::Unauthenticated) => Some(
+            "give a token with --token or SANDGLASS_TOKEN; the daemon's own is in admin.token in its data directory",
+        ),
+        hint => hint,
+    };
+    if let Some(hint) = hint {
+        let _ = writeln!(text, "{} {hint}", paint.bold("hint:"));
+    }
+    text
+}
+
+fn stderr_colours() -> bool {
+    io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && !std::env::args().any(|arg| arg == "--no-color")
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::problem(error.into_problem())
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::problem(problem)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_says_what_why_and_what_next() {
+        let problem = Problem::new(Code::InvalidParams, "the command is empty")
+            .with_fault("/action/with/command", "the command is empty")
+            .with_hint("write a command");
+        insta::assert_snapshot!(Failure::problem(problem).to_text(Paint::new(false)), @r#"
+        error: the command is empty
+          at /action/with/command
+        hint: write a command
+        "#);
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_failure() {
+        let failure = Failure::output(io::ErrorKind::BrokenPipe.into());
+        assert_eq!((failure.exit_code(), failure.to_text(Paint::new(false))), (ExitCode::Done, String::new()));
+    }
+}

@@ -1,0 +1,40 @@
+//! `sandglass`: the command line.
+//!
+//! - [`args`]: what can be typed;
+//! - [`context`]: the daemon to ask, the form to answer in, and the instant it is;
+//! - [`commands`]: one file per command or noun;
+//! - [`render`]: values as people read them;
+//! - [`failure`]: what went wrong, why, and what to do next;
+//! - [`component`]: what a component's file says of itself.
+
+mod args;
+mod commands;
+mod component;
+mod context;
+mod failure;
+mod render;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::Cli;
+use context::Context;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    #[expect(clippy::disallowed_methods, reason = "the command line's only clock; everything below takes the instant")]
+    let now = std::time::SystemTime::now();
+    let context = match Context::new(cli.global, now) {
+        Ok(context) => context,
+        Err((failure, json)) => return failure.report(json),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::Failure::io("cannot start", error).report(context.is_json()),
+    };
+    match runtime.block_on(commands::dispatch(cli.command, &context)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(context.is_json()),
+    }
+}

@@ -1,0 +1,99 @@
+//! Jobs as people read them.
+
+use sandglass_api::jobfile::KEYS;
+use sandglass_api::wire::{ApplyResult, Job};
+use sandglass_core::spec::{JobSpec, Trigger};
+use sandglass_core::time::Timestamp;
+
+use super::amount::{instant, relative};
+use super::paint::Paint;
+use super::table::{Table, facts};
+use super::yaml;
+
+/// A trigger in a few words.
+pub(crate) fn trigger(trigger: &Trigger) -> String {
+    match trigger {
+        Trigger::Cron(cron) => cron.to_string(),
+        Trigger::Every { interval, .. } => format!("every {interval}"),
+        Trigger::At(at) => format!("at {at}"),
+    }
+}
+
+fn triggers(spec: &JobSpec) -> String {
+    if spec.triggers.is_empty() {
+        return "-".to_owned();
+    }
+    spec.triggers.iter().map(trigger).collect::<Vec<_>>().join(", ")
+}
+
+/// A listing.
+pub(crate) fn list(jobs: &[Job], wide: bool, now: Timestamp, paint: Paint) -> String {
+    let mut headings = vec!["JOB", "SCHEDULE", "NEXT", "LAST RUN", "STATE"];
+    if wide {
+        headings.extend(["ACTION", "ZONE", "REVISION", "TAGS"]);
+    }
+    let mut table = Table::new(&headings);
+    for job in jobs {
+        let last = job.last_run.as_ref();
+        let mut row = vec![
+            job.name.to_string(),
+            triggers(&job.spec),
+            job.next_fire_at.map_or_else(|| "-".to_owned(), |at| relative(at, now)),
+            last.map_or_else(|| "-".to_owned(), |run| relative(run.finished_at.unwrap_or(run.scheduled_at), now)),
+            last.map_or_else(|| "-".to_owned(), |run| paint.state(run.state)),
+        ];
+        if wide {
+            row.push(job.spec.action.uses.to_string());
+            row.push(job.spec.timezone.map_or_else(|| "-".to_owned(), |zone| zone.to_string()));
+            row.push(job.revision.to_string());
+            row.push(if job.spec.tags.is_empty() { "-".to_owned() } else { job.spec.tags.join(",") });
+        }
+        table.row(row);
+    }
+    table.render(paint)
+}
+
+/// One job in full.
+pub(crate) fn show(job: &Job, now: Timestamp, paint: Paint) -> String {
+    let instant = |at: Timestamp| instant(at, now);
+    let spec = serde_json::to_value(job.spec.as_ref()).unwrap_or_default();
+    // In the order that people write them.
+    let keys = KEYS.iter().filter_map(|key| Some((*key, spec.get(*key)?)));
+    let spec: String = keys.map(|(key, value)| yaml::document(&serde_json::json!({ key: value }))).collect();
+    let last_run = job.last_run.as_ref().map(|run| {
+        let at = run.finished_at.unwrap_or(run.scheduled_at);
+        format!("{} {} ({})", run.id, paint.state(run.state), relative(at, now))
+    });
+    let head = facts(
+        &[
+            ("job", Some(job.name.to_string())),
+            ("namespace", Some(job.namespace.to_string())),
+            ("revision", Some(job.revision.to_string())),
+            ("enabled", (!job.enabled).then(|| paint.yellow("no"))),
+            ("paused", job.paused.then(|| paint.yellow("yes"))),
+            ("next fire", Some(job.next_fire_at.map_or_else(|| "-".to_owned(), instant))),
+            ("last run", last_run),
+            ("created", job.created_at.map(instant)),
+            ("updated", job.updated_at.map(instant)),
+        ],
+        paint,
+    );
+    format!("{head}\n{spec}")
+}
+
+/// What saving came to.
+pub(crate) fn applied(results: &[ApplyResult], dry_run: bool, now: Timestamp, paint: Paint) -> String {
+    let mut table = Table::new(&["JOB", "CHANGE", "REVISION", "NEXT"]).right(2);
+    for ApplyResult { job, changed, created } in results {
+        let change = match (created, changed, dry_run) {
+            (true, _, false) => paint.green("created"),
+            (true, _, true) => paint.green("would be created"),
+            (_, true, false) => paint.yellow("changed"),
+            (_, true, true) => paint.yellow("would be changed"),
+            (_, false, _) => paint.dim("unchanged"),
+        };
+        let next = job.next_fire_at.map_or_else(|| "-".to_owned(), |at| instant(at, now));
+        table.row(vec![job.name.to_string(), change, job.revision.to_string(), next]);
+    }
+    table.render(paint)
+}

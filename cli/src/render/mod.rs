@@ -1,0 +1,13 @@
+//! Values as people read them.
+
+pub(crate) mod amount;
+pub(crate) mod ansi;
+pub(crate) mod job;
+pub(crate) mod output;
+pub(crate) mod paint;
+pub(crate) mod plugin;
+pub(crate) mod run;
+pub(crate) mod table;
+#[cfg(test)]
+mod tests;
+pub(crate) mod yaml;

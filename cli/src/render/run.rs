@@ -1,0 +1,109 @@
+//! Runs as people read them.
+
+use std::time::Duration;
+
+use sandglass_api::wire::{Attempt, Run, origin_name, outcome_name};
+use sandglass_core::time::Timestamp;
+
+use super::amount::{bytes, count, duration, instant, relative};
+use super::paint::Paint;
+use super::table::{Table, facts};
+use super::yaml;
+
+/// How long the run has taken, from its first attempt to its end or to now.
+fn taken(run: &Run, now: Timestamp) -> Option<Duration> {
+    let started = run.started_at?;
+    // Of a single attempt the host measured it, without the daemon's part.
+    if let [Attempt { usage: Some(usage), .. }] = run.attempts.as_slice()
+        && usage.wall_ms.micros > 0
+    {
+        return Some(Duration::from_micros(usage.wall_ms.micros));
+    }
+    Some(run.finished_at.unwrap_or(now).since(started))
+}
+
+fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
+}
+
+/// A listing.
+pub(crate) fn list(runs: &[Run], wide: bool, now: Timestamp, paint: Paint) -> String {
+    let mut headings = vec!["RUN", "JOB", "STATE", "DUE", "TOOK", "EXIT"];
+    if wide {
+        headings.extend(["ORIGIN", "ATTEMPTS", "FUEL", "MEMORY", "OUTPUT"]);
+    }
+    let mut table = Table::new(&headings).right(4).right(5);
+    for run in runs {
+        let mut state = paint.state(run.state);
+        if let Some(reason) = &run.reason {
+            state = format!("{state} ({reason})");
+        }
+        let mut row = vec![
+            run.id.to_string(),
+            run.job.to_string(),
+            state,
+            relative(run.scheduled_at, now),
+            or_dash(taken(run, now).map(duration)),
+            or_dash(run.exit_code.map(|code| code.to_string())),
+        ];
+        if wide {
+            let usage = run.attempts.last().and_then(|attempt| attempt.usage);
+            row.push(origin_name(run.origin).to_owned());
+            row.push(run.attempts.len().to_string());
+            row.push(or_dash(usage.map(|usage| count(usage.fuel))));
+            row.push(or_dash(usage.map(|usage| bytes(usage.peak_memory_bytes))));
+            row.push(or_dash(usage.map(|usage| bytes(usage.output_bytes))));
+        }
+        table.row(row);
+    }
+    table.render(paint)
+}
+
+/// One run in full.
+pub(crate) fn show(run: &Run, now: Timestamp, paint: Paint) -> String {
+    let instant = |at: Timestamp| instant(at, now);
+    let mut state = paint.state(run.state);
+    if let Some(reason) = &run.reason {
+        state = format!("{state} ({reason})");
+    }
+    let mut text = facts(
+        &[
+            ("run", Some(run.id.to_string())),
+            ("job", Some(format!("{} (revision {})", run.job, run.revision))),
+            ("state", Some(state)),
+            ("origin", Some(origin_name(run.origin).to_owned())),
+            ("due", Some(instant(run.scheduled_at))),
+            ("started", run.started_at.map(instant)),
+            ("finished", run.finished_at.map(instant)),
+            ("next attempt", run.retry_at.map(instant)),
+            ("took", taken(run, now).map(duration)),
+            ("exit code", run.exit_code.map(|code| code.to_string())),
+            ("result", run.result.as_ref().map(|result| yaml::document(result).trim_end().to_owned())),
+        ],
+        paint,
+    );
+    for attempt in &run.attempts {
+        text.push_str(&show_attempt(attempt, paint));
+    }
+    text
+}
+
+fn show_attempt(attempt: &Attempt, paint: Paint) -> String {
+    let outcome = attempt.outcome.map_or("running", outcome_name);
+    let mut text = format!("\n{} {outcome}\n", paint.bold(&format!("attempt {}:", attempt.number)));
+    if let Some(error) = &attempt.error {
+        let message = error.message.trim_end().replace('\n', "\n  ");
+        text.push_str(&format!("  {} {message}\n", paint.red(&format!("{} ({}):", error.class.as_str(), error.code))));
+    }
+    if let Some(usage) = &attempt.usage {
+        let wall = duration(Duration::from_micros(usage.wall_ms.micros));
+        let cpu = duration(Duration::from_micros(usage.guest_cpu_ms.micros));
+        text.push_str(&format!(
+            "  took {wall}, guest {cpu}, fuel {}, memory {}, output {}\n",
+            count(usage.fuel),
+            bytes(usage.peak_memory_bytes),
+            bytes(usage.output_bytes)
+        ));
+    }
+    text
+}

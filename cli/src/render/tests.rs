@@ -1,0 +1,292 @@
+//! Renderings with fixed instants.
+
+use serde_json::{Value, json};
+
+use sandglass_api::wire::{ApplyResult, Job, OutputEvent, Run};
+use sandglass_core::plugin::Plugin;
+use sandglass_core::time::Timestamp;
+
+use super::paint::Paint;
+
+const PLAIN: Paint = Paint::new(false);
+
+fn now() -> Timestamp {
+    "2027-01-15T08:00:00Z".parse().unwrap()
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).unwrap()
+}
+
+fn succeeded() -> Run {
+    read(json!({
+        "id": "01MCC5RM00GRCZWG7V06B21GHM", "namespace": "default", "job": "nightly-backup", "revision": 3,
+        "origin": "schedule", "trigger": 0,
+        "scheduled_at": "2027-01-15T02:00:00Z", "queued_at": "2027-01-15T02:00:00.001Z",
+        "started_at": "2027-01-15T02:00:00.002Z", "finished_at": "2027-01-15T02:01:15Z",
+        "state": "succeeded", "exit_code": 0,
+        "attempts": [{ "number": 1, "started_at": "2027-01-15T02:00:00.002Z", "finished_at": "2027-01-15T02:01:15Z",
+            "outcome": "succeeded",
+            "usage": { "fuel": 1_234_567, "peak_memory_bytes": 2_097_152, "wall_ms": 74_998, "guest_cpu_ms": 1.5,
+                "output_bytes": 4242 } }],
+        "result": { "exit_code": 0 }
+    }))
+}
+
+fn failed() -> Run {
+    read(json!({
+        "id": "01MCC5RM00GRCZWG7V06B21GHN", "namespace": "default", "job": "probe", "revision": 1,
+        "origin": "manual", "scheduled_at": "2027-01-15T07:59:58Z", "queued_at": "2027-01-15T07:59:58Z",
+        "started_at": "2027-01-15T07:59:58Z", "state": "retry_wait", "retry_at": "2027-01-15T08:00:10Z", "exit_code": 3,
+        "attempts": [{ "number": 1, "started_at": "2027-01-15T07:59:58Z", "finished_at": "2027-01-15T07:59:58.250Z",
+            "outcome": "failed",
+            "error": { "class": "exit", "code": "exit", "message": "the command ended with exit code 3\nlast line: no route" },
+            "usage": { "fuel": 950, "peak_memory_bytes": 1_048_576, "wall_ms": 250, "guest_cpu_ms": 0.75, "output_bytes": 0 } }]
+    }))
+}
+
+fn skipped() -> Run {
+    read(json!({
+        "id": "01MCC5RM00GRCZWG7V06B21GHP", "namespace": "default", "job": "probe", "revision": 1, "origin": "schedule",
+        "scheduled_at": "2027-01-15T07:59:00Z", "queued_at": "2027-01-15T07:59:00Z",
+        "finished_at": "2027-01-15T07:59:00Z", "state": "skipped", "reason": "overlap", "attempts": []
+    }))
+}
+
+fn job(last_run: Option<Run>) -> Job {
+    let spec = json!({
+        "name": "nightly-backup", "tags": ["backup"], "timezone": "Europe/Berlin",
+        "triggers": [{ "cron": "0 2 * * *" }, { "every": "10m" }],
+        "action": { "use": "shell", "with": { "command": "./backup.sh --target \"$TARGET\"\n" } },
+        "env": { "TARGET": "s3" }
+    });
+    let mut job: Job = read(json!({
+        "name": "nightly-backup", "namespace": "default", "id": "01MCC5RM00GRCZWG7V06B21GHQ", "revision": 3,
+        "enabled": true, "paused": false, "spec": spec, "next_fire_at": "2027-01-15T08:10:00Z",
+        "created_at": "2026-12-01T00:00:00Z", "updated_at": "2027-01-14T08:00:00Z"
+    }));
+    job.last_run = last_run;
+    job
+}
+
+#[test]
+fn a_listing_of_runs() {
+    let runs = [failed(), skipped(), succeeded()];
+    insta::assert_snapshot!(super::run::list(&runs, false, now(), PLAIN), @r#"
+    RUN                         JOB             STATE              DUE       TOOK  EXIT
+    01MCC5RM00GRCZWG7V06B21GHN  probe           retry_wait         2s ago   250ms     3
+    01MCC5RM00GRCZWG7V06B21GHP  probe           skipped (overlap)  1m ago       -     -
+    01MCC5RM00GRCZWG7V06B21GHM  nightly-backup  succeeded          6h ago  1m 14s     0
+    "#);
+    insta::assert_snapshot!(super::run::list(&runs, true, now(), PLAIN), @r#"
+    RUN                         JOB             STATE              DUE       TOOK  EXIT  ORIGIN    ATTEMPTS  FUEL  MEMORY  OUTPUT
+    01MCC5RM00GRCZWG7V06B21GHN  probe           retry_wait         2s ago   250ms     3  manual    1         950   1 MiB   0 B
+    01MCC5RM00GRCZWG7V06B21GHP  probe           skipped (overlap)  1m ago       -     -  schedule  0         -     -       -
+    01MCC5RM00GRCZWG7V06B21GHM  nightly-backup  succeeded          6h ago  1m 14s     0  schedule  1         1.2M  2 MiB   4.1 KiB
+    "#);
+}
+
+#[test]
+fn a_run_in_full() {
+    insta::assert_snapshot!(super::run::show(&succeeded(), now(), PLAIN), @r#"
+    run        01MCC5RM00GRCZWG7V06B21GHM
+    job        nightly-backup (revision 3)
+    state      succeeded
+    origin     schedule
+    due        2027-01-15T02:00:00Z (6h ago)
+    started    2027-01-15T02:00:00.002Z (5h 59m ago)
+    finished   2027-01-15T02:01:15Z (5h 58m ago)
+    took       1m 14s
+    exit code  0
+    result     exit_code: 0
+
+    attempt 1: succeeded
+      took 1m 14s, guest 1ms, fuel 1.2M, memory 2 MiB, output 4.1 KiB
+    "#);
+    insta::assert_snapshot!(super::run::show(&failed(), now(), PLAIN), @r#"
+    run           01MCC5RM00GRCZWG7V06B21GHN
+    job           probe (revision 1)
+    state         retry_wait
+    origin        manual
+    due           2027-01-15T07:59:58Z (2s ago)
+    started       2027-01-15T07:59:58Z (2s ago)
+    next attempt  2027-01-15T08:00:10Z (in 10s)
+    took          250ms
+    exit code     3
+
+    attempt 1: failed
+      exit (exit): the command ended with exit code 3
+      last line: no route
+      took 250ms, guest 750µs, fuel 950, memory 1 MiB, output 0 B
+    "#);
+}
+
+#[test]
+fn jobs() {
+    let jobs = [job(Some(succeeded())), Job { next_fire_at: None, ..job(None) }];
+    insta::assert_snapshot!(super::job::list(&jobs, false, now(), PLAIN), @r#"
+    JOB             SCHEDULE              NEXT    LAST RUN    STATE
+    nightly-backup  0 2 * * *, every 10m  in 10m  5h 58m ago  succeeded
+    nightly-backup  0 2 * * *, every 10m  -       -           -
+    "#);
+    insta::assert_snapshot!(super::job::list(&jobs, true, now(), PLAIN), @r#"
+    JOB             SCHEDULE              NEXT    LAST RUN    STATE      ACTION  ZONE           REVISION  TAGS
+    nightly-backup  0 2 * * *, every 10m  in 10m  5h 58m ago  succeeded  shell   Europe/Berlin  3         backup
+    nightly-backup  0 2 * * *, every 10m  -       -           -          shell   Europe/Berlin  3         backup
+    "#);
+    insta::assert_snapshot!(super::job::show(&jobs[0], now(), PLAIN), @r#"
+    job        nightly-backup
+    namespace  default
+    revision   3
+    next fire  2027-01-15T08:10:00Z (in 10m)
+    last run   01MCC5RM00GRCZWG7V06B21GHM succeeded (5h 58m ago)
+    created    2026-12-01T00:00:00Z (2026-12-01 00:00Z)
+    updated    2027-01-14T08:00:00Z (1d ago)
+
+    name: nightly-backup
+    tags:
+      - backup
+    timezone: Europe/Berlin
+    triggers:
+      - cron: "0 2 * * *"
+      - every: 10m
+    action:
+      use: shell
+      with:
+        command: "./backup.sh --target \"$TARGET\"\n"
+    env:
+      TARGET: s3
+    timeout: 1h
+    grace: 30s
+    retry:
+      backoff: exponential
+      factor: 2.0
+      initial: 10s
+      jitter: full
+      max: 10m
+      max_attempts: 1
+    overlap: skip
+    catch_up:
+      policy: latest
+      window: 1h
+    priority: 5
+    idempotent: false
+    limits:
+      fuel: 100G
+      memory: 256MiB
+      output: 8MiB
+    "#);
+}
+
+#[test]
+fn what_apply_came_to() {
+    let result = |changed, created| ApplyResult { job: job(None), changed, created };
+    let results = [result(true, true), result(true, false), result(false, false)];
+    insta::assert_snapshot!(super::job::applied(&results, false, now(), PLAIN), @r#"
+    JOB             CHANGE     REVISION  NEXT
+    nightly-backup  created           3  2027-01-15T08:10:00Z (in 10m)
+    nightly-backup  changed           3  2027-01-15T08:10:00Z (in 10m)
+    nightly-backup  unchanged         3  2027-01-15T08:10:00Z (in 10m)
+    "#);
+}
+
+#[test]
+fn plugins() {
+    let plugin: Plugin = read(json!({
+        "name": "shell", "version": "0.1.0", "description": "Runs commands", "capabilities": { "process": "any" },
+        "digest": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "size_bytes": 123_456,
+        "actions": [{ "name": "run", "title": "Run a command", "description": "Runs a command line.",
+            "params_schema": { "properties": {
+                "command": { "description": "A command line." }, "interpreter": { "description": "What runs it." } },
+                "required": ["command"] },
+            "examples": [{ "command": "tar -czf backup.tar.gz documents" }], "idempotent": false }],
+        "granted": { "process": "any" }, "built_in": true, "added_at": "2027-01-15T07:00:00Z"
+    }));
+    insta::assert_snapshot!(super::plugin::list(std::slice::from_ref(&plugin), true, now(), PLAIN), @r#"
+    PLUGIN  VERSION  ACTIONS  GRANTED       ORIGIN    SIZE     ADDED   DIGEST
+    shell   0.1.0    run      process: any  built in  120 KiB  1h ago  e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+    "#);
+    insta::assert_snapshot!(super::plugin::show(&plugin, now(), PLAIN), @r#"
+    plugin       shell
+    version      0.1.0
+    description  Runs commands
+    asks for     process: any
+    granted      process: any
+    size         120 KiB
+    digest       e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+    added        2027-01-15T07:00:00Z (1h ago)
+
+    action run: Run a command (the default)
+      Runs a command line.
+      command      A command line. (required)
+      interpreter  What runs it.
+      example:
+        command: tar -czf backup.tar.gz documents
+    "#);
+}
+
+#[test]
+fn output_of_every_stream() {
+    let event = |stream: &str, text: &str| -> OutputEvent {
+        read(json!({ "attempt": 1, "at": "2027-01-15T08:00:00Z", "stream": stream, "text": text }))
+    };
+    let events = [
+        event("stdout", "\u{1b}[32mgreen"),
+        event("log", r#"{"level":"warn","message":"disk is \u001b[31mnearly full","free":"3%"}"#),
+        event("stderr", "no newline"),
+        event("system", "12 MiB left out"),
+        event("log", "not JSON"),
+    ];
+    let mut renderer = super::output::OutputRenderer::new(false, PLAIN);
+    let bytes: Vec<u8> = events.iter().flat_map(|event| renderer.render(event)).collect();
+    insta::assert_snapshot!(String::from_utf8(bytes).unwrap(), @r#"
+    green
+    warn disk is nearly full free=3%
+    no newline
+    -- 12 MiB left out
+    not JSON
+    "#);
+    let mut renderer = super::output::OutputRenderer::new(true, PLAIN);
+    assert_eq!(renderer.render(&events[0]), b"\x1b[32mgreen");
+}
+
+#[test]
+fn yaml_reads_back() {
+    let value = json!({
+        "a": [], "b": {}, "list": [1, [2, "x"], { "k": "v", "n": null }], "text": "two\nlines: #", "true": "yes", "0": -1.5,
+        "deep": { "er": [{ "and": { "deeper": ["- a", "b c"] } }] }
+    });
+    insta::assert_snapshot!(super::yaml::document(&value), @r#"
+    "0": -1.5
+    a: []
+    b: {}
+    deep:
+      er:
+        - and:
+            deeper:
+              - "- a"
+              - b c
+    list:
+      - 1
+      - - 2
+        - x
+      - k: v
+        "n": null
+    text: "two\nlines: #"
+    "true": "yes"
+    "#);
+}
+
+#[test]
+fn amounts() {
+    use super::amount::{bytes, count, duration, relative};
+    use std::time::Duration;
+    let durations = [90, 1500, 999_999, 1_500_000, 12_000_000, 185_000_000, 7_800_000_000, 273_600_000_000];
+    let durations = durations.map(|micros| duration(Duration::from_micros(micros))).join(" | ");
+    assert_eq!(durations, "90µs | 1ms | 999ms | 1.5s | 12s | 3m 5s | 2h 10m | 3d 4h");
+    assert_eq!([0, 1023, 1536, 64 << 20].map(bytes).join(" | "), "0 B | 1023 B | 1.5 KiB | 64 MiB");
+    assert_eq!([950, 1234, 34_000_000].map(count).join(" | "), "950 | 1.2k | 34M");
+    let at = |seconds: i64| Timestamp::from_micros(now().as_micros() + seconds * 1_000_000);
+    let relatives = [0, 90, -30, -7200, 864_000].map(|seconds| relative(at(seconds), now())).join(" | ");
+    assert_eq!(relatives, "now | in 1m 30s | 30s ago | 2h ago | 2027-01-25 08:00Z");
+}
