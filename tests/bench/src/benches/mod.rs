@@ -1,0 +1,68 @@
+//! The benchmarks.
+
+mod idle;
+mod invoke;
+mod lateness;
+mod queries;
+mod runs;
+mod spawn;
+
+use crate::report::Report;
+
+/// A benchmark.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(crate) enum Bench {
+    /// Attempts of the plugin that does nothing, in the host alone.
+    Invoke,
+    /// Durable runs of it through the whole daemon.
+    Runs,
+    /// How long after its instant a fire starts.
+    Lateness,
+    /// Shell runs beside bare processes.
+    Spawn,
+    /// What a daemon with nothing to do uses, and how fast it starts.
+    Idle,
+    /// The first page of a long history.
+    Queries,
+}
+
+impl Bench {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Invoke, Self::Runs, Self::Lateness, Self::Spawn, Self::Idle, Self::Queries];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Invoke => "invoke",
+            Self::Runs => "runs",
+            Self::Lateness => "lateness",
+            Self::Spawn => "spawn",
+            Self::Idle => "idle",
+            Self::Queries => "queries",
+        }
+    }
+
+    /// Measures, a tenth as long if `quick`.
+    pub(crate) fn run(self, quick: bool, report: &mut Report) -> anyhow::Result<()> {
+        let scale = Scale { quick };
+        match self {
+            Self::Invoke => invoke::run(scale, report),
+            Self::Runs => runs::run(scale, report),
+            Self::Lateness => lateness::run(scale, report),
+            Self::Spawn => spawn::run(scale, report),
+            Self::Idle => idle::run(scale, report),
+            Self::Queries => queries::run(scale, report),
+        }
+    }
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    quick: bool,
+}
+
+impl Scale {
+    fn of(self, full: usize) -> usize {
+        if self.quick { (full / 10).max(1) } else { full }
+    }
+}

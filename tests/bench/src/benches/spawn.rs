@@ -1,0 +1,168 @@
+//! Shell runs beside the bare processes that they start.
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures_util::future::try_join_all;
+use sandglass_core::batch::{Batch, Write};
+use sandglass_core::id::{JobId, JobName, RunId};
+use sandglass_core::run::{Ending, Origin, Run, RunState};
+use sandglass_core::time::Timestamp;
+use sandglass_store::{RedbOptions, RedbStore, Store as _};
+use serde_json::json;
+
+use super::Scale;
+use crate::measure::{Sample, clock, millis, rate, timed};
+use crate::place::Place;
+use crate::report::{Reach, Report};
+use crate::rig::{self, Rig};
+
+/// Processes one after the other.
+const IN_TURN: usize = 500;
+/// Processes with several at a time.
+const TOGETHER: usize = 1600;
+/// How many at a time: more gains nothing on two cores.
+const AT_ONCE: usize = 8;
+const COMMITS: usize = 300;
+
+pub(super) fn run(scale: Scale, report: &mut Report) -> anyhow::Result<()> {
+    let count = scale.of(IN_TURN);
+    let bare_true = bare(count, &["true"])?;
+    let bare_shell = bare(count, &["sh", "-c", "true"])?;
+    let bare_rate = bare_together(scale.of(TOGETHER))?;
+    let commit = one_commit(scale.of(COMMITS))?;
+    rig::runtime()?.block_on(async {
+        let place = Place::new()?;
+        let rig = Rig::start(place.path()).await?;
+        let name: JobName = "true".parse()?;
+        rig.save(vec![rig::job("true", json!({ "use": "shell", "with": { "command": "true" } }), json!({}))?]).await?;
+        in_turn(&rig, &name, 20).await?;
+        let times = in_turn(&rig, &name, count).await?;
+        let (made, took) = together(&rig, &name, scale.of(TOGETHER)).await?;
+        rig.stop().await?;
+
+        let limit = 1.5 * millis(bare_shell.median()) + millis(commit.median());
+        report.tell("bare process `true`, median", millis(bare_true.median()), "ms");
+        report.tell("bare process `sh -c true`, median", millis(bare_shell.median()), "ms");
+        report.tell("one commit alone, median", millis(commit.median()), "ms");
+        let durable = millis(times.durable.median());
+        report.hold("shell run, start to durable end, median", durable, "ms", Reach::AtMost(limit));
+        report.tell("shell run, start to durable end, p99", millis(times.durable.p99()), "ms");
+        report.tell("shell run, the attempt alone, median", millis(times.attempt.median()), "ms");
+        report.tell("shell run, command to durable end, median", millis(times.whole.median()), "ms");
+        report.tell(format!("bare processes `sh -c true`, {AT_ONCE} at a time"), bare_rate, "/s");
+        report.tell(format!("shell runs, {AT_ONCE} at a time"), rate(made, took), "/s");
+        report.note("to reach: 1.5 times the bare `sh -c true`, and one commit");
+        anyhow::Ok(())
+    })
+}
+
+/// How long each run took, from several beginnings.
+struct Times {
+    /// From the command to the durable end.
+    whole: Sample,
+    /// From the start of the attempt to the durable end.
+    durable: Sample,
+    /// From the start of the attempt to its report.
+    attempt: Sample,
+}
+
+async fn in_turn(rig: &Rig, name: &JobName, count: usize) -> anyhow::Result<Times> {
+    let (mut whole, mut durable, mut attempt) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..count {
+        let begin = clock();
+        let id = rig.run(name).await?;
+        whole.push(begin.elapsed());
+        let now = rig::now();
+        let run = rig.store().run(id)?.context("the run is gone")?;
+        anyhow::ensure!(run.exit_code() == Some(0) || succeeded(&run), "a shell run failed: {:?}", run.attempts);
+        let start = run.started_at().context("the run has an attempt")?;
+        durable.push(now.since(start));
+        attempt.push(run.finished_at().context("the run is over")?.since(start));
+    }
+    Ok(Times { whole: Sample::new(whole), durable: Sample::new(durable), attempt: Sample::new(attempt) })
+}
+
+fn succeeded(run: &Run) -> bool {
+    matches!(run.state, RunState::Ended { ending: Ending::Succeeded, .. })
+}
+
+async fn together(rig: &Rig, name: &JobName, count: usize) -> anyhow::Result<(usize, Duration)> {
+    let begin = clock();
+    let turns = (0..AT_ONCE).map(|place| async move {
+        for _ in (place..count).step_by(AT_ONCE) {
+            rig.run(name).await?;
+        }
+        anyhow::Ok(())
+    });
+    try_join_all(turns).await?;
+    Ok((count, begin.elapsed()))
+}
+
+/// Starts a process and waits for it; the standard library uses `posix_spawn`.
+fn process(line: &[&str]) -> std::io::Result<()> {
+    let mut command = Command::new(line[0]);
+    let command = command.args(&line[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let status = command.status()?;
+    if status.success() { Ok(()) } else { Err(std::io::Error::other(format!("{line:?} ended with {status}"))) }
+}
+
+fn bare(count: usize, line: &[&str]) -> anyhow::Result<Sample> {
+    let mut times = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (ended, time) = timed(|| process(line));
+        ended?;
+        times.push(time);
+    }
+    Ok(Sample::new(times))
+}
+
+/// Bare shells a second, several at a time.
+fn bare_together(count: usize) -> anyhow::Result<f64> {
+    let (ended, took) = timed(|| {
+        std::thread::scope(|scope| {
+            let work = || (0..count / AT_ONCE).try_for_each(|_| process(&["sh", "-c", "true"]));
+            let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().try_for_each(|thread| thread.join().expect("the thread does not panic"))
+        })
+    });
+    ended?;
+    Ok(rate(count / AT_ONCE * AT_ONCE, took))
+}
+
+/// How long it takes to make one run durable, with nothing else to do.
+fn one_commit(count: usize) -> anyhow::Result<Sample> {
+    let place = Place::new()?;
+    let store = RedbStore::open(place.path(), RedbOptions::default())?;
+    store.load()?;
+    let mut times = Vec::with_capacity(count);
+    for number in 0..count {
+        let batch = [Batch::of(Write::InsertRun(Arc::new(queued_run(number)?)))];
+        let (answers, time) = timed(|| store.commit(&batch, Timestamp::EPOCH));
+        answers?.into_iter().collect::<Result<Vec<()>, _>>()?;
+        times.push(time);
+    }
+    store.close()?;
+    Ok(Sample::new(times))
+}
+
+fn queued_run(number: usize) -> anyhow::Result<Run> {
+    let at = Timestamp::from_secs(1_800_000_000 + i64::try_from(number)?);
+    Ok(Run {
+        id: RunId::of_fire(JobId::from_bits(1), at),
+        version: 1,
+        namespace: "default".parse()?,
+        job_id: JobId::from_bits(1),
+        job: "true".parse()?,
+        revision: 1,
+        origin: Origin::Schedule,
+        trigger: Some(0),
+        scheduled_at: at,
+        queued_at: at,
+        state: RunState::Queued,
+        attempts: Vec::new(),
+        result: None,
+    })
+}

@@ -1,0 +1,13 @@
+//! The real binary, used as its users use it. Each test has a daemon, a data directory and files of its own.
+
+mod api;
+mod bad_input;
+mod command_line;
+mod crash;
+mod disk_full;
+mod follow;
+mod life;
+mod main_job;
+mod no_start;
+mod plugins;
+mod scripts;

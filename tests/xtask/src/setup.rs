@@ -1,0 +1,144 @@
+//! Finding or installing what building and testing need. Says what it does, and does nothing when all is there.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use sandglass_guest_build::{DEBIAN_PACKAGES, Missing, Toolchain, add_target};
+use sandglass_test_guests::{GuestError, componentize_js, componentize_py, tools_dir};
+
+use crate::{Result, run};
+
+const COMPONENTIZE_JS: &str = "@bytecodealliance/componentize-js@~0.23.0";
+const COMPONENTIZE_PY: &str = "componentize-py==0.25.*";
+
+/// What every build needs: a compiler for components.
+pub(crate) fn build_tools() -> Result {
+    let mut missing = match Toolchain::find_installed() {
+        Ok(toolchain) => {
+            say(&format!("components are built with {}", toolchain.describe()));
+            return Ok(());
+        }
+        Err(missing) => missing,
+    };
+    say("no compiler for components yet: asking rustup for its target");
+    match add_target() {
+        Ok(()) => say("rustup installed its target"),
+        Err(why) => {
+            say(&format!("that did not work: {why}"));
+            missing.tried.push(why);
+            debian_packages(&mut missing)?;
+        }
+    }
+    let toolchain = Toolchain::find_installed()?;
+    say(&format!("components are built with {}", toolchain.describe()));
+    Ok(())
+}
+
+/// Debian's packages, as root or through sudo.
+fn debian_packages(missing: &mut Missing) -> Result {
+    if !answers("apt-get", &["--version"]) {
+        missing.tried.push("apt-get: this is no Debian".to_owned());
+        return Err(Box::new(missing.clone()));
+    }
+    let root = answers("sh", &["-c", "test \"$(id -u)\" = 0"]);
+    if !root && !answers("sudo", &["-n", "true"]) {
+        missing.tried.push("apt-get: needs root, or sudo without a password".to_owned());
+        return Err(Box::new(missing.clone()));
+    }
+    let apt_get = || {
+        let mut command = Command::new(if root { "apt-get" } else { "sudo" });
+        if !root {
+            command.arg("apt-get");
+        }
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    say(&format!("installing with apt-get: {}", DEBIAN_PACKAGES.join(" ")));
+    let install = |command: &mut Command| {
+        run::program(command.args(["install", "-y", "--no-install-recommends"]).args(DEBIAN_PACKAGES))
+    };
+    if install(&mut apt_get()).is_ok() {
+        return Ok(());
+    }
+    say("that did not work: fetching the lists of packages first");
+    run::program(apt_get().arg("update"))?;
+    install(&mut apt_get())
+}
+
+/// What tests need beyond that: the tools for guests in JavaScript and Python. Without them, those tests are skipped.
+pub(crate) fn test_tools() -> Result {
+    let tools = tools_dir();
+    fs::create_dir_all(&tools)?;
+    tool("componentize-js", componentize_js().as_deref(), || javascript_tool(&tools))?;
+    tool("componentize-py", componentize_py().as_deref(), || python_tool(&tools))
+}
+
+fn tool(name: &str, found: Option<&Path>, install: impl FnOnce() -> Result<bool>) -> Result {
+    if let Some(path) = found {
+        say(&format!("{name} is there: {}", path.display()));
+    } else {
+        say(&format!("installing {name}"));
+        if !install()? {
+            say(&format!("{name} cannot be had here; the tests that need it are skipped"));
+        }
+    }
+    Ok(())
+}
+
+/// False when there is no npm.
+fn javascript_tool(tools: &Path) -> Result<bool> {
+    if !answers("npm", &["--version"]) {
+        return Ok(false);
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]).arg(tools);
+    run::program(npm.arg(COMPONENTIZE_JS))?;
+    Ok(true)
+}
+
+/// False when there is no Python with its venv.
+fn python_tool(tools: &Path) -> Result<bool> {
+    let folder = tools.join("python");
+    if !answers("python3", &["-c", "import venv, ensurepip"]) {
+        return Ok(false);
+    }
+    run::program(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    run::program(Command::new(folder.join("bin/python")).args(["-m", "pip", "install", "--quiet", COMPONENTIZE_PY]))?;
+    Ok(true)
+}
+
+/// Builds the test guests, each only if its sources have changed.
+pub(crate) fn guests() -> Result {
+    type Guest = fn() -> std::result::Result<std::path::PathBuf, GuestError>;
+    let guests: [(&str, Guest); 5] = [
+        ("noop", sandglass_test_guests::noop),
+        ("hostile", sandglass_test_guests::hostile),
+        ("user", sandglass_test_guests::user),
+        ("javascript", sandglass_test_guests::javascript),
+        ("python", sandglass_test_guests::python),
+    ];
+    for (name, build) in guests {
+        say(&format!("building the guest {name}"));
+        match build() {
+            Ok(path) => {
+                let kilobytes = fs::metadata(&path)?.len() / 1000;
+                say(&format!("{name}: {kilobytes} kB, {}", path.display()));
+            }
+            Err(error @ GuestError::NoTool { .. }) => say(&format!("{name}: skipped: {error}")),
+            Err(error) => return Err(Box::new(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a program is there and says yes.
+fn answers(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    let silent = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    silent.status().is_ok_and(|status| status.success())
+}
+
+fn say(line: &str) {
+    eprintln!("setup: {line}");
+}
