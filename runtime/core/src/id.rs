@@ -185,6 +185,11 @@ name!(
     PluginName,
     "plugin name"
 );
+name!(
+    /// A named calendar's name, unique in its namespace.
+    CalendarName,
+    "calendar name"
+);
 
 impl Default for Namespace {
     fn default() -> Self {

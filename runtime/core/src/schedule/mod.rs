@@ -8,6 +8,7 @@ mod calendar;
 mod cron;
 mod fires;
 mod invalid;
+mod named;
 mod parse;
 mod zone;
 
@@ -17,6 +18,7 @@ use chrono_tz::Tz;
 
 pub use cron::CronExpression;
 pub use invalid::InvalidCron;
+pub use named::{Calendars, NamedCalendar};
 
 use crate::spec::{LocalOrUtc, Trigger};
 use crate::time::Timestamp;

@@ -3,6 +3,9 @@
 //! One type and one JSON Schema for all three. The short forms of job files are turned into this form where files are
 //! read; nothing after that knows them.
 
+mod calendar;
+mod day;
+mod list;
 mod trigger;
 
 use std::collections::BTreeMap;
@@ -10,6 +13,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use calendar::{CalendarSpec, Dates, InvalidCalendar, YearlyDate};
+pub use day::{DayOfMonth, InvalidDay, Month, Nth, NthWeekday, Weekday};
+pub use list::OneOrMany;
 pub use trigger::{InvalidTrigger, LocalOrUtc, Trigger};
 
 use crate::capability::Grants;
