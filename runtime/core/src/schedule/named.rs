@@ -7,7 +7,8 @@ use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 
 use crate::id::CalendarName;
-use crate::spec::{CalendarSpec, NthWeekday, YearlyDate};
+use crate::spec::day::NthWeekday;
+use crate::spec::{CalendarSpec, YearlyDate};
 
 /// The calendars of a namespace by name. Clones share the calendars.
 #[derive(Clone, Default, Debug)]

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Month, NthWeekday, TimeZone, Weekday};
+use super::TimeZone;
+use super::day::{Month, NthWeekday, Weekday};
 use crate::id::CalendarName;
 
 /// A named set of local dates. A date is in it if any of its parts names it.

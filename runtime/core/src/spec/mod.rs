@@ -4,8 +4,8 @@
 //! read; nothing after that knows them.
 
 mod calendar;
-mod day;
-mod list;
+pub mod day;
+pub mod list;
 mod trigger;
 
 use std::collections::BTreeMap;
@@ -14,8 +14,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use calendar::{CalendarSpec, Dates, InvalidCalendar, YearlyDate};
-pub use day::{DayOfMonth, InvalidDay, Month, Nth, NthWeekday, Weekday};
-pub use list::OneOrMany;
 pub use trigger::{InvalidTrigger, LocalOrUtc, Trigger};
 
 use crate::capability::Grants;
