@@ -1,6 +1,5 @@
 //! What everything that serves one attempt shares: its identity, its stop signal, what it printed and was refused.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use sandglass_core::run::Origin;
 use sandglass_core::time::Timestamp;
 use tokio::time::Instant;
 
-use crate::capability::process::ProcessSet;
+use crate::capability::process::{Folders, ProcessSet};
 use crate::capability::progress::Coalescer;
 use crate::services::Services;
 use crate::stop::Stop;
@@ -46,9 +45,9 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    pub(crate) fn new(invocation: Invocation, services: Arc<dyn Services>, runs_dir: &Arc<PathBuf>) -> Self {
+    pub(crate) fn new(invocation: Invocation, services: Arc<dyn Services>, folders: &Arc<Folders>) -> Self {
         Self {
-            processes: ProcessSet::new(invocation.run, Arc::clone(runs_dir)),
+            processes: ProcessSet::new(Arc::clone(folders)),
             run: invocation.run,
             number: invocation.attempt,
             origin: invocation.origin,

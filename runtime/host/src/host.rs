@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -16,7 +15,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use wasmtime::Engine;
 
 use crate::attempt::{Attempt, lock};
-use crate::capability::process::{left_behind, reap_orphans};
+use crate::capability::process::{Folders, left_behind, reap_orphans};
 use crate::classify::{self, Wrong};
 use crate::component::Library;
 use crate::config::{HostConfig, HostError};
@@ -51,7 +50,7 @@ struct Inner {
     engine: Engine,
     library: Library,
     services: Arc<dyn Services>,
-    runs_dir: Arc<PathBuf>,
+    folders: Arc<Folders>,
     room: Semaphore,
     questions: Semaphore,
     going: [Shard; SHARDS],
@@ -93,7 +92,7 @@ impl Host {
             engine,
             library,
             services,
-            runs_dir: Arc::new(config.runs_dir),
+            folders: Arc::new(Folders::new(config.runs_dir)),
             room: Semaphore::new(usize::try_from(config.max_concurrent.max(1)).unwrap_or(Semaphore::MAX_PERMITS)),
             questions: Semaphore::new(QUESTIONS as usize),
             going: Default::default(),
@@ -191,7 +190,7 @@ impl Host {
     /// Notes the attempt, so that it can be cancelled from now on.
     fn task(&self, invocation: Invocation, done: Done) -> Task {
         let inner = &self.inner;
-        let attempt = Arc::new(Attempt::new(invocation, Arc::clone(&inner.services), &inner.runs_dir));
+        let attempt = Arc::new(Attempt::new(invocation, Arc::clone(&inner.services), &inner.folders));
         inner.count.fetch_add(1, Ordering::SeqCst);
         lock(inner.shard(attempt.run)).insert((attempt.run, attempt.number), Arc::clone(&attempt));
         if inner.stopping.load(Ordering::SeqCst) {
@@ -204,12 +203,7 @@ impl Host {
     /// folders of runs. Blocks until that is done. Call it before the first attempt.
     pub fn end_left_behind(&self, runs: &HashSet<RunId>) {
         left_behind::end(runs);
-        match std::fs::remove_dir_all(self.inner.runs_dir.as_path()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                tracing::warn!("folders of earlier runs could not be removed: {error}");
-            }
-            _ => {}
-        }
+        self.inner.folders.clear();
     }
 
     /// Asks an attempt to stop, and kills it when its grace is over. Without effect if it has ended.
@@ -309,14 +303,18 @@ struct Task {
 impl Task {
     async fn run(mut self) {
         let made = AssertUnwindSafe(self.inner.make(&self.attempt)).catch_unwind().await;
-        if let Ok(report) = made {
-            self.report(report);
-            return;
-        }
-        // A fault of the host. The guest's store is gone; its processes must go too before the report.
-        tracing::error!(run = %self.attempt.run, "the host panicked while it made an attempt");
-        let _ = AssertUnwindSafe(self.attempt.processes.end()).catch_unwind().await;
-        self.report(self.lost("the host failed while it made the attempt; its log says how"));
+        let report = match made {
+            Ok(report) => report,
+            Err(_) => {
+                // A fault of the host. The guest's store is gone; its processes must go too before the report.
+                tracing::error!(run = %self.attempt.run, "the host panicked while it made an attempt");
+                let _ = AssertUnwindSafe(self.attempt.processes.end()).catch_unwind().await;
+                self.lost("the host failed while it made the attempt; its log says how")
+            }
+        };
+        self.report(report);
+        // Nobody waits for this, but a host that stops does.
+        let _ = AssertUnwindSafe(self.attempt.processes.remove_folder()).catch_unwind().await;
     }
 
     fn lost(&self, message: &str) -> AttemptReport {
@@ -331,9 +329,6 @@ impl Task {
             Done::Once(done) => done(report),
             Done::Shared(done) => done(report),
         }
-        if self.inner.count.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.inner.none_left.notify_waiters();
-        }
     }
 }
 
@@ -341,6 +336,9 @@ impl Drop for Task {
     fn drop(&mut self) {
         if self.done.is_some() {
             self.report(self.lost("the host ended before the attempt did"));
+        }
+        if self.inner.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.inner.none_left.notify_waiters();
         }
     }
 }

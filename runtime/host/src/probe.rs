@@ -20,6 +20,7 @@ use wasmtime::{Engine, Store};
 use crate::attempt::Attempt;
 use crate::bindings::{PluginPre, action};
 use crate::capability::clip;
+use crate::capability::process::Folders;
 use crate::classify;
 use crate::guest::Guest;
 use crate::inspect::{Issue, RefusedComponent};
@@ -161,7 +162,7 @@ impl Questioned {
             scheduled_at: Timestamp::EPOCH,
             work: Arc::new(work()),
         };
-        let attempt = Arc::new(Attempt::new(invocation, Arc::new(Nobody), &Arc::new(PathBuf::new())));
+        let attempt = Arc::new(Attempt::new(invocation, Arc::new(Nobody), &Arc::new(Folders::new(PathBuf::new()))));
         attempt.begin(tokio::time::Instant::now());
         Self { store: invoke::store(engine, &attempt), attempt }
     }

@@ -4,7 +4,7 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sandglass_core::id::{Digest, RunId};
@@ -39,6 +39,11 @@ fn left_of(run: RunId) -> Vec<String> {
         .collect()
 }
 
+fn shut_down(bench: &Bench, grace: Duration) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(bench.host.shutdown(grace));
+}
+
 /// Whether a process of this id lives. Ids come from the runs' own output, so they are not anybody else's yet.
 fn lives(pid: &str) -> bool {
     fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
@@ -55,10 +60,12 @@ fn output_exit_code_and_folder() {
     assert_eq!(error(&report).class, ErrorClass::Exit, "{report:?}");
     assert_eq!(report.end.exit_code, Some(3));
     let out = bench.services.text(run, OutputStream::Stdout);
-    let folder = bench.runs_dir().join(run.to_string());
+    let folder = PathBuf::from(out.lines().nth(1).expect("the second line says where it worked"));
     assert_eq!(out, format!("out\n{}\n", folder.display()));
+    assert_eq!(folder.parent(), Some(bench.runs_dir().as_path()));
     assert_eq!(bench.services.text(run, OutputStream::Stderr), "err\n");
     assert_eq!(report.end.usage.output_bytes, out.len() as u64 + 4);
+    shut_down(&bench, PATIENCE);
     assert!(!folder.exists(), "the folder goes with the run");
 }
 
@@ -235,8 +242,7 @@ fn shutdown_leaves_nothing() {
     let run = one.run;
     let receiver = bench.start(one);
     let pid = bench.services.wait_for_text(run, OutputStream::Stdout, "\n");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(bench.host.shutdown(Duration::from_millis(100)));
+    shut_down(&bench, Duration::from_millis(100));
     let report = receiver.try_recv().expect("every report is given before shutdown returns");
     assert_eq!(report.end.outcome, AttemptOutcome::Interrupted, "{report:?}");
     assert!(!lives(&pid));

@@ -5,6 +5,7 @@
 
 mod child;
 mod command;
+mod folders;
 pub(crate) mod left_behind;
 mod proc;
 mod pump;
@@ -15,6 +16,7 @@ mod streams;
 mod task;
 mod tree;
 
+pub(crate) use folders::Folders;
 pub(crate) use set::ProcessSet;
 #[allow(unreachable_pub, reason = "the generated bindings export it again, as far as they reach themselves")]
 pub use task::Task;

@@ -1,14 +1,11 @@
 //! The processes of one attempt, and the folder they work in.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use sandglass_core::id::RunId;
-
 use super::child::Child;
+use super::folders::Folders;
 use crate::attempt::lock;
 use crate::bindings::types::ErrorCode;
 use crate::capability::{CallError, CallResult};
@@ -18,8 +15,7 @@ const PROCESSES: usize = 64;
 
 /// The processes of one attempt.
 pub(crate) struct ProcessSet {
-    run: RunId,
-    runs_dir: Arc<PathBuf>,
+    folders: Arc<Folders>,
     folder: OnceLock<PathBuf>,
     children: Mutex<Children>,
 }
@@ -32,8 +28,8 @@ struct Children {
 }
 
 impl ProcessSet {
-    pub(crate) fn new(run: RunId, runs_dir: Arc<PathBuf>) -> Self {
-        Self { run, runs_dir, folder: OnceLock::new(), children: Mutex::default() }
+    pub(crate) fn new(folders: Arc<Folders>) -> Self {
+        Self { folders, folder: OnceLock::new(), children: Mutex::default() }
     }
 
     /// Starts a process and adds it, if there is room for one more.
@@ -52,22 +48,16 @@ impl ProcessSet {
         Ok(child)
     }
 
-    /// The folder of the run's own, made when it is first asked for.
+    /// The folder of the attempt's own, taken when it is first asked for.
     pub(super) fn folder(&self) -> io::Result<&Path> {
         if let Some(folder) = self.folder.get() {
             return Ok(folder);
         }
-        let folder = self.runs_dir.join(self.run.to_string());
-        let mut builder = fs::DirBuilder::new();
-        builder.mode(0o700);
-        if builder.create(&folder).is_err() {
-            // The folder of all runs may be missing, or this one left over from a crash.
-            builder.recursive(true).create(&folder)?;
-        }
+        let folder = self.folders.take()?;
         Ok(self.folder.get_or_init(|| folder))
     }
 
-    /// Kills what is left, waits until it is gone, and removes the run's folder. Nothing can be started afterwards.
+    /// Kills what is left and waits until it is gone. Nothing can be started afterwards.
     pub(crate) async fn end(&self) {
         let children = {
             let mut children = lock(&self.children);
@@ -81,19 +71,12 @@ impl ProcessSet {
             // Bounded: a process that does not die is given up on.
             child.ended().await;
         }
-        if let Some(folder) = self.folder.get() {
-            remove(folder.clone()).await;
-        }
     }
-}
 
-/// Most runs leave nothing in their folder; what others leave may be much.
-async fn remove(folder: PathBuf) {
-    if fs::remove_dir(&folder).is_ok() {
-        return;
-    }
-    let removed = tokio::task::spawn_blocking(move || fs::remove_dir_all(&folder)).await;
-    if let Ok(Err(error)) = removed {
-        tracing::warn!("a run's working folder could not be removed: {error}");
+    /// Removes the attempt's folder, once all its processes have ended.
+    pub(crate) async fn remove_folder(&self) {
+        if let Some(folder) = self.folder.get() {
+            self.folders.give_back(folder.clone()).await;
+        }
     }
 }
