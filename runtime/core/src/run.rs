@@ -202,6 +202,8 @@ pub struct Run {
     pub queued_at: Timestamp,
     /// Where it is in its life.
     pub state: RunState,
+    /// When somebody asked for it to be stopped while an attempt was going: no other attempt follows.
+    pub cancel_requested_at: Option<Timestamp>,
     /// Its attempts so far, the first first.
     pub attempts: Vec<Attempt>,
     /// What its successful attempt returned: JSON text.
@@ -231,6 +233,15 @@ impl Run {
         self.state = next;
         self.version += 1;
         Ok(())
+    }
+
+    /// Notes that somebody asked at `at` for a running run to be stopped, and moves its version up by one. The first
+    /// request counts.
+    pub fn request_cancel(&mut self, at: Timestamp) {
+        if self.cancel_requested_at.is_none() {
+            self.cancel_requested_at = Some(at);
+            self.version += 1;
+        }
     }
 
     /// When the first attempt started.

@@ -42,6 +42,9 @@ pub struct Run {
     /// When the next attempt is due, while the run waits for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
+    /// When somebody asked for it to be stopped while an attempt was going.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_requested_at: Option<Timestamp>,
     /// The exit code that the last attempt reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
@@ -156,6 +159,7 @@ impl From<&run::Run> for Run {
             state: run.state.name(),
             reason,
             retry_at,
+            cancel_requested_at: run.cancel_requested_at,
             exit_code: run.exit_code(),
             attempts: run.attempts.iter().map(Attempt::from).collect(),
             result: run.result.as_ref().map(value),

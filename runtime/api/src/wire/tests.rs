@@ -24,6 +24,7 @@ fn run(state: RunState, attempts: Vec<Attempt>) -> Run {
         queued_at: scheduled_at,
         state,
         attempts,
+        cancel_requested_at: None,
         result: None,
     }
 }

@@ -139,7 +139,11 @@ impl Scheduler {
     fn stop_run(&mut self, id: RunId, now: Timestamp, step: &mut Step) {
         let active = self.active.get_mut(&id).expect("only active runs are stopped");
         if active.run.state == RunState::Running {
-            active.cancelled = true;
+            // Durable before the answer: whatever happens to the daemon, no other attempt is made.
+            if active.run.cancel_requested_at.is_none() {
+                Arc::make_mut(&mut active.run).request_cancel(now);
+                step.batch.writes.push(Write::UpdateRun(Arc::clone(&active.run)));
+            }
             step.after.push(cancel_effect(&active.run, CancelReason::User));
         } else {
             self.advance(id, RunState::Ended { ending: Ending::Cancelled, at: now }, step);

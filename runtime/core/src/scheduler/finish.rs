@@ -17,7 +17,8 @@ impl Scheduler {
         if active.run.state != RunState::Running || !current {
             return;
         }
-        let next = self.after_attempt(active.run.job_id, report.attempt, &report, active.cancelled, moment);
+        let cancelled = active.run.cancel_requested_at.is_some();
+        let next = self.after_attempt(active.run.job_id, report.attempt, &report, cancelled, moment);
         let AttemptReport { run, started_at, end, result, .. } = report;
         let edit = |run: &mut Run| {
             let attempt = run.attempts.last_mut().expect("a running run has an attempt");

@@ -91,6 +91,6 @@ impl Scheduler {
             RunState::RetryWait { until } => _ = self.retries.insert((until, run.id)),
             RunState::Ended { .. } => return,
         }
-        self.active.insert(run.id, Active { run, priority, cancelled: false });
+        self.active.insert(run.id, Active { run, priority });
     }
 }

@@ -99,7 +99,6 @@ struct Entry {
 struct Active {
     run: Arc<Run>,
     priority: u8,
-    cancelled: bool,
 }
 
 /// A place in the queue: higher priority first, then the earlier scheduled instant.

@@ -41,7 +41,7 @@ impl Scheduler {
         let entry = self.jobs.get_mut(&job).expect("looked up above");
         entry.active += 1;
         let id = run.id;
-        self.active.insert(id, Active { run: Arc::clone(&run), priority, cancelled: false });
+        self.active.insert(id, Active { run: Arc::clone(&run), priority });
         step.batch.writes.push(Write::InsertRun(Arc::clone(&run)));
         if has_place {
             self.running += 1;
@@ -82,6 +82,7 @@ impl Scheduler {
             scheduled_at: start.scheduled_at,
             queued_at: now,
             state,
+            cancel_requested_at: None,
             attempts: Vec::new(),
             result: None,
         }

@@ -58,6 +58,7 @@ pub(super) fn run(number: u128, job: &Job, secs: i64) -> Run {
         queued_at: at(secs),
         state: RunState::Queued,
         attempts: Vec::new(),
+        cancel_requested_at: None,
         result: None,
     }
 }
@@ -91,6 +92,7 @@ pub(super) fn every_kind(job: &Job) -> Vec<Run> {
     runs[0].trigger = None;
     runs[1].origin = Origin::CatchUp;
     runs[1].trigger = Some(u16::MAX);
+    runs[1].cancel_requested_at = Some(at(78));
     runs[2].scheduled_at = Timestamp::from_micros(i64::MIN);
     runs[2].queued_at = Timestamp::MAX;
     runs[3].result = Some("{\"ä\": \"\\n\"}".to_owned());

@@ -22,7 +22,7 @@ use sandglass_core::time::Timestamp;
 use super::codec::{Decoder, Encoder};
 use crate::error::StoreError;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// More attempts than a run can have; a row that claims more is damaged.
 const MAX_ATTEMPTS: usize = 100_000;
 
@@ -101,6 +101,7 @@ pub(super) fn encode(run: &Run) -> Vec<u8> {
         encode_attempt(&mut row, run.queued_at, attempt);
     }
     row.option(run.result.as_deref(), Encoder::text);
+    row.option(run.cancel_requested_at, |row, at| row.instant_from(run.queued_at, at));
     row.finish()
 }
 
@@ -165,6 +166,7 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
     }
     let attempts = (0..count).map(|_| decode_attempt(&mut row, queued_at)).collect::<Result<_, _>>()?;
     let result = row.option(Decoder::text)?.map(str::to_owned);
+    let cancel_requested_at = row.option(|row| row.instant_from(queued_at))?;
     row.end()?;
     Ok(Run {
         id,
@@ -178,6 +180,7 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
         scheduled_at,
         queued_at,
         state,
+        cancel_requested_at,
         attempts,
         result,
     })

@@ -163,6 +163,7 @@ fn queued_run(number: usize) -> anyhow::Result<Run> {
         queued_at: at,
         state: RunState::Queued,
         attempts: Vec::new(),
+        cancel_requested_at: None,
         result: None,
     })
 }

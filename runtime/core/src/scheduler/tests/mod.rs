@@ -110,7 +110,8 @@ impl World {
                 Write::UpdateRun(run) => {
                     let old = self.runs.insert(run.id, Arc::clone(&run)).expect("an updated run is there");
                     assert_eq!(old.version + 1, run.version);
-                    assert!(old.state.may_become(run.state));
+                    let asked = run.cancel_requested_at.is_some() && old.cancel_requested_at.is_none();
+                    assert!(old.state.may_become(run.state) || (asked && old.state == run.state));
                 }
                 Write::PutJob(job) => _ = self.jobs.insert(job.id, (job, Cursor::default())),
                 Write::DeleteJob { id, .. } => _ = self.jobs.remove(&id),
@@ -366,6 +367,22 @@ fn cancel_ends_waiting_runs_at_once_and_asks_running_ones() {
     assert_eq!(world.runs[&running].state.name(), StateName::Failed);
     world.at(t(5), Event::Command { ticket: Ticket(3), command: Command::CancelRun { run: running } });
     assert!(matches!(world.replies.last(), Some(Reply::Refused(Refusal::NoActiveRun(_)))));
+}
+
+#[test]
+fn a_cancelled_run_is_not_tried_again_whatever_happens_to_the_daemon() {
+    let mut world = World::new(1);
+    let retried = serde_json::json!({ "name": "a", "idempotent": true, "retry": { "max_attempts": 5 } });
+    world.apply(t(0), retried);
+    let run = world.start(t(1), "a", false).id;
+    for now in [t(2), t(3)] {
+        world.at(now, Event::Command { ticket: Ticket(3), command: Command::CancelRun { run } });
+    }
+    assert_eq!(world.runs[&run].cancel_requested_at, Some(t(2)), "the first request is durable");
+    assert_eq!(world.cancels.len(), 2, "the attempt is asked each time");
+    world.restart(t(4));
+    assert_eq!(world.runs[&run].state.name(), StateName::Interrupted);
+    assert_eq!(world.runs[&run].attempts.len(), 1);
 }
 
 #[test]
