@@ -226,8 +226,10 @@ impl Host {
             });
             if tokio::time::timeout(DEATH, inner.all_ended()).await.is_err() {
                 tracing::error!("some attempts could not be ended");
+                return;
             }
         }
+        inner.folders.clear();
     }
 }
 

@@ -66,7 +66,7 @@ fn output_exit_code_and_folder() {
     assert_eq!(bench.services.text(run, OutputStream::Stderr), "err\n");
     assert_eq!(report.end.usage.output_bytes, out.len() as u64 + 4);
     shut_down(&bench, PATIENCE);
-    assert!(!folder.exists(), "the folder goes with the run");
+    assert!(!bench.runs_dir().exists(), "the folder goes with the run, and none that was made ahead stays");
 }
 
 #[test]

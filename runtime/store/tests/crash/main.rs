@@ -53,6 +53,7 @@ fn run(rng: &mut fastrand::Rng) -> Run {
         scheduled_at: NOW,
         queued_at: NOW,
         state: RunState::Running,
+        cancel_requested_at: None,
         attempts: Vec::new(),
         result: Some("x".repeat(rng.usize(0..3000))),
     }

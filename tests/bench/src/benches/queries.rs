@@ -149,6 +149,7 @@ fn ended(number: usize, job: JobId, rng: &mut fastrand::Rng) -> anyhow::Result<R
         scheduled_at: at,
         queued_at: at,
         state: RunState::Ended { ending, at: finished_at },
+        cancel_requested_at: None,
         attempts: vec![Attempt {
             number: 1,
             started_at: at,

@@ -179,8 +179,8 @@ fn queued_runs_start_after_a_kill_and_idempotent_ones_are_tried_again() {
         assert_eq!((&run["state"], run["attempts"].as_array().map(Vec::len)), (&"succeeded".into(), Some(1)), "{run}");
         assert_eq!(daemon.stdout(&run), "ran\n");
     }
-    // Folders of runs, those of the interrupted attempt too, are gone with their runs.
+    daemon.stop();
+    // Folders of runs, those of the interrupted attempt too, are gone.
     let left = std::fs::read_dir(home.data().join("runs")).map_or(0, Iterator::count);
     assert_eq!(left, 0, "{left} folders of runs are left");
-    daemon.stop();
 }
