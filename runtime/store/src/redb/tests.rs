@@ -30,6 +30,7 @@ fn run() -> Run {
         scheduled_at: at,
         queued_at: Timestamp::from_micros(at.as_micros() + 3),
         state: RunState::Ended { ending: Ending::Succeeded, at },
+        cancel_requested_at: None,
         attempts: vec![Attempt { number: 1, started_at: at, end: Some(end) }],
         result: Some("{}".to_owned()),
     }
