@@ -3,7 +3,8 @@
 use sandglass_api::wire::{Job, MAX_LIMIT, Page, RunListQuery};
 use sandglass_core::id::JobName;
 use sandglass_core::run::StateName;
-use sandglass_core::schedule::Schedule;
+use sandglass_core::schedule::Calendars;
+use sandglass_core::spec::TimeZone;
 use sandglass_core::time::Timestamp;
 
 use super::confirm::confirm;
@@ -138,8 +139,9 @@ async fn next(name: &JobName, count: usize, context: &Context) -> Result<(), Fai
         None => context.client.status().await?.timezone.map_or_else(machine_zone, |zone| zone.0),
     };
     let since = job.scheduled_since.or(job.created_at).unwrap_or(context.now);
-    let schedules: Vec<Schedule> =
-        job.spec.triggers.iter().map(|trigger| Schedule::new(trigger, zone, since)).collect();
+    let calendars = Calendars::default();
+    let planning = job.spec.planning(&job.namespace, since, TimeZone(zone), &calendars);
+    let schedules = job.spec.schedules(&planning);
     let mut fires = Vec::new();
     let mut at = context.now;
     if let Some(first) = job.next_fire_at {

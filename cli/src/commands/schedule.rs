@@ -2,8 +2,8 @@
 
 use chrono_tz::Tz;
 use sandglass_core::quantity::Period;
-use sandglass_core::schedule::Schedule;
-use sandglass_core::spec::{TimeZone, Trigger};
+use sandglass_core::schedule::{Calendars, Planning, Schedule};
+use sandglass_core::spec::{TimeZone, Trigger, TriggerKind};
 use sandglass_core::time::Timestamp;
 use serde::Serialize;
 
@@ -66,7 +66,8 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<(), Failure> {
     let trigger = trigger(expression)?;
     let zone = timezone.map_or_else(machine_zone, |zone| zone.0);
     let from = from.unwrap_or(context.now);
-    let schedule = Schedule::new(&trigger, zone, from);
+    let planning = Planning { zone, since: from, seed: 0, calendars: Calendars::NONE };
+    let schedule = Schedule::new(&trigger, &planning);
     let first = schedule.next_after(from);
     let fires = std::iter::successors(first, |fire| schedule.next_after(*fire)).take(*count as usize).collect();
     Fires { fires }.show(zone, context)
@@ -86,10 +87,10 @@ fn trigger(text: &str) -> Result<Trigger, Failure> {
         if interval < shortest {
             return Err(invalid(format!("'{text}' is too often: the shortest interval is {shortest}")));
         }
-        return Ok(Trigger::Every { interval, from: None });
+        return Ok(TriggerKind::Every { interval, from: None }.into());
     }
     if let Some(at) = text.trim().strip_prefix("at ") {
-        return at.trim().parse().map(Trigger::At).map_err(invalid);
+        return at.trim().parse().map(|at| TriggerKind::At(at).into()).map_err(invalid);
     }
-    text.parse().map(Trigger::Cron).map_err(|error| invalid(format!("{error}")))
+    text.parse().map(|cron| TriggerKind::Cron(cron).into()).map_err(|error| invalid(format!("{error}")))
 }

@@ -2,7 +2,8 @@
 
 use sandglass_api::jobfile::KEYS;
 use sandglass_api::wire::{ApplyResult, Job};
-use sandglass_core::spec::{JobSpec, Trigger};
+use sandglass_core::spec::list::OneOrMany;
+use sandglass_core::spec::{DaysOfMonth, JobSpec, Trigger, TriggerKind};
 use sandglass_core::time::Timestamp;
 
 use super::amount::{instant, relative};
@@ -12,10 +13,28 @@ use super::yaml;
 
 /// A trigger in a few words.
 pub(crate) fn trigger(trigger: &Trigger) -> String {
-    match trigger {
-        Trigger::Cron(cron) => cron.to_string(),
-        Trigger::Every { interval, .. } => format!("every {interval}"),
-        Trigger::At(at) => format!("at {at}"),
+    match &trigger.kind {
+        TriggerKind::Cron(cron) => cron.to_string(),
+        TriggerKind::Every { interval, .. } => format!("every {interval}"),
+        TriggerKind::Daily { at } => format!("daily at {}", listed(at)),
+        TriggerKind::Weekly { days, at } => format!("weekly on {} at {}", listed(days), listed(at)),
+        TriggerKind::Monthly { days, at } => format!("monthly on {} at {}", days_of_month(days), listed(at)),
+        TriggerKind::Yearly { months, days, at } => {
+            format!("yearly in {} on {} at {}", listed(months), days_of_month(days), listed(at))
+        }
+        TriggerKind::At(at) => format!("at {at}"),
+        TriggerKind::Startup => "at startup".to_owned(),
+    }
+}
+
+fn listed<T: std::fmt::Display>(values: &OneOrMany<T>) -> String {
+    values.iter().map(T::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn days_of_month(days: &DaysOfMonth) -> String {
+    match days {
+        DaysOfMonth::Days(days) => listed(days),
+        DaysOfMonth::Weekdays(days) => listed(days),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::id::{JobId, Namespace};
-use crate::schedule::Schedule;
+use crate::schedule::{Calendars, Planning, Schedule, job_seed};
 use crate::spec::{JobSpec, TimeZone};
 use crate::time::Timestamp;
 
@@ -36,11 +36,30 @@ pub struct Cursor {
 }
 
 impl JobSpec {
-    /// The first fire strictly after `at`, if the job were saved then; `default_zone` is used if it names no zone.
+    /// What the fires of the job's triggers depend on. `since` is when its schedule was saved; `default_zone` is used if
+    /// it names no zone.
     #[must_use]
-    pub fn next_fire_after(&self, at: Timestamp, default_zone: TimeZone) -> Option<Timestamp> {
+    pub fn planning<'a>(
+        &self,
+        namespace: &Namespace,
+        since: Timestamp,
+        default_zone: TimeZone,
+        calendars: &'a Calendars,
+    ) -> Planning<'a> {
         let zone = self.timezone.unwrap_or(default_zone).0;
-        self.triggers.iter().filter_map(|trigger| Schedule::new(trigger, zone, at).next_after(at)).min()
+        Planning { zone, since, seed: job_seed(namespace, &self.name), calendars }
+    }
+
+    /// The job's triggers made ready, in their order.
+    #[must_use]
+    pub fn schedules(&self, planning: &Planning<'_>) -> Vec<Schedule> {
+        self.triggers.iter().map(|trigger| Schedule::new(trigger, planning)).collect()
+    }
+
+    /// The first fire strictly after the instant `planning.since`, at which the job would be saved.
+    #[must_use]
+    pub fn next_fire(&self, planning: &Planning<'_>) -> Option<Timestamp> {
+        self.schedules(planning).iter().filter_map(|schedule| schedule.next_after(planning.since)).min()
     }
 
     /// Whether `other` fires at the same instants, given the same anchor.

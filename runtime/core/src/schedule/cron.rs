@@ -27,9 +27,25 @@ pub struct CronExpression(Arc<Inner>);
 struct Inner {
     calendar: Calendar,
     text: Box<str>,
+    seconds: bool,
 }
 
 impl CronExpression {
+    /// Reads an expression of six fields, the first of them seconds.
+    ///
+    /// # Errors
+    ///
+    /// If the text is no such expression.
+    pub fn with_seconds(text: &str) -> Result<Self, InvalidCron> {
+        Ok(Self(Arc::new(Inner { calendar: parse::with_seconds(text)?, text: text.into(), seconds: true })))
+    }
+
+    /// Whether the expression has six fields, the first of them seconds.
+    #[must_use]
+    pub fn has_seconds(&self) -> bool {
+        self.0.seconds
+    }
+
     /// The local times that the expression names.
     pub(super) fn calendar(&self) -> &Calendar {
         &self.0.calendar
@@ -40,7 +56,7 @@ impl FromStr for CronExpression {
     type Err = InvalidCron;
 
     fn from_str(text: &str) -> Result<Self, InvalidCron> {
-        Ok(Self(Arc::new(Inner { calendar: parse::parse(text)?, text: text.into() })))
+        Ok(Self(Arc::new(Inner { calendar: parse::parse(text)?, text: text.into(), seconds: false })))
     }
 }
 

@@ -20,6 +20,8 @@ pub struct InvalidCron {
 pub(super) enum Fault {
     #[error("cron expression is too long: at most {MAX_CHARS} characters are allowed")]
     TooLong,
+    #[error("cron expressions with seconds are not supported yet")]
+    SecondsLater,
     #[error("cron expression is empty: {FIVE}, such as '0 2 * * 1-5', or @daily")]
     Empty,
     #[error("cron expression has {found} field{}: {FIVE}", if *found == 1 { "" } else { "s" })]

@@ -9,6 +9,7 @@ mod cron;
 mod fires;
 mod invalid;
 mod named;
+mod occurrence;
 mod parse;
 mod zone;
 
@@ -19,8 +20,9 @@ use chrono_tz::Tz;
 pub use cron::CronExpression;
 pub use invalid::InvalidCron;
 pub use named::{Calendars, NamedCalendar};
+pub use occurrence::{ClockChange, Exclusion, Occurrence, job_seed};
 
-use crate::spec::{LocalOrUtc, Trigger};
+use crate::spec::{LocalOrUtc, Trigger, TriggerKind};
 use crate::time::Timestamp;
 use zone::Zone;
 
@@ -36,27 +38,48 @@ enum Kind {
     Every { first: i64, interval: i64 },
     /// One fire.
     At(Timestamp),
+    /// No fire.
+    Never,
+}
+
+/// What the fires of a trigger depend on beside the trigger itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Planning<'a> {
+    /// The zone of local times, unless the trigger has its own: the job's, or the daemon's.
+    pub zone: Tz,
+    /// When the schedule was saved: the default anchor of intervals.
+    pub since: Timestamp,
+    /// The job's identity in numbers, [`job_seed`]: what `H` and jitter depend on.
+    pub seed: u64,
+    /// The calendars of the job's namespace.
+    pub calendars: &'a Calendars,
 }
 
 impl Schedule {
-    /// Prepares `trigger` in `zone`. `since` is the instant the schedule was saved: the default anchor of intervals.
+    /// Prepares `trigger`.
     ///
     /// The first use of a zone in a process reads its clock changes, which takes about a millisecond.
     #[must_use]
-    pub fn new(trigger: &Trigger, zone: Tz, since: Timestamp) -> Self {
-        Self(match trigger {
-            Trigger::Cron(expression) => Kind::Cron { expression: expression.clone(), zone: zone::table(zone) },
-            Trigger::Every { interval, from } => {
+    pub fn new(trigger: &Trigger, planning: &Planning<'_>) -> Self {
+        let zone = trigger.timezone.map_or(planning.zone, |zone| zone.0);
+        Self(match &trigger.kind {
+            TriggerKind::Cron(expression) => Kind::Cron { expression: expression.clone(), zone: zone::table(zone) },
+            TriggerKind::Every { interval, from } => {
                 let interval = i64::try_from(interval.get().as_micros()).unwrap_or(i64::MAX).max(1);
                 // A stated anchor is itself a fire; saving a schedule is not.
                 let first = match from {
                     Some(from) => from.as_micros(),
-                    None => since.as_micros().saturating_add(interval),
+                    None => planning.since.as_micros().saturating_add(interval),
                 };
                 Kind::Every { first, interval }
             }
-            Trigger::At(LocalOrUtc::Utc(at)) => Kind::At(*at),
-            Trigger::At(LocalOrUtc::Local(local)) => Kind::At(zone::instant_of(*local, zone)),
+            TriggerKind::At(LocalOrUtc::Utc(at)) => Kind::At(*at),
+            TriggerKind::At(LocalOrUtc::Local(local)) => Kind::At(zone::instant_of(*local, zone)),
+            TriggerKind::Daily { .. }
+            | TriggerKind::Weekly { .. }
+            | TriggerKind::Monthly { .. }
+            | TriggerKind::Yearly { .. }
+            | TriggerKind::Startup => Kind::Never,
         })
     }
 
@@ -73,7 +96,15 @@ impl Schedule {
             Kind::Cron { expression, zone } => fires::next_after(expression.calendar(), zone, at),
             Kind::Every { first, interval } => next_of_interval(*first, *interval, at),
             Kind::At(fire) => (*fire > at).then_some(*fire),
+            Kind::Never => None,
         }
+    }
+
+    /// The least fire strictly after `at` in full; its instant is that of [`Schedule::next_after`].
+    #[must_use]
+    pub fn occurrence_after(&self, at: Timestamp) -> Option<Occurrence> {
+        let at = self.next_after(at)?;
+        Some(Occurrence { at, nominal: at, exclusion: None, change: None })
     }
 }
 
@@ -95,6 +126,7 @@ impl fmt::Debug for Schedule {
                 write!(f, "Schedule(every {interval} µs from {})", Timestamp::from_micros(*first))
             }
             Kind::At(at) => write!(f, "Schedule(at {at})"),
+            Kind::Never => f.write_str("Schedule(never)"),
         }
     }
 }

@@ -163,7 +163,8 @@ fn place() -> impl Strategy<Value = (Tz, DateTime<Utc>)> {
 
 fn schedule(expression: &str, zone: Tz) -> Option<Schedule> {
     let expression = expression.parse::<CronExpression>().ok()?;
-    Some(Schedule::new(&Trigger::Cron(expression), zone, Timestamp::EPOCH))
+    let planning = Planning { zone, since: Timestamp::EPOCH, seed: 0, calendars: Calendars::NONE };
+    Some(Schedule::new(&TriggerKind::Cron(expression).into(), &planning))
 }
 
 proptest! {

@@ -79,6 +79,11 @@ pub(super) fn parse(text: &str) -> Result<Calendar, InvalidCron> {
     result.map_err(|(fault, span)| InvalidCron::new(text, span, fault))
 }
 
+/// Reads an expression of six fields, seconds first.
+pub(super) fn with_seconds(text: &str) -> Result<Calendar, InvalidCron> {
+    Err(InvalidCron::new(text, 0..text.len(), Fault::SecondsLater))
+}
+
 fn words(text: &str) -> Vec<Part<'_>> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();

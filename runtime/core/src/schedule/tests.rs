@@ -15,9 +15,17 @@ fn cron(text: &str) -> CronExpression {
     text.parse().unwrap_or_else(|error| panic!("{error}"))
 }
 
+fn schedule(kind: TriggerKind, zone: Tz) -> Schedule {
+    schedule_since(kind, zone, Timestamp::EPOCH)
+}
+
+fn schedule_since(kind: TriggerKind, zone: Tz, since: Timestamp) -> Schedule {
+    Schedule::new(&kind.into(), &Planning { zone, since, seed: 0, calendars: Calendars::NONE })
+}
+
 /// The first fires of `expression` after `from`, in local time with offset, joined by spaces.
 fn fires(expression: &str, zone_name: &str, from: &str, count: usize) -> String {
-    let schedule = Schedule::new(&Trigger::Cron(cron(expression)), zone(zone_name), Timestamp::EPOCH);
+    let schedule = schedule(TriggerKind::Cron(cron(expression)), zone(zone_name));
     let mut fires = Vec::new();
     let mut at = instant(from);
     while let (Some(fire), true) = (schedule.next_after(at), fires.len() < count) {
@@ -162,7 +170,7 @@ fn the_day_fields_go_together_as_cron_users_expect() {
         "09.00:00+00:00 23.00:00+00:00 07.00:00+00:00"
     );
     // 29 February on a Sunday: the rarest.
-    let schedule = Schedule::new(&Trigger::Cron(cron("0 0 29 2 */7")), Tz::UTC, Timestamp::EPOCH);
+    let schedule = schedule(TriggerKind::Cron(cron("0 0 29 2 */7")), Tz::UTC);
     assert_eq!(schedule.next_after(instant("2026-01-01T00:00:00Z")), Some(instant("2032-02-29T00:00:00Z")));
     assert_eq!(schedule.next_after(instant("2032-02-29T00:00:00Z")), Some(instant("2060-02-29T00:00:00Z")));
     assert_eq!(schedule.next_after(instant("2088-02-29T00:00:00Z")), None);
@@ -170,15 +178,15 @@ fn the_day_fields_go_together_as_cron_users_expect() {
 
 #[test]
 fn fires_are_strictly_later_and_end_with_2099() {
-    let schedule = Schedule::new(&Trigger::Cron(cron("* * * * *")), Tz::UTC, Timestamp::EPOCH);
-    let next = |text: &str| schedule.next_after(instant(text)).map(|fire| fire.to_string());
+    let minutely = schedule(TriggerKind::Cron(cron("* * * * *")), Tz::UTC);
+    let next = |text: &str| minutely.next_after(instant(text)).map(|fire| fire.to_string());
     assert_eq!(next("2026-01-01T00:00:00Z").as_deref(), Some("2026-01-01T00:01:00Z"));
     assert_eq!(next("2025-12-31T23:59:59.999999Z").as_deref(), Some("2026-01-01T00:00:00Z"));
     assert_eq!(next("1960-01-01T00:00:00Z").as_deref(), Some("1970-01-01T00:00:00Z"));
     assert_eq!(next("2099-12-31T23:59:00Z"), None);
     for zone in ["UTC", "Pacific/Kiritimati", "Pacific/Niue"] {
         for last in ["* * * * *", "59 23 31 12 *"] {
-            let schedule = Schedule::new(&Trigger::Cron(cron(last)), self::zone(zone), Timestamp::EPOCH);
+            let schedule = schedule(TriggerKind::Cron(cron(last)), self::zone(zone));
             assert_eq!(schedule.next_after(Timestamp::MAX), None);
             assert_eq!(schedule.next_after(instant("2100-01-02T00:00:00Z")), None);
             assert!(schedule.next_after(instant("2099-12-30T00:00:00Z")).is_some());
@@ -243,8 +251,8 @@ fn unusual_zones_are_right() {
 #[test]
 fn intervals_count_elapsed_time_from_their_anchor() {
     let every = |interval: u64, from: Option<&str>| {
-        let trigger = Trigger::Every { interval: Period::from_secs(interval), from: from.map(instant) };
-        Schedule::new(&trigger, zone("Europe/Berlin"), instant("2027-03-28T00:00:30Z"))
+        let kind = TriggerKind::Every { interval: Period::from_secs(interval), from: from.map(instant) };
+        schedule_since(kind, zone("Europe/Berlin"), instant("2027-03-28T00:00:30Z"))
     };
     let hourly = every(3600, None);
     assert_eq!(hourly.next_after(instant("2027-03-28T00:00:30Z")), Some(instant("2027-03-28T01:00:30Z")));
@@ -262,10 +270,7 @@ fn intervals_count_elapsed_time_from_their_anchor() {
 
 #[test]
 fn an_instant_fires_once() {
-    let at = |text: &str, name: &str| {
-        let trigger = Trigger::At(text.parse().unwrap());
-        Schedule::new(&trigger, zone(name), Timestamp::EPOCH)
-    };
+    let at = |text: &str, name: &str| schedule(TriggerKind::At(text.parse().unwrap()), zone(name));
     let next = |schedule: &Schedule| schedule.next_after(instant("2000-01-01T00:00:00Z"));
     let christmas = at("2026-12-24T18:00:00", "Europe/Berlin");
     assert_eq!(next(&christmas), Some(instant("2026-12-24T17:00:00Z")));
@@ -276,7 +281,7 @@ fn an_instant_fires_once() {
     assert_eq!(next(&at("2011-12-30T12:00:00", "Pacific/Apia")), Some(instant("2011-12-30T22:00:00Z")));
     assert_eq!(next(&at("2150-01-01T00:00:00", "UTC")), Some(instant("2150-01-01T00:00:00Z")));
     for extreme in [chrono::NaiveDateTime::MIN, chrono::NaiveDateTime::MAX] {
-        let schedule = Schedule::new(&Trigger::At(LocalOrUtc::Local(extreme)), zone("Europe/Berlin"), Timestamp::EPOCH);
+        let schedule = schedule(TriggerKind::At(LocalOrUtc::Local(extreme)), zone("Europe/Berlin"));
         assert_eq!(schedule.next_after(Timestamp::MAX), None);
     }
 }

@@ -8,7 +8,7 @@ use crate::id::PluginName;
 use crate::invocation::Work;
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
-use crate::schedule::Schedule;
+use crate::schedule::{Calendars, Schedule};
 use crate::spec::JobSpec;
 use crate::time::Timestamp;
 
@@ -56,8 +56,9 @@ fn work(job: &Job, plugin: &Plugin, options: &Options) -> Option<Work> {
 
 /// The schedules of `job`, in the order of its triggers.
 fn schedules(job: &Job, options: &Options) -> Vec<Schedule> {
-    let zone = job.spec.timezone.unwrap_or(options.timezone).0;
-    job.spec.triggers.iter().map(|trigger| Schedule::new(trigger, zone, job.scheduled_since)).collect()
+    let calendars = Calendars::default();
+    let planning = job.spec.planning(&job.namespace, job.scheduled_since, options.timezone, &calendars);
+    job.spec.schedules(&planning)
 }
 
 impl Entry {

@@ -14,7 +14,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use calendar::{CalendarSpec, Dates, InvalidCalendar, YearlyDate};
-pub use trigger::{InvalidTrigger, LocalOrUtc, Trigger};
+pub use trigger::{
+    CalendarRules, CronField, CronFields, CronValue, DayShift, DaysOfMonth, Fold, Gap, InvalidTimeOfDay,
+    InvalidTrigger, LocalOrUtc, TimeOfDay, Trigger, TriggerKind,
+};
 
 use crate::capability::Grants;
 use crate::id::{JobName, PluginName};

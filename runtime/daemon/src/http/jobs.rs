@@ -13,8 +13,9 @@ use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::{ApplyResult, DEFAULT_LIMIT, Job, MAX_LIMIT, Page, Run};
 use sandglass_core::event::{Command, JobExpectation, Refusal, Reply};
 use sandglass_core::id::{JobId, JobName, Namespace};
+use sandglass_core::schedule::Calendars;
 use sandglass_core::spec::JobSpec;
-use sandglass_core::time::Clock;
+use sandglass_core::time::{Clock, Timestamp};
 use sandglass_store::query::JobPosition;
 use sandglass_store::{RunQuery, StoredJob};
 use serde::Deserialize;
@@ -185,16 +186,20 @@ async fn rehearse(
         let same_schedule = stored.job.spec.same_schedule(&spec);
         let mut job = view(app, &stored)?;
         if !same_schedule {
-            job.next_fire_at = spec.next_fire_after(SystemClock.now(), app.options.timezone);
+            job.next_fire_at = next_fire(app, &namespace, &spec);
         }
         if changed {
             job.spec = Arc::new(spec);
         }
         return Ok(ApplyResult { job, changed, created: false });
     }
-    let now = SystemClock.now();
-    let next = spec.next_fire_after(now, app.options.timezone);
+    let next = next_fire(app, &namespace, &spec);
     Ok(ApplyResult { job: Job::planned(namespace, Arc::new(spec), next), changed: true, created: true })
+}
+
+/// The first fire of `spec`, were it saved now.
+fn next_fire(app: &App, namespace: &Namespace, spec: &JobSpec) -> Option<Timestamp> {
+    spec.next_fire(&spec.planning(namespace, SystemClock.now(), app.options.timezone, &Calendars::default()))
 }
 
 fn view(app: &App, stored: &StoredJob) -> Result<Job, Failure> {
