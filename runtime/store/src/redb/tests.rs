@@ -38,8 +38,8 @@ fn run() -> Run {
 
 #[test]
 fn a_run_is_written_as_ever() {
-    let expected = "01030200000000000000000000000000000000000102026e73036a6f62050201018080c489e5c5b206060501010501000000\
-                    0100ac0280800409080701027b7d";
+    let expected = "02030200000000000000000000000000000000000102026e73036a6f62050201018080c489e5c5b206060501010501000000\
+                    0100ac0280800409080701027b7d00";
     let row = run_row::encode(&run());
     assert_eq!(hex(&row), expected);
     assert_eq!(run_row::decode(run().id, &row).unwrap(), run());
