@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{Datelike, NaiveDate};
-use chrono_tz::Tz;
 
 use crate::id::CalendarName;
 use crate::spec::day::NthWeekday;
@@ -52,7 +51,6 @@ impl<'a> FromIterator<&'a CalendarSpec> for Calendars {
 #[derive(PartialEq, Eq, Debug)]
 pub struct NamedCalendar {
     name: CalendarName,
-    zone: Option<Tz>,
     /// Stretches of chrono's day numbers, first and last day included, in order and apart from one another.
     dates: Box<[(i32, i32)]>,
     /// Bits 0 (Sunday) to 6.
@@ -83,7 +81,6 @@ impl NamedCalendar {
         let stretches = calendar.dates.iter().map(|dates| (number(dates.from()), number(dates.to())));
         Self {
             name: calendar.name.clone(),
-            zone: calendar.timezone.map(|zone| zone.0),
             dates: joined(stretches.collect()).into(),
             weekdays: calendar.weekdays.iter().fold(0, |set, day| set | day.bit()),
             days_of_months,
@@ -96,12 +93,6 @@ impl NamedCalendar {
     #[must_use]
     pub fn name(&self) -> &CalendarName {
         &self.name
-    }
-
-    /// The zone in which its days begin and end, if it is not that of the trigger.
-    #[must_use]
-    pub fn zone(&self) -> Option<Tz> {
-        self.zone
     }
 
     /// Whether the set has `date`.

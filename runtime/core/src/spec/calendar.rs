@@ -7,11 +7,11 @@ use schemars::JsonSchema;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::TimeZone;
 use super::day::{Month, NthWeekday, Weekday};
 use crate::id::CalendarName;
 
-/// A named set of local dates. A date is in it if any of its parts names it.
+/// A named set of dates: local dates in the zone of whichever trigger uses it. A date is in it if any of its parts names
+/// it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CalendarSpec {
@@ -20,9 +20,6 @@ pub struct CalendarSpec {
     /// What the dates are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The IANA time zone in which its days begin and end. Default: that of the trigger that uses it.
-    #[serde(default, alias = "zone", skip_serializing_if = "Option::is_none")]
-    pub timezone: Option<TimeZone>,
     /// Single dates and stretches of dates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dates: Vec<Dates>,
@@ -321,7 +318,7 @@ mod tests {
     fn calendars_read_and_write() {
         let text = r#"{"name": "de", "dates": ["2027-01-01", {"from": "2027-12-24", "to": "2028-01-01"}],
             "weekdays": ["Saturday", "sun"], "yearly": ["12-25", {"month": 5, "day": 1},
-            {"month": "nov", "weekday": "fourth thu"}, {"easter": -2}], "timezone": "Europe/Berlin"}"#;
+            {"month": "nov", "weekday": "fourth thu"}, {"easter": -2}]}"#;
         let calendar: CalendarSpec = serde_json::from_str(text).unwrap();
         let written = serde_json::to_value(&calendar).unwrap();
         assert_eq!(written["yearly"][1], "05-01");
