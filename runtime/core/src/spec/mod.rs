@@ -7,6 +7,7 @@ mod calendar;
 pub mod day;
 pub mod list;
 mod trigger;
+mod window;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ pub use trigger::{
     CalendarRules, CronField, CronFields, CronValue, DayShift, DaysOfMonth, Fold, Gap, InvalidTimeOfDay,
     InvalidTrigger, LocalOrUtc, TimeOfDay, Trigger, TriggerKind,
 };
+pub use window::{Outside, Window};
 
 use crate::capability::Grants;
 use crate::id::{JobName, PluginName};
