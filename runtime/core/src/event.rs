@@ -9,6 +9,7 @@ use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
 use crate::run::Run;
 use crate::spec::JobSpec;
+use crate::time::Timestamp;
 
 /// Everything that can arrive.
 #[derive(Clone, Debug)]
@@ -24,6 +25,12 @@ pub enum Event {
     },
     /// An attempt is over.
     AttemptFinished(Box<AttemptReport>),
+    /// The daemon has started: `startup` triggers fire. Comes once in the life of a daemon, after the load; the same
+    /// instant again makes the same runs.
+    Startup {
+        /// When the daemon started.
+        at: Timestamp,
+    },
     /// The daemon is stopping: nothing starts from now on, and what is going is asked to end.
     Shutdown,
 }
@@ -60,6 +67,19 @@ pub enum Command {
         /// Start even if a run of the job is going.
         force: bool,
     },
+    /// Start runs for fires of the past. How far the job's schedule has been worked off stays as it is.
+    Backfill {
+        /// Whose.
+        namespace: Namespace,
+        /// Which job.
+        name: JobName,
+        /// The fires' instants, at most [`MAX_BACKFILL`].
+        fires: Vec<Timestamp>,
+        /// Also fires that have been made up for before.
+        again: bool,
+        /// How the runs pass one another.
+        overlap: BackfillOverlap,
+    },
     /// Stop a run.
     CancelRun {
         /// Which.
@@ -77,6 +97,19 @@ pub enum Command {
         /// Which.
         name: PluginName,
     },
+}
+
+/// The most fires of one [`Command::Backfill`].
+pub const MAX_BACKFILL: usize = 10_000;
+
+/// How the runs of a backfill pass one another and other runs of the job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum BackfillOverlap {
+    /// One after another, the earliest first, and none while another run of the job is going.
+    #[default]
+    OneByOne,
+    /// As many at once as there are places.
+    AllowAll,
 }
 
 /// What must be there for a job to be saved.
@@ -118,6 +151,8 @@ pub enum Reply {
     JobDeleted(JobId),
     /// The run as it is now.
     Run(Arc<Run>),
+    /// The runs that were made, in the order of the fires asked for.
+    Backfilled(Vec<RunId>),
     /// The plugin as it is now.
     Plugin(Arc<Plugin>),
     /// The plugin is gone.
@@ -160,6 +195,12 @@ pub enum Refusal {
         jobs: usize,
         /// One of them.
         example: JobName,
+    },
+    /// Too many fires in one backfill.
+    #[error("{fires} fires are too many for one backfill: {MAX_BACKFILL} are allowed; split the time into parts")]
+    BackfillTooLarge {
+        /// How many were asked for.
+        fires: usize,
     },
     /// The plugin came with Sandglass.
     #[error("plugin '{0}' came with Sandglass and cannot be removed")]

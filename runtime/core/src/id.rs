@@ -114,8 +114,24 @@ impl RunId {
     /// Two triggers that fall on one instant are one fire, so the trigger is no part of it.
     #[must_use]
     pub fn of_fire(job: JobId, scheduled_at: Timestamp) -> Self {
+        Self::derived(b"sandglass fire", job, scheduled_at)
+    }
+
+    /// The identity of the run that makes up for `job`'s fire at `scheduled_at`, so that a fire is made up for once.
+    #[must_use]
+    pub fn of_backfill(job: JobId, scheduled_at: Timestamp) -> Self {
+        Self::derived(b"sandglass backfill", job, scheduled_at)
+    }
+
+    /// The identity of `job`'s run for the daemon's start at `started_at`.
+    #[must_use]
+    pub fn of_startup(job: JobId, started_at: Timestamp) -> Self {
+        Self::derived(b"sandglass startup", job, started_at)
+    }
+
+    fn derived(kind: &[u8], job: JobId, scheduled_at: Timestamp) -> Self {
         let mut hash = Sha256::new();
-        hash.update(b"sandglass fire");
+        hash.update(kind);
         hash.update(job.to_bits().to_be_bytes());
         hash.update(scheduled_at.as_micros().to_be_bytes());
         let digest: [u8; 32] = hash.finalize().into();
@@ -262,6 +278,8 @@ mod tests {
         let at = Timestamp::from_secs(1_800_000_000);
         assert_eq!(RunId::of_fire(job, at), RunId::of_fire(job, at));
         assert_ne!(RunId::of_fire(job, at), RunId::of_fire(JobId::from_bits(8), at));
+        assert_ne!(RunId::of_fire(job, at), RunId::of_backfill(job, at));
+        assert_ne!(RunId::of_fire(job, at), RunId::of_startup(job, at));
         assert!(RunId::of_fire(job, at) < RunId::of_fire(job, Timestamp::from_secs(1_800_000_001)));
         let text = RunId::of_fire(job, at).to_string();
         assert_eq!(text.parse::<RunId>().unwrap(), RunId::of_fire(job, at));

@@ -27,12 +27,37 @@ pub struct Job {
 }
 
 /// How far a job's schedule has been worked off.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Cursor {
-    /// Every fire up to and including this instant has been dealt with.
+    /// Every fire up to and including this instant has been dealt with, but for those that the backlog holds.
     pub done_until: Timestamp,
     /// The next fire, if there is one.
     pub next_fire_at: Option<Timestamp>,
+    /// Runs that fires have come to since the present triggers were saved; `max_runs` bounds them.
+    pub fired: u64,
+    /// What was decided of fires that came due late, while their successors have not all been looked at.
+    pub backlog: Option<Box<Backlog>>,
+}
+
+/// What a job's late fires have come to so far.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Backlog {
+    /// These fires, the earliest first, start once every fire that is due has been looked at. Later ones may take their
+    /// place meanwhile.
+    Held(Vec<Timestamp>),
+    /// A run stands for every fire up to and including this instant: they are missed.
+    StoodForUntil(Timestamp),
+}
+
+impl Cursor {
+    /// The fires that the backlog holds.
+    #[must_use]
+    pub fn held(&self) -> &[Timestamp] {
+        match self.backlog.as_deref() {
+            Some(Backlog::Held(fires)) => fires,
+            _ => &[],
+        }
+    }
 }
 
 impl JobSpec {
@@ -60,6 +85,15 @@ impl JobSpec {
     #[must_use]
     pub fn next_fire(&self, planning: &Planning<'_>) -> Option<Timestamp> {
         self.schedules(planning).iter().filter_map(|schedule| schedule.next_after(planning.since)).min()
+    }
+
+    /// Whether `other` fires at the same instants, given the same anchor, and what its fires come to is decided alike.
+    #[must_use]
+    pub fn same_fires(&self, other: &Self) -> bool {
+        self.same_schedule(other)
+            && self.catch_up == other.catch_up
+            && self.max_runs == other.max_runs
+            && self.overlap == other.overlap
     }
 
     /// Whether `other` fires at the same instants, given the same anchor.

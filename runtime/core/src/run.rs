@@ -20,6 +20,35 @@ pub enum Origin {
     Manual,
     /// Its fire came due while nothing could be started, and was caught up.
     CatchUp,
+    /// Somebody asked for a fire of the past.
+    Backfill,
+}
+
+impl Origin {
+    /// All origins.
+    pub const ALL: [Self; 4] = [Self::Schedule, Self::Manual, Self::CatchUp, Self::Backfill];
+
+    /// The name in text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::Manual => "manual",
+            Self::CatchUp => "catch_up",
+            Self::Backfill => "backfill",
+        }
+    }
+}
+
+/// What a queued run must wait for, besides a free place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Gate {
+    /// Nothing: somebody forced its start.
+    Open,
+    /// The job's window.
+    Window,
+    /// The job's window, and its turn: it starts while no other run of its job is going, the earliest instant first.
+    Turn,
 }
 
 /// Where a run is in its life.
@@ -58,9 +87,26 @@ pub enum Ending {
     /// The daemon ended while it was going: what it did is unknown.
     Interrupted,
     /// It was not started in time.
-    Expired,
+    Expired(ExpiryReason),
     /// Its fire started nothing.
     Skipped(SkipReason),
+}
+
+/// Why a queued run was not started in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum ExpiryReason {
+    /// The job's window closed while it waited for a place.
+    OutsideWindow,
+}
+
+impl ExpiryReason {
+    /// The reason in text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OutsideWindow => "outside_window",
+        }
+    }
 }
 
 /// Why a fire started nothing.
@@ -70,6 +116,26 @@ pub enum SkipReason {
     Missed,
     /// A run of the job was going.
     Overlap,
+    /// The job's window was closed.
+    OutsideWindow,
+    /// A calendar of the trigger leaves it out.
+    Calendar,
+}
+
+impl SkipReason {
+    /// All reasons.
+    pub const ALL: [Self; 4] = [Self::Missed, Self::Overlap, Self::OutsideWindow, Self::Calendar];
+
+    /// The reason in text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missed => "missed",
+            Self::Overlap => "overlap",
+            Self::OutsideWindow => "outside_window",
+            Self::Calendar => "calendar",
+        }
+    }
 }
 
 /// The name of a state alone, as the API shows it and history is indexed by it.
@@ -156,7 +222,7 @@ impl RunState {
                 Ending::TimedOut => StateName::TimedOut,
                 Ending::Cancelled => StateName::Cancelled,
                 Ending::Interrupted => StateName::Interrupted,
-                Ending::Expired => StateName::Expired,
+                Ending::Expired(_) => StateName::Expired,
                 Ending::Skipped(_) => StateName::Skipped,
             },
         }
@@ -167,9 +233,9 @@ impl RunState {
     pub const fn may_become(self, next: Self) -> bool {
         match (self, next) {
             (Self::Queued, Self::Running) => true,
-            (Self::Queued, Self::Ended { ending, .. }) => matches!(ending, Ending::Cancelled | Ending::Expired),
+            (Self::Queued, Self::Ended { ending, .. }) => matches!(ending, Ending::Cancelled | Ending::Expired(_)),
             (Self::Running, Self::RetryWait { .. }) => true,
-            (Self::Running, Self::Ended { ending, .. }) => !matches!(ending, Ending::Skipped(_) | Ending::Expired),
+            (Self::Running, Self::Ended { ending, .. }) => !matches!(ending, Ending::Skipped(_) | Ending::Expired(_)),
             (Self::RetryWait { .. }, Self::Queued) => true,
             (Self::RetryWait { .. }, Self::Ended { ending, .. }) => matches!(ending, Ending::Cancelled),
             _ => false,
@@ -200,6 +266,8 @@ pub struct Run {
     pub scheduled_at: Timestamp,
     /// When it was made.
     pub queued_at: Timestamp,
+    /// What it waits for before its first attempt.
+    pub gate: Gate,
     /// Where it is in its life.
     pub state: RunState,
     /// When somebody asked for it to be stopped while an attempt was going: no other attempt follows.
@@ -241,6 +309,16 @@ impl Run {
         if self.cancel_requested_at.is_none() {
             self.cancel_requested_at = Some(at);
             self.version += 1;
+        }
+    }
+
+    /// Why the run was skipped or expired, in text.
+    #[must_use]
+    pub const fn reason(&self) -> Option<&'static str> {
+        match self.state {
+            RunState::Ended { ending: Ending::Skipped(reason), .. } => Some(reason.as_str()),
+            RunState::Ended { ending: Ending::Expired(reason), .. } => Some(reason.as_str()),
+            _ => None,
         }
     }
 
@@ -399,7 +477,7 @@ mod tests {
             Ending::TimedOut,
             Ending::Cancelled,
             Ending::Interrupted,
-            Ending::Expired,
+            Ending::Expired(ExpiryReason::OutsideWindow),
             Ending::Skipped(SkipReason::Missed),
         ];
         let mut states = vec![RunState::Queued, RunState::Running, RunState::RetryWait { until: at }];

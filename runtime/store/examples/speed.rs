@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::output::{OutputChunk, OutputStream};
-use sandglass_core::run::{Attempt, AttemptEnd, AttemptOutcome, Ending, Origin, Run, RunState, StateName, Usage};
+use sandglass_core::run::{Attempt, AttemptEnd, AttemptOutcome, Ending, Gate, Origin, Run, RunState, StateName, Usage};
 use sandglass_core::time::Timestamp;
 use sandglass_store::{OutputPosition, OutputStore, Reader, RedbOptions, RedbStore, RunQuery, Store};
 
@@ -35,6 +35,7 @@ fn started(number: u64, jobs: u64, rng: &mut fastrand::Rng) -> Run {
         trigger: Some(0),
         scheduled_at: at,
         queued_at: at,
+        gate: Gate::Window,
         state: RunState::Running,
         attempts: vec![Attempt { number: 1, started_at: at, end: None }],
         cancel_requested_at: None,

@@ -16,6 +16,10 @@ pub(super) fn faults(spec: &JobSpec) -> Vec<(String, String)> {
     if !(1.0..=1000.0).contains(&spec.retry.factor) {
         fault("/retry/factor", format!("factor {} is out of range: 1 to 1000 are allowed", spec.retry.factor));
     }
+    if !(1..=1000).contains(&spec.catch_up.limit) {
+        let found = spec.catch_up.limit;
+        fault("/catch_up/limit", format!("a limit of {found} is out of range: 1 to 1000 are allowed"));
+    }
     if spec.timeout.get().is_zero() {
         fault("/timeout", "a timeout of nothing would end every run at once: write a period such as 1h".to_owned());
     }

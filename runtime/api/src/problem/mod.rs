@@ -154,6 +154,7 @@ impl From<Refusal> for Problem {
             Refusal::NoPlugin(_) => (Code::PluginNotFound, Some("`sandglass plugin list` shows the plugins there are")),
             Refusal::RevisionConflict { .. } => (Code::RevisionConflict, None),
             Refusal::PluginInUse { .. } => (Code::PluginInUse, None),
+            Refusal::BackfillTooLarge { .. } => (Code::BackfillTooLarge, None),
             Refusal::BuiltIn(_) => (Code::PluginBuiltIn, None),
             Refusal::Stopping => (Code::Stopping, Some("wait until it is up again and repeat the command")),
         };

@@ -113,6 +113,8 @@ table! {
     UnknownPlugin: "unknown_plugin", Invalid, 422, "The job's plugin is not there";
     /// The job names an action that its plugin lacks.
     UnknownAction: "unknown_action", Invalid, 422, "The plugin has no such action";
+    /// More fires than one backfill may have.
+    BackfillTooLarge: "backfill_too_large", Invalid, 422, "The backfill is too large";
     /// The action's parameters break its schema, or the plugin refuses them.
     InvalidParams: "invalid_params", Invalid, 422, "The action's parameters are not valid";
     /// The bytes are no component, or not one that can be run here.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use sandglass_core::id::{JobName, Namespace, RunId};
-use sandglass_core::run::{self, AttemptOutcome, Ending, ErrorClass, Origin, RunState, SkipReason, StateName};
+use sandglass_core::run::{self, AttemptOutcome, ErrorClass, Origin, RunState, StateName};
 use sandglass_core::time::Timestamp;
 
 /// A run as the API and `--json` show it.
@@ -36,7 +36,7 @@ pub struct Run {
     /// Where it is in its life.
     #[serde(with = "state")]
     pub state: StateName,
-    /// Why it was skipped, if it was.
+    /// Why it was skipped or expired, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When the next attempt is due, while the run waits for it.
@@ -135,10 +135,6 @@ impl<'de> Deserialize<'de> for Millis {
 
 impl From<&run::Run> for Run {
     fn from(run: &run::Run) -> Self {
-        let reason = match run.state {
-            RunState::Ended { ending: Ending::Skipped(reason), .. } => Some(skip_reason(reason).to_owned()),
-            _ => None,
-        };
         let retry_at = match run.state {
             RunState::RetryWait { until } => Some(until),
             _ => None,
@@ -157,7 +153,7 @@ impl From<&run::Run> for Run {
             started_at: run.started_at(),
             finished_at: run.finished_at(),
             state: run.state.name(),
-            reason,
+            reason: run.reason().map(str::to_owned),
             retry_at,
             cancel_requested_at: run.cancel_requested_at,
             exit_code: run.exit_code(),
@@ -224,13 +220,6 @@ pub struct RunListQuery {
     pub order: Option<String>,
 }
 
-const fn skip_reason(reason: SkipReason) -> &'static str {
-    match reason {
-        SkipReason::Missed => "missed",
-        SkipReason::Overlap => "overlap",
-    }
-}
-
 /// Makes a module that writes and reads a closed set of values by their names.
 macro_rules! by_name {
     ($module:ident, $type:ty, $values:expr, $name:expr) => {
@@ -257,11 +246,7 @@ macro_rules! by_name {
 
 by_name!(state, StateName, StateName::ALL, |state| state.as_str());
 by_name!(error_class, ErrorClass, ErrorClass::ALL, |class| class.as_str());
-by_name!(origin, Origin, [Origin::Schedule, Origin::Manual, Origin::CatchUp], |origin| match origin {
-    Origin::Schedule => "schedule",
-    Origin::Manual => "manual",
-    Origin::CatchUp => "catch_up",
-});
+by_name!(origin, Origin, Origin::ALL, |origin| origin.as_str());
 by_name!(
     some_outcome,
     AttemptOutcome,

@@ -3,7 +3,8 @@
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::output::{OutputChunk, OutputStream};
 use sandglass_core::run::{
-    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, Origin, Run, RunState, SkipReason, Usage,
+    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, Gate, Origin, Run, RunState, SkipReason,
+    Usage,
 };
 use sandglass_core::time::Timestamp;
 
@@ -22,6 +23,7 @@ fn run(state: RunState, attempts: Vec<Attempt>) -> Run {
         trigger: Some(0),
         scheduled_at,
         queued_at: scheduled_at,
+        gate: Gate::Window,
         state,
         attempts,
         cancel_requested_at: None,

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::start::Start;
-use super::{FIRES_PER_STEP, Moment, Scheduler, cancel_effect, plan};
+use super::backfill::Backfill;
+use super::start::{Passage, Start};
+use super::{Entry, Moment, Scheduler, cancel_effect, plan};
 use crate::batch::Write;
 use crate::event::{Command, JobExpectation, Refusal, Reply, Step};
 use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
@@ -23,6 +24,9 @@ impl Scheduler {
                 Command::PutJob { namespace, spec, expect } => self.put_job(namespace, spec, expect, moment, step),
                 Command::DeleteJob { namespace, name } => self.delete_job(namespace, name, moment.now, step),
                 Command::StartRun { namespace, name, force } => self.start_run(namespace, name, force, moment, step),
+                Command::Backfill { namespace, name, fires, again, overlap } => {
+                    self.backfill(&namespace, &name, &Backfill { fires, again, overlap }, moment, step)
+                }
                 Command::CancelRun { run } => self.cancel_run(run, moment.now, step),
                 Command::PutPlugin { plugin, wasm } => self.put_plugin(plugin, wasm, step),
                 Command::RemovePlugin { name } => self.remove_plugin(&name, step),
@@ -46,9 +50,9 @@ impl Scheduler {
         let key = (namespace.clone(), spec.name.clone());
         let now = moment.now;
         let id = self.names.get(&key).copied();
-        if let Some(id) = id.filter(|id| !self.jobs[id].job.spec.same_schedule(&spec)) {
-            // The new schedule would not know the old one's fires.
-            self.overdue_fires(id, FIRES_PER_STEP, now, step);
+        if let Some(id) = id.filter(|id| !self.jobs[id].job.spec.same_fires(&spec)) {
+            // The new schedule would not know the old one's fires, or would take them for something else.
+            self.settle(id, now, step);
         }
         let old = id.map(|id| &self.jobs[&id]);
         let actual = old.map_or(0, |entry| entry.job.revision);
@@ -56,7 +60,7 @@ impl Scheduler {
             return Err(Refusal::RevisionConflict { name: spec.name.clone(), actual });
         }
         if let Some(entry) = old.filter(|entry| entry.job.spec == spec) {
-            return Ok(Reply::Job { job: Arc::clone(&entry.job), cursor: entry.cursor, changed: false });
+            return Ok(Reply::Job { job: Arc::clone(&entry.job), cursor: entry.cursor.clone(), changed: false });
         }
         // An unchanged schedule keeps its anchor and its next fire; a changed one counts strictly from now, or from the
         // last fire if the clock was set back: no instant fires twice.
@@ -71,18 +75,27 @@ impl Scheduler {
             spec,
         });
         let from = old.map_or(now, |entry| now.max(entry.cursor.done_until));
-        let kept = kept.map(|entry| (entry.cursor, entry.wake_at));
-        let active = old.map_or(0, |entry| entry.active);
-        let mut entry = self.entry(Arc::clone(&job), Cursor::default(), active);
-        let next = entry.next_after(from).map(|(at, _)| at);
-        (entry.cursor, entry.wake_at) = kept.unwrap_or((Cursor { done_until: from, next_fire_at: next }, next));
-        let cursor = entry.cursor;
+        let kept = kept.map(|entry| (entry.cursor.clone(), entry.wake_at));
+        let is_kept = kept.is_some();
+        let fresh = || (Cursor { done_until: from, ..Cursor::default() }, None);
+        let (cursor, wake_at) = kept.unwrap_or_else(fresh);
+        let mut entry = Entry { wake_at, ..self.entry(Arc::clone(&job), cursor) };
+        // Other triggers have another next fire, and `max_runs` may end the fires or let them go on: from now.
+        let ended = entry.is_exhausted();
+        let moved = !is_kept || ended == entry.cursor.next_fire_at.is_some();
+        if moved {
+            entry.cursor.next_fire_at = entry.next_fire_after(from);
+        }
+        if let Some(old) = self.jobs.remove(&job.id) {
+            (entry.active, entry.line) = (old.active, old.line);
+        }
         self.jobs.insert(job.id, entry);
         self.names.insert(key, job.id);
         step.batch.writes.push(Write::PutJob(Arc::clone(&job)));
-        if kept.is_none() {
-            self.set_cursor(job.id, cursor, now, step);
+        if moved {
+            self.put_cursor(job.id, now, step);
         }
+        let cursor = self.jobs[&job.id].cursor.clone();
         Ok(Reply::Job { job, cursor, changed: true })
     }
 
@@ -117,7 +130,8 @@ impl Scheduler {
         let job = self.job_named(&namespace, &name)?;
         let now = moment.now;
         let id = RunId::random(now, moment.rng);
-        let start = Start { id, origin: Origin::Manual, trigger: None, scheduled_at: now, force };
+        let passage = if force { Passage::Forced } else { Passage::ByPolicy };
+        let start = Start { id, origin: Origin::Manual, trigger: None, scheduled_at: now, passage };
         Ok(Reply::Run(self.start(job, start, now, step)))
     }
 
@@ -186,7 +200,7 @@ impl Scheduler {
         self.jobs.values().map(|entry| &entry.job).filter(move |job| job.spec.action.uses.plugin == *name)
     }
 
-    fn job_named(&self, namespace: &Namespace, name: &JobName) -> Result<JobId, Refusal> {
+    pub(super) fn job_named(&self, namespace: &Namespace, name: &JobName) -> Result<JobId, Refusal> {
         let key = (namespace.clone(), name.clone());
         let no_job = || Refusal::NoJob { namespace: namespace.clone(), name: name.clone() };
         self.names.get(&key).copied().ok_or_else(no_job)

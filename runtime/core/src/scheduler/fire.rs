@@ -1,23 +1,21 @@
 //! Time passes: fires and retries that are due.
 
 use std::cmp::Reverse;
-use std::time::Duration;
 
-use super::start::Start;
+use super::catch_up::Verdict;
+use super::plan::A_MOMENT;
+use super::start::{Passage, Start};
 use super::{FIRES_PER_STEP, LATE_AFTER, Scheduler};
 
 use crate::batch::Write;
 use crate::event::Step;
 use crate::id::{JobId, RunId};
-use crate::job::Cursor;
+use crate::job::Backlog;
 use crate::run::{Origin, RunState, SkipReason};
-use crate::spec::CatchUpPolicy;
 use crate::time::Timestamp;
 
 /// The most fires of one job that are dealt with at its turn; then others have theirs.
 const FIRES_PER_TURN: usize = 64;
-/// The shortest time there is.
-const A_MOMENT: Duration = Duration::from_micros(1);
 
 impl Scheduler {
     /// Deals with the fires that are due, up to a bound: the next tick goes on with the rest.
@@ -38,62 +36,113 @@ impl Scheduler {
 
     /// Deals with up to `most` fires of a job that are due, and says with how many.
     pub(super) fn overdue_fires(&mut self, id: JobId, most: usize, now: Timestamp, step: &mut Step) -> usize {
-        for done in 0..most {
-            match self.jobs[&id].cursor.next_fire_at {
-                Some(at) if at <= now => self.fire(id, now, step),
-                _ => return done.max(1),
-            }
+        let mut done = 0;
+        while done < most && self.jobs[&id].cursor.next_fire_at.is_some_and(|at| at <= now) {
+            self.fire(id, now, step);
+            done += 1;
         }
-        most
+        // Nothing is due any more: what was held back for those behind it starts.
+        let held = self.jobs[&id].cursor.held().len();
+        let releases = held > 0 && self.jobs[&id].cursor.next_fire_at.is_none_or(|at| at > now);
+        if releases {
+            self.release(id, now, step);
+        }
+        if done > 0 || releases {
+            self.put_cursor(id, now, step);
+        }
+        done + held.max(1)
     }
 
-    /// Deals with the next fire of a job: it becomes a run or a record of why not, and the job's cursor moves past it.
+    /// Deals with the next fire of a job: it becomes a run or a record of why not, or is held back. The job's cursor moves
+    /// past it, in memory alone.
     fn fire(&mut self, id: JobId, now: Timestamp, step: &mut Step) {
         let entry = &self.jobs[&id];
         let Some(at) = entry.cursor.next_fire_at else { return };
-        let next = entry.next_after(at).map(|(next, _)| next);
-        let trigger = entry.next_after(at.before(A_MOMENT)).map(|(_, trigger)| trigger);
-        let missed = self.is_missed(id, at, next, now);
+        let trigger = entry.trigger_at(at);
+        let excluded = trigger.is_some_and(|trigger| trigger.excluded);
+        let verdict = if excluded { Verdict::Skip(SkipReason::Calendar) } else { entry.verdict(at, now) };
+        match verdict {
+            Verdict::Start => self.start_fire(id, at, Passage::ByPolicy, now, step),
+            Verdict::StandIn => {
+                self.start_fire(id, at, Passage::ByPolicy, now, step);
+                let entry = self.jobs.get_mut(&id).expect("looked up above");
+                entry.cursor.backlog = Some(Box::new(Backlog::StoodForUntil(now)));
+            }
+            Verdict::Hold => self.hold(id, at, now, step),
+            Verdict::Skip(reason) => self.skip_fire(id, at, reason, now, step),
+        }
+        let entry = self.jobs.get_mut(&id).expect("looked up above");
+        entry.cursor.done_until = at;
+        entry.cursor.next_fire_at = entry.next_fire_after(at);
+    }
+
+    /// Starts a run for the fire at `at`, unless a run that is going or the like turns it into a `skipped` record.
+    pub(super) fn start_fire(&mut self, id: JobId, at: Timestamp, passage: Passage, now: Timestamp, step: &mut Step) {
+        let start = Start { passage, ..self.start_of_fire(id, at, now) };
+        let run = self.start(id, start, now, step);
+        if !matches!(run.state, RunState::Ended { .. }) {
+            self.count_fire(id);
+        }
+    }
+
+    pub(super) fn skip_fire(&mut self, id: JobId, at: Timestamp, reason: SkipReason, now: Timestamp, step: &mut Step) {
+        let start = self.start_of_fire(id, at, now);
+        self.skip(id, &start, reason, now, step);
+    }
+
+    fn start_of_fire(&self, id: JobId, at: Timestamp, now: Timestamp) -> Start {
         let late = now.since(at) > LATE_AFTER;
-        let start = Start {
+        Start {
             id: RunId::of_fire(id, at),
             origin: if late { Origin::CatchUp } else { Origin::Schedule },
-            trigger,
+            trigger: self.jobs[&id].trigger_at(at).map(|trigger| trigger.place),
             scheduled_at: at,
-            force: false,
-        };
-        if missed {
-            self.skip(id, &start, SkipReason::Missed, now, step);
-        } else {
-            self.start(id, start, now, step);
-        }
-        self.set_cursor(id, Cursor { done_until: at, next_fire_at: next }, now, step);
-    }
-
-    /// Whether the catch-up policy leaves out the fire at `at`, whose successor is `next`.
-    fn is_missed(&self, id: JobId, at: Timestamp, next: Option<Timestamp>, now: Timestamp) -> bool {
-        let entry = &self.jobs[&id];
-        let superseded = next.is_some_and(|next| next <= now);
-        let first = entry.cursor.done_until <= entry.job.scheduled_since;
-        let late = now.since(at);
-        let catch_up = entry.job.spec.catch_up;
-        match catch_up.policy {
-            _ if superseded => true,
-            CatchUpPolicy::Latest => late > catch_up.window.get() && !first,
-            // Whoever asks for none means the first fire too.
-            CatchUpPolicy::None => late > LATE_AFTER,
+            passage: Passage::ByPolicy,
         }
     }
 
-    /// Moves a job's cursor, in memory and in the batch.
-    pub(super) fn set_cursor(&mut self, id: JobId, cursor: Cursor, now: Timestamp, step: &mut Step) {
+    /// A run was started for a fire. If it was the last one that `max_runs` permits, no fire follows.
+    fn count_fire(&mut self, id: JobId) {
+        let entry = self.jobs.get_mut(&id).expect("fires are of jobs that are there");
+        entry.cursor.fired += 1;
+        if entry.is_exhausted() {
+            entry.cursor.next_fire_at = None;
+        }
+    }
+
+    /// Fires the `startup` triggers of all jobs for the daemon's start at `at`.
+    pub(super) fn startup_fires(&mut self, at: Timestamp, now: Timestamp, step: &mut Step) {
+        let mut fires: Vec<(JobId, u16)> = self
+            .jobs
+            .values()
+            .filter(|entry| !self.stopping && !entry.is_exhausted())
+            .filter_map(|entry| Some((entry.job.id, entry.startup_trigger()?)))
+            .collect();
+        fires.sort_unstable();
+        for (id, trigger) in fires {
+            let start = Start {
+                id: RunId::of_startup(id, at),
+                origin: Origin::Schedule,
+                trigger: Some(trigger),
+                scheduled_at: at,
+                passage: Passage::ByPolicy,
+            };
+            let run = self.start(id, start, now, step);
+            if !matches!(run.state, RunState::Ended { .. }) {
+                self.count_fire(id);
+                self.put_cursor(id, now, step);
+            }
+        }
+    }
+
+    /// Writes how far a job's schedule has been worked off, and sees to it that the job is looked at again in time.
+    pub(super) fn put_cursor(&mut self, id: JobId, now: Timestamp, step: &mut Step) {
         let entry = self.jobs.get_mut(&id).expect("cursors are moved for jobs that are there");
-        entry.cursor = cursor;
-        entry.wake_at = cursor.next_fire_at.map(|next| if next <= now { now.after(A_MOMENT) } else { next });
+        entry.wake_at = entry.cursor.next_fire_at.map(|next| if next <= now { now.after(A_MOMENT) } else { next });
         if let Some(at) = entry.wake_at {
             self.due.push(Reverse((at, id)));
         }
-        step.batch.writes.push(Write::PutCursor { job: id, cursor });
+        step.batch.writes.push(Write::PutCursor { job: id, cursor: entry.cursor.clone() });
     }
 
     /// Puts runs whose wait is over back into the queue.

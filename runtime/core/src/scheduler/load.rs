@@ -4,12 +4,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Active, Moment, Options, Scheduler};
+use super::{Active, Moment, Options, Scheduler, Waiting};
 use crate::event::Step;
 use crate::id::RunId;
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
 use crate::run::{Run, RunState};
+use crate::time::Timestamp;
 
 /// What the store holds that decisions need.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +50,7 @@ impl Scheduler {
             scheduler.plugins.insert(plugin.manifest.name.clone(), plugin);
         }
         for (job, cursor) in snapshot.jobs {
-            scheduler.adopt_job(job, cursor);
+            scheduler.adopt_job(job, cursor, moment.now);
         }
         let mut step = Step::default();
         let mut interrupted = Vec::new();
@@ -58,6 +59,10 @@ impl Scheduler {
                 interrupted.push(Arc::clone(&run));
             }
             scheduler.adopt_run(run);
+        }
+        let lines: Vec<_> = scheduler.jobs.values().filter(|entry| !entry.line.is_empty()).collect();
+        for job in lines.into_iter().map(|entry| entry.job.id).collect::<Vec<_>>() {
+            scheduler.next_turn(job);
         }
         for run in interrupted {
             scheduler.interrupt(&run, moment, &mut step);
@@ -68,11 +73,13 @@ impl Scheduler {
     }
 
     /// The next fire is asked for anew: the time zones' rules or the daemon's own zone may have changed meanwhile.
-    fn adopt_job(&mut self, job: Arc<Job>, cursor: Cursor) {
+    fn adopt_job(&mut self, job: Arc<Job>, cursor: Cursor, now: Timestamp) {
         self.names.insert((job.namespace.clone(), job.spec.name.clone()), job.id);
-        let mut entry = self.entry(Arc::clone(&job), cursor, 0);
-        entry.cursor.next_fire_at = entry.next_after(cursor.done_until).map(|(at, _)| at);
-        entry.wake_at = entry.cursor.next_fire_at;
+        let mut entry = self.entry(Arc::clone(&job), cursor);
+        entry.cursor.next_fire_at = entry.next_fire_after(entry.cursor.done_until);
+        // Fires that were held back start even if there is none behind them any more.
+        let held = (!entry.cursor.held().is_empty()).then_some(now);
+        entry.wake_at = entry.cursor.next_fire_at.into_iter().chain(held).min();
         if let Some(at) = entry.wake_at {
             self.due.push(Reverse((at, job.id)));
         }
@@ -82,15 +89,18 @@ impl Scheduler {
     fn adopt_run(&mut self, run: Arc<Run>) {
         let entry = self.jobs.get_mut(&run.job_id);
         let priority = entry.as_ref().map_or(5, |entry| entry.job.spec.priority);
-        if let Some(entry) = entry {
-            entry.active += 1;
-        }
         match run.state {
-            RunState::Queued => _ = self.queue.insert((Reverse(priority), run.scheduled_at, run.id)),
+            RunState::Queued => {
+                self.take_in(run, priority);
+                return;
+            }
             RunState::Running => self.running += 1,
             RunState::RetryWait { until } => _ = self.retries.insert((until, run.id)),
             RunState::Ended { .. } => return,
         }
-        self.active.insert(run.id, Active { run, priority });
+        if let Some(entry) = entry {
+            entry.active += 1;
+        }
+        self.active.insert(run.id, Active { run, priority, waiting: Waiting::Queue });
     }
 }

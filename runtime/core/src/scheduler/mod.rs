@@ -4,9 +4,12 @@
 //! scheduler's memory is a cache of the store: it runs ahead of it by the batches that are on their way, and after a
 //! failed commit or a restart it is rebuilt with [`Scheduler::load`].
 
+mod backfill;
+mod catch_up;
 mod command;
 mod finish;
 mod fire;
+mod line;
 mod load;
 mod plan;
 mod start;
@@ -73,7 +76,7 @@ pub struct Scheduler {
     due: BinaryHeap<Reverse<(Timestamp, JobId)>>,
     /// Runs in `retry_wait`, soonest first.
     retries: BTreeSet<(Timestamp, RunId)>,
-    /// Runs in `queued`, in the order in which they start.
+    /// Runs in `queued` that may start, in the order in which they do.
     queue: BTreeSet<Place>,
     /// Every run that is not over.
     active: HashMap<RunId, Active>,
@@ -91,14 +94,27 @@ struct Entry {
     schedules: Vec<Schedule>,
     /// None only if the store has lost the plugin; runs of such a job fail and say so.
     work: Option<Arc<Work>>,
-    /// Runs of the job that are not over.
+    /// Runs of the job that are not over, but for those in the line.
     active: u32,
+    /// Queued runs of the job that wait for its other runs to end, the one whose turn comes next first.
+    line: BTreeSet<(Timestamp, RunId)>,
 }
 
 /// A run that is not over.
 struct Active {
     run: Arc<Run>,
     priority: u8,
+    /// Where it waits, while it is queued.
+    waiting: Waiting,
+}
+
+/// Where a queued run waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Waiting {
+    /// In the line of its job.
+    Line,
+    /// In the queue, for a free place.
+    Queue,
 }
 
 /// A place in the queue: higher priority first, then the earlier scheduled instant.
@@ -126,6 +142,7 @@ impl Scheduler {
                 step.after.push(Effect::Reply { ticket, reply });
             }
             Event::AttemptFinished(report) => self.attempt_finished(*report, moment, &mut step),
+            Event::Startup { at } => self.startup_fires(at, moment.now, &mut step),
             Event::Shutdown => self.shutdown(&mut step),
         }
         self.fill(moment.now, &mut step);
@@ -180,22 +197,22 @@ impl Scheduler {
         let run = Arc::make_mut(&mut active.run);
         edit(run);
         run.transition(next).expect("the reducer only makes documented transitions");
-        let place = (Reverse(active.priority), run.scheduled_at, id);
         let run = Arc::clone(&active.run);
+        let in_line = before == RunState::Queued && active.waiting == Waiting::Line;
         match before {
-            RunState::Queued => _ = self.queue.remove(&place),
+            RunState::Queued => self.leave(id),
             RunState::Running => self.running -= 1,
             RunState::RetryWait { until } => _ = self.retries.remove(&(until, id)),
             RunState::Ended { .. } => {}
         }
         match next {
-            RunState::Queued => _ = self.queue.insert(place),
+            RunState::Queued => self.enqueue(id),
             RunState::Running => self.running += 1,
             RunState::RetryWait { until } => _ = self.retries.insert((until, id)),
             RunState::Ended { .. } => {
                 self.active.remove(&id);
-                if let Some(entry) = self.jobs.get_mut(&run.job_id) {
-                    entry.active -= 1;
+                if !in_line {
+                    self.give_turn(run.job_id);
                 }
                 step.after.push(Effect::Ended(Arc::clone(&run)));
             }

@@ -1,6 +1,8 @@
 //! What follows from a saved job: its schedules, and the work that every run of it does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Entry, Options, Scheduler};
 use crate::capability::EffectiveGrants;
@@ -9,8 +11,11 @@ use crate::invocation::Work;
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
 use crate::schedule::{Calendars, Schedule};
-use crate::spec::JobSpec;
+use crate::spec::{JobSpec, TriggerKind};
 use crate::time::Timestamp;
+
+/// The shortest time there is.
+pub(super) const A_MOMENT: Duration = Duration::from_micros(1);
 
 /// The grants that a run of `spec` has with `plugin` under `options`.
 #[must_use]
@@ -61,21 +66,53 @@ fn schedules(job: &Job, options: &Options) -> Vec<Schedule> {
     job.spec.schedules(&planning)
 }
 
+/// A trigger that fires at a certain instant.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct FiredTrigger {
+    /// Whether its calendars leave the fire out.
+    pub(super) excluded: bool,
+    /// Its place among the job's triggers.
+    pub(super) place: u16,
+}
+
 impl Entry {
-    /// The least fire of any trigger strictly after `at`, with the trigger's place in the list.
-    pub(super) fn next_after(&self, at: Timestamp) -> Option<(Timestamp, u16)> {
-        let fires = self.schedules.iter().zip(0u16..).filter_map(|(schedule, n)| Some((schedule.next_after(at)?, n)));
-        fires.min()
+    /// The fire that follows the one at `at`, unless the job has had all the runs it may have.
+    pub(super) fn next_fire_after(&self, at: Timestamp) -> Option<Timestamp> {
+        if self.is_exhausted() {
+            return None;
+        }
+        self.schedules.iter().filter_map(|schedule| schedule.next_after(at)).min()
+    }
+
+    /// The first of the triggers that fire at `at`; rather one whose fire no calendar leaves out.
+    pub(super) fn trigger_at(&self, at: Timestamp) -> Option<FiredTrigger> {
+        let just_before = at.before(A_MOMENT);
+        let fired = self.schedules.iter().zip(0u16..).filter_map(|(schedule, place)| {
+            let fire = schedule.occurrence_after(just_before).filter(|fire| fire.at == at)?;
+            Some(FiredTrigger { excluded: fire.exclusion.is_some(), place })
+        });
+        fired.min()
+    }
+
+    /// The first trigger that fires when the daemon starts.
+    pub(super) fn startup_trigger(&self) -> Option<u16> {
+        let mut triggers = self.job.spec.triggers.iter().zip(0u16..);
+        triggers.find(|(trigger, _)| matches!(trigger.kind, TriggerKind::Startup)).map(|(_, place)| place)
+    }
+
+    /// Whether the job has had all the runs that `max_runs` permits.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.job.spec.max_runs.is_some_and(|most| self.cursor.fired >= most.get())
     }
 }
 
 impl Scheduler {
     /// Makes the entry of `job`, whose schedule is worked off as far as `cursor` says.
-    pub(super) fn entry(&self, job: Arc<Job>, cursor: Cursor, active: u32) -> Entry {
+    pub(super) fn entry(&self, job: Arc<Job>, cursor: Cursor) -> Entry {
         let schedules = schedules(&job, &self.options);
         let plugin = self.plugins.get(&job.spec.action.uses.plugin);
         let work = plugin.and_then(|plugin| work(&job, plugin, &self.options)).map(Arc::new);
-        Entry { job, cursor, wake_at: None, schedules, work, active }
+        Entry { job, cursor, wake_at: None, schedules, work, active: 0, line: BTreeSet::new() }
     }
 
     /// Makes the work of all jobs that use `plugin` anew.

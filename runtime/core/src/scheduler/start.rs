@@ -1,15 +1,15 @@
 //! From a fire or a manual start to a run, and from the queue to an attempt.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
-use super::{Active, Scheduler};
+use super::{Active, Entry, Scheduler, Waiting};
 use crate::batch::Write;
 use crate::event::{Effect, Step};
 use crate::id::{JobId, RunId};
 use crate::invocation::Invocation;
 use crate::run::{
-    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, Origin, Run, RunState, SkipReason, Usage,
+    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, Gate, Origin, Run, RunState, SkipReason,
+    Usage,
 };
 use crate::spec::Overlap;
 use crate::time::Timestamp;
@@ -20,35 +20,52 @@ pub(super) struct Start {
     pub(super) origin: Origin,
     pub(super) trigger: Option<u16>,
     pub(super) scheduled_at: Timestamp,
-    /// Passes the overlap gate whatever is going.
-    pub(super) force: bool,
+    /// How it passes other runs of the job.
+    pub(super) passage: Passage,
 }
+
+/// How a start passes other runs of its job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Passage {
+    /// As the job's overlap policy says.
+    ByPolicy,
+    /// It waits in line for its turn.
+    Turn,
+    /// It passes whatever is going.
+    Free,
+    /// Somebody forces it: it passes everything.
+    Forced,
+}
+
+/// The most runs that wait in line by the policy `buffer_all`.
+const LONGEST_LINE: usize = 1000;
 
 impl Scheduler {
     /// Takes a start through the gate: it becomes a running run, a queued one, or a record of why it was skipped.
     pub(super) fn start(&mut self, job: JobId, start: Start, now: Timestamp, step: &mut Step) -> Arc<Run> {
-        let entry = self.jobs.get(&job).expect("starts are made for jobs that are there");
-        if !start.force && entry.active > 0 && entry.job.spec.overlap == Overlap::Skip {
+        let entry = self.jobs.get_mut(&job).expect("starts are made for jobs that are there");
+        let Some(gate) = entry.gate_for(start.passage) else {
             return self.skip(job, &start, SkipReason::Overlap, now, step);
-        }
+        };
         let priority = entry.job.spec.priority;
-        let has_place = self.has_place() && self.queue.is_empty();
+        let its_turn = gate != Gate::Turn || !entry.is_busy();
         let mut run = self.new_run(job, &start, RunState::Queued, now);
-        if has_place {
-            begin_attempt(&mut run, now);
+        run.gate = gate;
+        if !its_turn || !self.has_place() || !self.queue.is_empty() {
+            let run = Arc::new(run);
+            step.batch.writes.push(Write::InsertRun(Arc::clone(&run)));
+            self.take_in(Arc::clone(&run), priority);
+            self.next_turn(job);
+            return run;
         }
+        begin_attempt(&mut run, now);
         let run = Arc::new(run);
-        let entry = self.jobs.get_mut(&job).expect("looked up above");
-        entry.active += 1;
-        let id = run.id;
-        self.active.insert(id, Active { run: Arc::clone(&run), priority });
+        self.jobs.get_mut(&job).expect("looked up above").active += 1;
+        let active = Active { run: Arc::clone(&run), priority, waiting: Waiting::Queue };
+        self.active.insert(run.id, active);
         step.batch.writes.push(Write::InsertRun(Arc::clone(&run)));
-        if has_place {
-            self.running += 1;
-            self.invoke(&run, now, step);
-        } else {
-            self.queue.insert((Reverse(priority), run.scheduled_at, id));
-        }
+        self.running += 1;
+        self.invoke(&run, now, step);
         run
     }
 
@@ -81,6 +98,7 @@ impl Scheduler {
             trigger: start.trigger,
             scheduled_at: start.scheduled_at,
             queued_at: now,
+            gate: Gate::Open,
             state,
             cancel_requested_at: None,
             attempts: Vec::new(),
@@ -144,6 +162,25 @@ impl Scheduler {
         };
         let ended = RunState::Ended { ending: Ending::Failed, at: now };
         self.change(id, ended, |run| run.attempts.last_mut().expect("it was just begun").end = Some(end), step);
+    }
+}
+
+impl Entry {
+    /// Whether a run of the job is going or waiting.
+    fn is_busy(&self) -> bool {
+        self.active > 0 || !self.line.is_empty()
+    }
+
+    /// What a start has to wait for; none if runs of the job keep it from becoming a run at all.
+    fn gate_for(&self, passage: Passage) -> Option<Gate> {
+        match (passage, self.job.spec.overlap) {
+            (Passage::Forced, _) => Some(Gate::Open),
+            (Passage::Free, _) | (Passage::ByPolicy, Overlap::AllowAll) => Some(Gate::Window),
+            (Passage::Turn, _) => Some(Gate::Turn),
+            (Passage::ByPolicy, Overlap::Skip) => (!self.is_busy()).then_some(Gate::Window),
+            (Passage::ByPolicy, Overlap::BufferOne) => self.line.is_empty().then_some(Gate::Turn),
+            (Passage::ByPolicy, Overlap::BufferAll) => (self.line.len() < LONGEST_LINE).then_some(Gate::Turn),
+        }
     }
 }
 

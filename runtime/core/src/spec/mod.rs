@@ -10,6 +10,7 @@ mod trigger;
 mod window;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,9 @@ pub struct JobSpec {
     /// What happens to fires that came due while nothing could be started.
     #[serde(default)]
     pub catch_up: CatchUp,
+    /// How many runs the triggers start at most, counted from when they were last changed. Default: no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_runs: Option<NonZeroU64>,
     /// 0 to 9; a queued run of higher priority starts first.
     #[serde(default = "default_priority")]
     #[schemars(range(min = 0, max = 9))]
@@ -274,6 +278,10 @@ pub enum Overlap {
     /// The fire starts nothing; a `skipped` record says so.
     #[default]
     Skip,
+    /// One fire waits until no run of the job is going; another that comes meanwhile starts nothing.
+    BufferOne,
+    /// Fires wait for one another, the earliest first; at most a thousand, further ones start nothing.
+    BufferAll,
     /// Every fire runs.
     AllowAll,
 }
@@ -286,11 +294,14 @@ pub struct CatchUp {
     pub policy: CatchUpPolicy,
     /// How far back a fire may lie to still run.
     pub window: Period,
+    /// With `all`: how many fires run at most, the latest ones; at most 1000.
+    #[schemars(range(min = 1, max = 1000))]
+    pub limit: u32,
 }
 
 impl Default for CatchUp {
     fn default() -> Self {
-        Self { policy: CatchUpPolicy::Latest, window: Period::from_secs(3600) }
+        Self { policy: CatchUpPolicy::Latest, window: Period::from_secs(3600), limit: 100 }
     }
 }
 
@@ -301,6 +312,10 @@ pub enum CatchUpPolicy {
     /// The latest one; the others become `skipped` records.
     #[default]
     Latest,
+    /// The earliest one within the window; the others become `skipped` records.
+    Earliest,
+    /// All within the window, one after another unless the job allows overlap; of more than `limit`, the latest.
+    All,
     /// None of them; all become `skipped` records.
     None,
 }

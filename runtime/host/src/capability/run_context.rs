@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use sandglass_core::invocation::CancelReason;
-use sandglass_core::run::Origin;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
@@ -26,11 +25,7 @@ impl run_context::Host for Guest {
         let attempt = &self.attempt;
         let micros = u64::try_from(attempt.scheduled_at.as_micros()).unwrap_or(0);
         let nanoseconds = u32::try_from(micros % 1_000_000 * 1000).expect("less than a second in nanoseconds");
-        let trigger = match attempt.origin {
-            Origin::Schedule => "schedule",
-            Origin::Manual => "manual",
-            Origin::CatchUp => "catch_up",
-        };
+        let trigger = attempt.origin.as_str();
         Ok(run_context::RunInfo {
             run_id: attempt.run.to_string(),
             job_id: attempt.work.job_id.to_string(),

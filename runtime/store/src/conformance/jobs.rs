@@ -1,7 +1,7 @@
 //! Jobs: revisions, names, listing, deletion.
 
 use sandglass_core::batch::{Expectation, Write};
-use sandglass_core::job::{Cursor, Job};
+use sandglass_core::job::{Backlog, Cursor, Job};
 
 use super::Subject;
 use super::sample::{NOW, at, commit, conflict, job, job_id, put_job};
@@ -14,10 +14,10 @@ pub(super) fn revisions(subject: &mut dyn Subject) {
     let later = Job { revision: 2, ..job(1, "default", "b") };
     let missing = ConflictKind::JobRevision { job: first.id, expected: 1, found: None };
     assert_eq!(conflict(&*store, vec![put_job(&later)]), missing);
-    let cursor = Cursor { done_until: at(5), next_fire_at: Some(at(6)) };
-    let put_cursor = |cursor| Write::PutCursor { job: first.id, cursor };
-    assert_eq!(conflict(&*store, vec![put_cursor(cursor)]), ConflictKind::NoJob(first.id));
-    commit(&*store, vec![put_job(&first), put_cursor(cursor)]).unwrap();
+    let cursor = Cursor { done_until: at(5), next_fire_at: Some(at(6)), ..Cursor::default() };
+    let put_cursor = |cursor: &Cursor| Write::PutCursor { job: first.id, cursor: cursor.clone() };
+    assert_eq!(conflict(&*store, vec![put_cursor(&cursor)]), ConflictKind::NoJob(first.id));
+    commit(&*store, vec![put_job(&first), put_cursor(&cursor)]).unwrap();
     let there = ConflictKind::JobRevision { job: first.id, expected: 0, found: Some(1) };
     assert_eq!(conflict(&*store, vec![put_job(&first)]), there);
     let (namespace, name) = (first.namespace.clone(), first.spec.name.clone());
@@ -27,13 +27,19 @@ pub(super) fn revisions(subject: &mut dyn Subject) {
     commit(&*store, vec![put_job(&later)]).unwrap();
     assert_eq!(store.job_named(&namespace, &name).unwrap(), None);
     commit(&*store, vec![put_job(&job(2, "default", "a"))]).unwrap();
-    let last = Cursor { done_until: at(7), next_fire_at: None };
-    commit(&*store, vec![put_cursor(last)]).unwrap();
+    let held = Backlog::Held(vec![at(6), at(7)]);
+    for backlog in [Backlog::StoodForUntil(at(9)), held] {
+        let cursor = Cursor { backlog: Some(Box::new(backlog)), ..cursor.clone() };
+        commit(&*store, vec![put_cursor(&cursor)]).unwrap();
+        assert_eq!(store.job(first.id).unwrap().unwrap().cursor, cursor);
+    }
+    let last = Cursor { done_until: at(7), next_fire_at: None, fired: u64::MAX, backlog: None };
+    commit(&*store, vec![put_cursor(&last)]).unwrap();
     drop(store);
     subject.restart();
     let store = subject.open();
     let stored = store.job(first.id).unwrap().unwrap();
-    assert_eq!((&*stored.job, stored.cursor), (&later, last));
+    assert_eq!((&*stored.job, &stored.cursor), (&later, &last));
     assert_eq!(store.job_named(&namespace, &name).unwrap().unwrap().job.id, job_id(2));
     let mut loaded = store.load().unwrap().jobs;
     loaded.sort_by_key(|stored| stored.job.id);
@@ -86,8 +92,8 @@ pub(super) fn deletion(subject: &mut dyn Subject) {
         expect: Expectation::Anything,
         expires_at: Some(at(1000)),
     };
-    let cursor = Cursor { done_until: at(5), next_fire_at: Some(at(6)) };
-    let put_cursor = |job: &Job| Write::PutCursor { job: job.id, cursor };
+    let cursor = Cursor { done_until: at(5), next_fire_at: Some(at(6)), ..Cursor::default() };
+    let put_cursor = |job: &Job| Write::PutCursor { job: job.id, cursor: cursor.clone() };
     for job in [&a, &b] {
         commit(&*store, vec![put_job(job), put_cursor(job), put(job, "x"), put(job, "y")]).unwrap();
     }

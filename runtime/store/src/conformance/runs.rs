@@ -49,7 +49,7 @@ pub(super) fn round_trip(subject: &mut dyn Subject) {
     }
     assert_eq!(store.run(RunId::from_bits(12)).unwrap(), None);
     let counts = store.stats().unwrap().runs;
-    assert_eq!((counts.total(), counts.of(StateName::Skipped), counts.of(StateName::Queued)), (11, 2, 1));
+    assert_eq!((counts.total(), counts.of(StateName::Skipped), counts.of(StateName::Queued)), (13, 4, 1));
 }
 
 pub(super) fn atomicity(subject: &mut dyn Subject) {
@@ -61,7 +61,7 @@ pub(super) fn atomicity(subject: &mut dyn Subject) {
     let before = store.stats().unwrap();
     // Everything a batch can touch, and at its end something that does not fit.
     let renamed = sandglass_core::job::Job { revision: 2, ..super::sample::job(1, "other", "b") };
-    let cursor = sandglass_core::job::Cursor { done_until: at(5), next_fire_at: Some(at(6)) };
+    let cursor = sandglass_core::job::Cursor { done_until: at(5), next_fire_at: Some(at(6)), ..Default::default() };
     let failing = Batch {
         writes: vec![
             insert(&b),

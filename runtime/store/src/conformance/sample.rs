@@ -6,7 +6,8 @@ use sandglass_core::batch::{Batch, Write};
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::job::Job;
 use sandglass_core::run::{
-    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, Origin, Run, RunState, SkipReason, Usage,
+    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, ExpiryReason, Gate, Origin, Run, RunState,
+    SkipReason, Usage,
 };
 use sandglass_core::time::Timestamp;
 
@@ -56,6 +57,7 @@ pub(super) fn run(number: u128, job: &Job, secs: i64) -> Run {
         trigger: Some(0),
         scheduled_at: at(secs),
         queued_at: at(secs),
+        gate: Gate::Window,
         state: RunState::Queued,
         attempts: Vec::new(),
         cancel_requested_at: None,
@@ -72,15 +74,17 @@ pub(super) fn ended(ending: Ending) -> RunState {
     RunState::Ended { ending, at: at(100) }
 }
 
-pub(super) const ENDINGS: [Ending; 8] = [
+pub(super) const ENDINGS: [Ending; 10] = [
     Ending::Succeeded,
     Ending::Failed,
     Ending::TimedOut,
     Ending::Cancelled,
     Ending::Interrupted,
-    Ending::Expired,
+    Ending::Expired(ExpiryReason::OutsideWindow),
     Ending::Skipped(SkipReason::Missed),
     Ending::Skipped(SkipReason::Overlap),
+    Ending::Skipped(SkipReason::OutsideWindow),
+    Ending::Skipped(SkipReason::Calendar),
 ];
 
 /// Runs that between them have every value that a field can have.
@@ -90,9 +94,12 @@ pub(super) fn every_kind(job: &Job) -> Vec<Run> {
     let mut runs: Vec<Run> = states.zip(0..).map(|(state, n)| Run { state, ..run(n, job, 0) }).collect();
     runs[0].origin = Origin::Manual;
     runs[0].trigger = None;
+    runs[0].gate = Gate::Open;
     runs[1].origin = Origin::CatchUp;
     runs[1].trigger = Some(u16::MAX);
     runs[1].cancel_requested_at = Some(at(78));
+    runs[1].gate = Gate::Turn;
+    runs[2].origin = Origin::Backfill;
     runs[2].scheduled_at = Timestamp::from_micros(i64::MIN);
     runs[2].queued_at = Timestamp::MAX;
     runs[3].result = Some("{\"ä\": \"\\n\"}".to_owned());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sandglass_core::id::{JobId, JobName, Namespace};
-use sandglass_core::job::{Cursor, Job};
+use sandglass_core::job::{Backlog, Cursor, Job};
 use sandglass_core::plugin::Plugin;
 use sandglass_core::time::Timestamp;
 
@@ -15,6 +15,8 @@ const JOB_FORMAT: u8 = 1;
 const CURSOR_FORMAT: u8 = 1;
 const PLUGIN_FORMAT: u8 = 1;
 const STATE_FORMAT: u8 = 1;
+/// More fires than a cursor can hold; a row that claims more is damaged.
+const MAX_HELD: usize = 100_000;
 
 /// The revision comes first, at a fixed place. The specification is JSON, which outlives changes of the type.
 pub(super) fn encode_job(job: &Job) -> Vec<u8> {
@@ -47,14 +49,42 @@ pub(super) fn encode_cursor(cursor: &Cursor) -> Vec<u8> {
     let mut row = Encoder::new(CURSOR_FORMAT);
     row.instant(cursor.done_until);
     row.option(cursor.next_fire_at, Encoder::instant);
+    row.number(cursor.fired);
+    match cursor.backlog.as_deref() {
+        None => row.byte(0),
+        Some(Backlog::Held(fires)) => {
+            row.byte(1);
+            row.number(fires.len() as u64);
+            fires.iter().for_each(|at| row.instant_from(cursor.done_until, *at));
+        }
+        Some(Backlog::StoodForUntil(until)) => {
+            row.byte(2);
+            row.instant_from(cursor.done_until, *until);
+        }
+    }
     row.finish()
 }
 
 pub(super) fn decode_cursor(bytes: &[u8]) -> Result<Cursor, StoreError> {
     let mut row = Decoder::new(bytes, "cursor", CURSOR_FORMAT)?;
-    let cursor = Cursor { done_until: row.instant()?, next_fire_at: row.option(Decoder::instant)? };
+    let (done_until, next_fire_at) = (row.instant()?, row.option(Decoder::instant)?);
+    let fired = row.number()?;
+    let backlog = match row.byte()? {
+        0 => None,
+        1 => Some(Backlog::Held(decode_held(&mut row, done_until)?)),
+        2 => Some(Backlog::StoodForUntil(row.instant_from(done_until)?)),
+        other => return Err(row.wrong(&format!("has the unknown backlog {other}"))),
+    };
     row.end()?;
-    Ok(cursor)
+    Ok(Cursor { done_until, next_fire_at, fired, backlog: backlog.map(Box::new) })
+}
+
+fn decode_held(row: &mut Decoder<'_>, done_until: Timestamp) -> Result<Vec<Timestamp>, StoreError> {
+    let count: usize = row.small()?;
+    if count > MAX_HELD {
+        return Err(row.wrong(&format!("claims to hold {count} fires")));
+    }
+    (0..count).map(|_| row.instant_from(done_until)).collect()
 }
 
 pub(super) fn encode_plugin(plugin: &Plugin) -> Vec<u8> {

@@ -14,8 +14,8 @@
 
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::run::{
-    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, Origin, Run, RunState, SkipReason,
-    StateName, Usage,
+    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, ExpiryReason, Gate, Origin, Run, RunState,
+    SkipReason, StateName, Usage,
 };
 use sandglass_core::time::Timestamp;
 
@@ -79,20 +79,25 @@ pub(super) fn encode(run: &Run) -> Vec<u8> {
         Origin::Schedule => 0,
         Origin::Manual => 1,
         Origin::CatchUp => 2,
+        Origin::Backfill => 3,
     });
     row.option(run.trigger, |row, trigger| row.number(u64::from(trigger)));
     row.instant(run.scheduled_at);
     row.instant_from(run.scheduled_at, run.queued_at);
+    row.byte(match run.gate {
+        Gate::Open => 0,
+        Gate::Window => 1,
+        Gate::Turn => 2,
+    });
     match run.state {
         RunState::Queued | RunState::Running => {}
         RunState::RetryWait { until } => row.instant_from(run.queued_at, until),
         RunState::Ended { ending, at } => {
             row.instant_from(run.queued_at, at);
-            if let Ending::Skipped(reason) = ending {
-                row.byte(match reason {
-                    SkipReason::Missed => 0,
-                    SkipReason::Overlap => 1,
-                });
+            match ending {
+                Ending::Skipped(reason) => row.byte(skip_number(reason)),
+                Ending::Expired(ExpiryReason::OutsideWindow) => row.byte(0),
+                _ => {}
             }
         }
     }
@@ -130,6 +135,15 @@ fn encode_attempt(row: &mut Encoder, queued_at: Timestamp, attempt: &Attempt) {
     });
 }
 
+const fn skip_number(reason: SkipReason) -> u8 {
+    match reason {
+        SkipReason::Missed => 0,
+        SkipReason::Overlap => 1,
+        SkipReason::OutsideWindow => 2,
+        SkipReason::Calendar => 3,
+    }
+}
+
 const fn class_number(class: ErrorClass) -> u8 {
     match class {
         ErrorClass::Exit => 0,
@@ -154,11 +168,18 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
         0 => Origin::Schedule,
         1 => Origin::Manual,
         2 => Origin::CatchUp,
+        3 => Origin::Backfill,
         other => return Err(row.wrong(&format!("has the unknown origin {other}"))),
     };
     let trigger = row.option(Decoder::small)?;
     let scheduled_at = row.instant()?;
     let queued_at = row.instant_from(scheduled_at)?;
+    let gate = match row.byte()? {
+        0 => Gate::Open,
+        1 => Gate::Window,
+        2 => Gate::Turn,
+        other => return Err(row.wrong(&format!("has the unknown gate {other}"))),
+    };
     let state = decode_state(&mut row, head.state, queued_at)?;
     let count: usize = row.small()?;
     if count > MAX_ATTEMPTS {
@@ -179,6 +200,7 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
         trigger,
         scheduled_at,
         queued_at,
+        gate,
         state,
         cancel_requested_at,
         attempts,
@@ -197,14 +219,19 @@ fn decode_state(row: &mut Decoder<'_>, name: StateName, queued_at: Timestamp) ->
         StateName::TimedOut => ended(row, Ending::TimedOut),
         StateName::Cancelled => ended(row, Ending::Cancelled),
         StateName::Interrupted => ended(row, Ending::Interrupted),
-        StateName::Expired => ended(row, Ending::Expired),
-        StateName::Skipped => {
+        StateName::Expired => {
             let at = row.instant_from(queued_at)?;
             let reason = match row.byte()? {
-                0 => SkipReason::Missed,
-                1 => SkipReason::Overlap,
+                0 => ExpiryReason::OutsideWindow,
                 other => return Err(row.wrong(&format!("has the unknown reason {other}"))),
             };
+            Ok(RunState::Ended { ending: Ending::Expired(reason), at })
+        }
+        StateName::Skipped => {
+            let at = row.instant_from(queued_at)?;
+            let number = row.byte()?;
+            let reason = SkipReason::ALL.into_iter().find(|reason| skip_number(*reason) == number);
+            let reason = reason.ok_or_else(|| row.wrong(&format!("has the unknown reason {number}")))?;
             Ok(RunState::Ended { ending: Ending::Skipped(reason), at })
         }
     }

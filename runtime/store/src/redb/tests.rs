@@ -2,8 +2,10 @@
 //! format number and with code that still reads the old one.
 
 use sandglass_core::id::{JobId, RunId};
-use sandglass_core::job::Cursor;
-use sandglass_core::run::{Attempt, AttemptEnd, AttemptOutcome, Ending, Origin, Run, RunState, SkipReason, Usage};
+use sandglass_core::job::{Backlog, Cursor};
+use sandglass_core::run::{
+    Attempt, AttemptEnd, AttemptOutcome, Ending, Gate, Origin, Run, RunState, SkipReason, Usage,
+};
 use sandglass_core::time::Timestamp;
 
 use super::rows::{self, StateRow};
@@ -29,6 +31,7 @@ fn run() -> Run {
         trigger: Some(1),
         scheduled_at: at,
         queued_at: Timestamp::from_micros(at.as_micros() + 3),
+        gate: Gate::Turn,
         state: RunState::Ended { ending: Ending::Succeeded, at },
         cancel_requested_at: None,
         attempts: vec![Attempt { number: 1, started_at: at, end: Some(end) }],
@@ -38,7 +41,7 @@ fn run() -> Run {
 
 #[test]
 fn a_run_is_written_as_ever() {
-    let expected = "02030200000000000000000000000000000000000102026e73036a6f62050201018080c489e5c5b206060501010501000000\
+    let expected = "02030200000000000000000000000000000000000102026e73036a6f62050201018080c489e5c5b20606020501010501000000\
                     0100ac0280800409080701027b7d00";
     let row = run_row::encode(&run());
     assert_eq!(hex(&row), expected);
@@ -74,9 +77,19 @@ fn a_damaged_run_is_an_error_whatever_the_damage() {
 
 #[test]
 fn cursors_and_state_are_written_as_ever() {
-    let cursor = Cursor { done_until: Timestamp::from_micros(64), next_fire_at: Some(Timestamp::from_micros(-1)) };
-    assert_eq!(hex(&rows::encode_cursor(&cursor)), "0180010101");
-    assert_eq!(rows::decode_cursor(&rows::encode_cursor(&cursor)).unwrap(), cursor);
+    let cursor = Cursor {
+        done_until: Timestamp::from_micros(64),
+        next_fire_at: Some(Timestamp::from_micros(-1)),
+        fired: 3,
+        backlog: None,
+    };
+    let held = Backlog::Held(vec![Timestamp::from_micros(60), Timestamp::from_micros(64)]);
+    let stood_for = Backlog::StoodForUntil(Timestamp::from_micros(65));
+    for (backlog, expected) in [(None, "00"), (Some(held), "01020700"), (Some(stood_for), "0202")] {
+        let cursor = Cursor { backlog: backlog.map(Box::new), ..cursor.clone() };
+        assert_eq!(hex(&rows::encode_cursor(&cursor)), format!("018001010103{expected}"));
+        assert_eq!(rows::decode_cursor(&rows::encode_cursor(&cursor)).unwrap(), cursor);
+    }
     let row = StateRow { revision: 200, entry: Some((b"ab".to_vec(), Some(Timestamp::from_micros(1)))) };
     assert_eq!(hex(&row.encode()), "01c8010101026162");
     assert_eq!(hex(&StateRow { revision: 1, entry: None }.encode()), "010100");

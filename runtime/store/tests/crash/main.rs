@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::id::{JobId, RunId};
-use sandglass_core::run::{Ending, Origin, Run, RunState};
+use sandglass_core::run::{Ending, Gate, Origin, Run, RunState};
 use sandglass_core::time::Timestamp;
 use sandglass_store::{Reader, RedbOptions, RedbStore, RunQuery, Store, StoreError};
 
@@ -52,6 +52,7 @@ fn run(rng: &mut fastrand::Rng) -> Run {
         trigger: None,
         scheduled_at: NOW,
         queued_at: NOW,
+        gate: Gate::Window,
         state: RunState::Running,
         cancel_requested_at: None,
         attempts: Vec::new(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sandglass_api::wire::RunListQuery;
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::id::{JobId, RunId};
-use sandglass_core::run::{Attempt, AttemptEnd, AttemptOutcome, Ending, Origin, Run, RunState, StateName, Usage};
+use sandglass_core::run::{Attempt, AttemptEnd, AttemptOutcome, Ending, Gate, Origin, Run, RunState, StateName, Usage};
 use sandglass_core::time::Timestamp;
 use sandglass_store::{Reader as _, RedbOptions, RedbStore, RunQuery, Store as _};
 use serde_json::json;
@@ -148,6 +148,7 @@ fn ended(number: usize, job: JobId, rng: &mut fastrand::Rng) -> anyhow::Result<R
         trigger: Some(0),
         scheduled_at: at,
         queued_at: at,
+        gate: Gate::Window,
         state: RunState::Ended { ending, at: finished_at },
         cancel_requested_at: None,
         attempts: vec![Attempt {

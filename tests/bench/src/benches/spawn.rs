@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use futures_util::future::try_join_all;
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::id::{JobId, JobName, RunId};
-use sandglass_core::run::{Ending, Origin, Run, RunState};
+use sandglass_core::run::{Ending, Gate, Origin, Run, RunState};
 use sandglass_core::time::Timestamp;
 use sandglass_store::{RedbOptions, RedbStore, Store as _};
 use serde_json::json;
@@ -161,6 +161,7 @@ fn queued_run(number: usize) -> anyhow::Result<Run> {
         trigger: Some(0),
         scheduled_at: at,
         queued_at: at,
+        gate: Gate::Window,
         state: RunState::Queued,
         attempts: Vec::new(),
         cancel_requested_at: None,

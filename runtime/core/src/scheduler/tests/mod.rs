@@ -1,5 +1,7 @@
 //! The reducer driven by hand: each test is a short story of events and what they must come to.
 
+mod catch_up;
+mod line;
 mod random;
 
 use std::collections::HashSet;
@@ -157,6 +159,12 @@ impl World {
 
     /// The daemon dies and comes back at `now` with what was committed.
     fn restart(&mut self, now: Timestamp) {
+        self.load(now);
+        self.at(now, Event::Tick);
+    }
+
+    /// As [`World::restart`], before the first tick.
+    fn load(&mut self, now: Timestamp) {
         let snapshot = Snapshot {
             jobs: self.jobs.values().cloned().collect(),
             plugins: vec![Arc::clone(&self.plugin)],
@@ -168,7 +176,6 @@ impl World {
         let (scheduler, step) = Scheduler::load(snapshot, options, &HashSet::new(), false, &mut moment);
         self.scheduler = scheduler;
         self.take(step);
-        self.at(now, Event::Tick);
     }
 }
 
@@ -196,7 +203,10 @@ fn a_fire_becomes_a_run_and_the_cursor_moves_with_it() {
     assert!(world.runs.is_empty());
     world.at(t(60), Event::Tick);
     assert_eq!(world.states(), [(60, StateName::Running)]);
-    assert_eq!(world.jobs[&job.id].1, Cursor { done_until: t(60), next_fire_at: Some(t(120)) });
+    assert_eq!(
+        world.jobs[&job.id].1,
+        Cursor { done_until: t(60), next_fire_at: Some(t(120)), fired: 1, backlog: None }
+    );
     let id = world.finish(t(61), AttemptOutcome::Succeeded);
     assert_eq!(id, RunId::of_fire(job.id, t(60)));
     assert_eq!(world.states(), [(60, StateName::Succeeded)]);

@@ -279,7 +279,10 @@ impl TryFrom<TriggerFields> for Trigger {
             || fields.end_at.is_some()
             || fields.jitter.is_some()
             || !fields.calendars.is_empty()
-            || !matches!(kind, TriggerKind::Cron(_) | TriggerKind::Every { .. } | TriggerKind::At(_))
+            || !matches!(
+                kind,
+                TriggerKind::Cron(_) | TriggerKind::Every { .. } | TriggerKind::At(_) | TriggerKind::Startup
+            )
         {
             return Err(InvalidTrigger::Later);
         }

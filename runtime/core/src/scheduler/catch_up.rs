@@ -1,0 +1,121 @@
+//! What fires come to that are dealt with late: after the daemon was down, suspended or overloaded.
+//!
+//! A fire is decided on when it is next in order, by what the job's [`Cursor`](crate::job::Cursor) remembers of those
+//! before it. Nothing looks ahead, so a backlog of any length costs each fire the same, and a crash in the middle of one
+//! changes nothing: what was decided so far is in the store.
+//!
+//! - `latest` and `all` hold a fire back until all that are due have been looked at. When more are held than may run (one;
+//!   `limit`), the earliest of them is missed.
+//! - `earliest` starts the first one, which stands for all that were due by then.
+//! - `none` starts nothing late.
+
+use super::{Entry, FIRES_PER_STEP, LATE_AFTER, Scheduler};
+use crate::event::Step;
+use crate::id::JobId;
+use crate::job::Backlog;
+use crate::run::SkipReason;
+use crate::spec::{CatchUpPolicy, Overlap};
+use crate::time::Timestamp;
+
+use super::start::Passage;
+
+/// The most fires dealt with at once because their schedule is about to be forgotten. A backlog that is longer than this
+/// keeps no record of the rest.
+const FIRES_TO_SETTLE: usize = 40 * FIRES_PER_STEP;
+
+/// What a fire comes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// It starts a run.
+    Start,
+    /// It starts a run that stands for all fires that are due by now.
+    StandIn,
+    /// It waits until all that are due have been looked at.
+    Hold,
+    /// It starts nothing.
+    Skip(SkipReason),
+}
+
+impl Entry {
+    /// What the fire at `at`, the next in order, comes to by the job's catch-up policy.
+    pub(super) fn verdict(&self, at: Timestamp, now: Timestamp) -> Verdict {
+        let catch_up = &self.job.spec.catch_up;
+        let late = now.since(at);
+        let in_backlog = match self.cursor.backlog.as_deref() {
+            Some(Backlog::StoodForUntil(until)) if at <= *until => return Verdict::Skip(SkipReason::Missed),
+            Some(Backlog::Held(_)) => true,
+            _ => false,
+        };
+        if late <= LATE_AFTER && !in_backlog {
+            return Verdict::Start;
+        }
+        // A job's first fire is never missed for its age.
+        let first = self.cursor.done_until <= self.job.scheduled_since;
+        match catch_up.policy {
+            // Whoever asks for none means the first fire too.
+            CatchUpPolicy::None if late <= LATE_AFTER => Verdict::Start,
+            CatchUpPolicy::None => Verdict::Skip(SkipReason::Missed),
+            _ if late > catch_up.window.get() && !first => Verdict::Skip(SkipReason::Missed),
+            CatchUpPolicy::Earliest => Verdict::StandIn,
+            CatchUpPolicy::Latest | CatchUpPolicy::All => Verdict::Hold,
+        }
+    }
+
+    /// How many late fires run at most.
+    fn held_at_most(&self) -> usize {
+        match self.job.spec.catch_up.policy {
+            CatchUpPolicy::All => usize::try_from(self.job.spec.catch_up.limit).unwrap_or(usize::MAX),
+            CatchUpPolicy::Latest | CatchUpPolicy::Earliest | CatchUpPolicy::None => 1,
+        }
+    }
+}
+
+impl Scheduler {
+    /// Holds back the fire at `at`. If that are too many, the earliest one is missed.
+    pub(super) fn hold(&mut self, id: JobId, at: Timestamp, now: Timestamp, step: &mut Step) {
+        let entry = self.jobs.get_mut(&id).expect("fires are of jobs that are there");
+        let most = entry.held_at_most();
+        let held = match entry.cursor.backlog.take().map(|backlog| *backlog) {
+            Some(Backlog::Held(mut held)) => {
+                held.push(at);
+                held
+            }
+            Some(Backlog::StoodForUntil(_)) | None => vec![at],
+        };
+        let too_many = held.len().saturating_sub(most);
+        let (missed, held) = held.split_at(too_many);
+        entry.cursor.backlog = Some(Box::new(Backlog::Held(held.to_vec())));
+        for missed in missed {
+            self.skip_fire(id, *missed, SkipReason::Missed, now, step);
+        }
+    }
+
+    /// Starts the fires that are held back.
+    pub(super) fn release(&mut self, id: JobId, now: Timestamp, step: &mut Step) {
+        let entry = self.jobs.get_mut(&id).expect("fires are of jobs that are there");
+        if !matches!(entry.cursor.backlog.as_deref(), Some(Backlog::Held(_))) {
+            return;
+        }
+        let Some(Backlog::Held(held)) = entry.cursor.backlog.take().map(|backlog| *backlog) else { return };
+        let spec = &entry.job.spec;
+        // Fires that all shall run but must not overlap wait for one another, or all but one would be skipped.
+        let in_turn = spec.catch_up.policy == CatchUpPolicy::All && spec.overlap != Overlap::AllowAll;
+        let passage = if in_turn { Passage::Turn } else { Passage::ByPolicy };
+        for at in held {
+            if self.jobs[&id].is_exhausted() {
+                self.skip_fire(id, at, SkipReason::Missed, now, step);
+            } else {
+                self.start_fire(id, at, passage, now, step);
+            }
+        }
+    }
+
+    /// Deals with a job's fires that are due because its triggers or policies are about to change.
+    pub(super) fn settle(&mut self, id: JobId, now: Timestamp, step: &mut Step) {
+        self.overdue_fires(id, FIRES_TO_SETTLE, now, step);
+        if !self.jobs[&id].cursor.held().is_empty() {
+            self.release(id, now, step);
+            self.put_cursor(id, now, step);
+        }
+    }
+}

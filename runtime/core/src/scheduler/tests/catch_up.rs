@@ -1,0 +1,155 @@
+//! Fires that are dealt with late.
+
+use super::*;
+use crate::job::Backlog;
+use crate::run::{Ending, SkipReason};
+
+fn caught_up(name: &str, every: &str, catch_up: &serde_json::Value) -> serde_json::Value {
+    serde_json::json!({ "name": name, "triggers": [{ "every": every }], "catch_up": catch_up })
+}
+
+/// The seconds of the fires that came to runs, and of those that were missed.
+fn ran_and_missed(world: &World) -> (Vec<i64>, Vec<i64>) {
+    let mut runs: Vec<_> = world.runs.values().collect();
+    runs.sort_by_key(|run| run.scheduled_at);
+    let missed = RunState::Ended { ending: Ending::Skipped(SkipReason::Missed), at: Timestamp::EPOCH };
+    let (missed, ran): (Vec<_>, Vec<_>) = runs
+        .into_iter()
+        .partition(|run| run.state.name() == missed.name() && run.reason() == Some(SkipReason::Missed.as_str()));
+    let secs = |runs: Vec<&Arc<Run>>| runs.iter().map(|run| run.scheduled_at.as_micros() / 1_000_000 - T0).collect();
+    (secs(ran), secs(missed))
+}
+
+#[test]
+fn the_earliest_within_the_window_stands_for_the_others() {
+    let mut world = World::new(8);
+    world.apply(t(0), caught_up("a", "1m", &serde_json::json!({ "policy": "earliest", "window": "5m" })));
+    world.at(t(60), Event::Tick);
+    world.finish(t(61), AttemptOutcome::Succeeded);
+    world.restart(t(610));
+    let (ran, missed) = ran_and_missed(&world);
+    assert_eq!(ran, [60, 360]);
+    assert_eq!(missed, [120, 180, 240, 300, 420, 480, 540, 600]);
+    // The next punctual fire is an ordinary one.
+    world.finish(t(611), AttemptOutcome::Succeeded);
+    world.at(t(660), Event::Tick);
+    assert_eq!(ran_and_missed(&world).0, [60, 360, 660]);
+}
+
+#[test]
+fn all_run_one_after_another_and_at_most_the_limit() {
+    let mut world = World::new(8);
+    let policy = serde_json::json!({ "policy": "all", "window": "10m", "limit": 3 });
+    world.apply(t(0), caught_up("a", "1m", &policy));
+    world.at(t(60), Event::Tick);
+    world.finish(t(61), AttemptOutcome::Succeeded);
+    world.restart(t(610));
+    let (ran, missed) = ran_and_missed(&world);
+    assert_eq!(ran, [60, 480, 540, 600]);
+    assert_eq!(missed, [120, 180, 240, 300, 360, 420]);
+    // A punctual fire meets the job still at it.
+    world.at(t(660), Event::Tick);
+    for (n, expected) in [480, 540, 600].into_iter().enumerate() {
+        assert_eq!(world.started.len(), 1);
+        assert_eq!(world.started[0].scheduled_at, t(expected));
+        world.finish(t(661 + i64::try_from(n).unwrap()), AttemptOutcome::Failed);
+    }
+    assert!(world.started.is_empty());
+    assert_eq!(world.scheduler.active(), 0);
+    assert_eq!(world.states().last(), Some(&(660, StateName::Skipped)));
+}
+
+#[test]
+fn all_run_at_once_if_the_job_allows_overlap() {
+    let mut world = World::new(8);
+    let mut job = caught_up("a", "1m", &serde_json::json!({ "policy": "all" }));
+    job["overlap"] = "allow_all".into();
+    world.apply(t(0), job);
+    world.restart(t(190));
+    assert_eq!(world.started.len(), 3);
+}
+
+#[test]
+fn none_is_caught_up_if_the_job_says_so() {
+    let mut world = World::new(8);
+    world.apply(t(0), caught_up("a", "1m", &serde_json::json!({ "policy": "none" })));
+    world.restart(t(190));
+    assert_eq!(ran_and_missed(&world), (vec![], vec![60, 120, 180]));
+    world.at(t(244), Event::Tick);
+    assert_eq!(ran_and_missed(&world).0, [240]);
+}
+
+#[test]
+fn a_short_delay_is_no_backlog() {
+    let mut world = World::new(8);
+    let mut job = caught_up("a", "1s", &serde_json::json!({}));
+    job["overlap"] = "allow_all".into();
+    world.apply(t(0), job);
+    world.at(t(3), Event::Tick);
+    assert_eq!(ran_and_missed(&world), (vec![1, 2, 3], vec![]));
+    assert!(world.runs.values().all(|run| run.origin == Origin::Schedule));
+}
+
+#[test]
+fn the_first_fire_runs_however_late_unless_a_later_one_stands_for_it() {
+    for (now, runs) in [(10 * 86_400 + 7200, 86_400), (10 * 86_400 + 1800, 10 * 86_400)] {
+        let mut world = World::new(8);
+        world.apply(t(0), caught_up("a", "1d", &serde_json::json!({ "window": "1h" })));
+        world.restart(t(now));
+        assert_eq!(ran_and_missed(&world).0, [runs]);
+        assert_eq!(world.runs.len(), 10);
+    }
+}
+
+/// A crash after every commit of a long backlog comes to the same as no crash.
+#[test]
+fn a_crash_in_the_middle_of_a_backlog_changes_nothing() {
+    for policy in ["latest", "earliest", "all"] {
+        let catch_up = serde_json::json!({ "policy": policy, "window": "3605s", "limit": 7 });
+        let outcome = |crashes: bool| {
+            let mut world = World::new(8);
+            world.apply(t(0), caught_up("a", "10s", &catch_up));
+            world.at(t(10), Event::Tick);
+            world.finish(t(10), AttemptOutcome::Succeeded);
+            let mut now = t(10_000);
+            world.restart(now);
+            while world.scheduler.next_wake().is_some_and(|at| at < t(10_010)) {
+                now = now.after(Duration::from_millis(1));
+                assert!(now < t(10_001), "{policy}: the backlog does not end");
+                if crashes {
+                    world.restart(now);
+                } else {
+                    world.at(now, Event::Tick);
+                }
+            }
+            assert_eq!(world.runs.len(), 1000);
+            ran_and_missed(&world).0
+        };
+        let expected: Vec<i64> = match policy {
+            "latest" => vec![10, 10_000],
+            "earliest" => vec![10, 6400],
+            _ => [10].into_iter().chain((9940..=10_000).step_by(10)).collect(),
+        };
+        assert_eq!(outcome(false), expected, "{policy}");
+        assert_eq!(outcome(true), expected, "{policy} with crashes");
+    }
+}
+
+#[test]
+fn held_fires_start_when_the_job_is_changed_meanwhile() {
+    let mut world = World::new(8);
+    let job = world.apply(t(0), caught_up("a", "1m", &serde_json::json!({})));
+    // As if the daemon had ended between two turns.
+    let held = Backlog::Held(vec![t(60)]);
+    let cursor = Cursor { done_until: t(60), next_fire_at: Some(t(120)), fired: 0, backlog: Some(Box::new(held)) };
+    world.jobs.insert(job.id, (Arc::clone(&job), cursor.clone()));
+    world.restart(t(90));
+    assert_eq!(ran_and_missed(&world).0, [60]);
+    assert_eq!(world.jobs[&job.id].1.backlog, None);
+    let mut world = World::new(8);
+    let job = world.apply(t(0), caught_up("a", "1m", &serde_json::json!({})));
+    world.jobs.insert(job.id, (job, cursor));
+    world.load(t(90));
+    world.apply(t(90), caught_up("a", "1h", &serde_json::json!({})));
+    assert_eq!(ran_and_missed(&world).0, [60]);
+}

@@ -1,0 +1,179 @@
+//! Runs that wait for one another, backfills, starts of the daemon, and the end of a job's fires.
+
+use super::*;
+use crate::event::{BackfillOverlap, MAX_BACKFILL};
+
+fn backfill(world: &mut World, now: Timestamp, fires: &[i64], again: bool, overlap: BackfillOverlap) -> Vec<RunId> {
+    let fires = fires.iter().map(|secs| t(*secs)).collect();
+    let (namespace, name) = (Namespace::default(), "a".parse().unwrap());
+    let command = Command::Backfill { namespace, name, fires, again, overlap };
+    world.at(now, Event::Command { ticket: Ticket(4), command });
+    match world.replies.pop() {
+        Some(Reply::Backfilled(runs)) => runs,
+        other => panic!("no backfill: {other:?}"),
+    }
+}
+
+#[test]
+fn one_fire_waits_and_a_second_is_skipped() {
+    let mut world = World::new(8);
+    let job = serde_json::json!({ "name": "a", "triggers": [{ "every": "1m" }], "overlap": "buffer_one" });
+    world.apply(t(0), job);
+    for minute in 1..=4 {
+        world.at(t(60 * minute), Event::Tick);
+    }
+    let states = world.states();
+    assert_eq!(states[0].1, StateName::Running);
+    assert_eq!(states[1].1, StateName::Queued);
+    assert_eq!([states[2].1, states[3].1], [StateName::Skipped; 2]);
+    world.finish(t(241), AttemptOutcome::Failed);
+    assert_eq!(world.started[0].scheduled_at, t(120));
+    world.at(t(300), Event::Tick);
+    assert_eq!(world.states()[4], (300, StateName::Queued));
+}
+
+#[test]
+fn fires_that_are_buffered_run_in_order_across_a_restart() {
+    let mut world = World::new(8);
+    let job = serde_json::json!({ "name": "a", "triggers": [{ "every": "1m" }], "overlap": "buffer_all" });
+    world.apply(t(0), job);
+    for minute in 1..=5 {
+        world.at(t(60 * minute), Event::Tick);
+    }
+    assert_eq!(world.started.len(), 1);
+    world.finish(t(301), AttemptOutcome::Succeeded);
+    // The run that was going is interrupted; the next one has its turn.
+    world.restart(t(302));
+    let mut order = Vec::new();
+    while let Some(invocation) = world.started.first() {
+        order.push(invocation.scheduled_at);
+        assert_eq!(world.scheduler.running(), 1);
+        world.finish(t(303), AttemptOutcome::Succeeded);
+    }
+    assert_eq!(order, [t(180), t(240), t(300)]);
+}
+
+#[test]
+fn a_run_that_waits_for_its_retry_keeps_its_turn() {
+    let mut world = World::new(8);
+    let retry = serde_json::json!({ "max_attempts": 2, "initial": "10s", "jitter": "none" });
+    world.apply(t(0), serde_json::json!({ "name": "a", "overlap": "buffer_all", "retry": retry }));
+    world.start(t(1), "a", false);
+    world.start(t(2), "a", false);
+    world.finish(t(3), AttemptOutcome::Failed);
+    assert!(world.started.is_empty());
+    world.restart(t(4));
+    assert!(world.started.is_empty());
+    world.at(t(14), Event::Tick);
+    assert_eq!(world.started[0].attempt, 2);
+    world.finish(t(15), AttemptOutcome::Succeeded);
+    assert_eq!((world.started.len(), world.started[0].attempt), (1, 1));
+}
+
+#[test]
+fn a_cancelled_run_leaves_the_line() {
+    let mut world = World::new(8);
+    world.apply(t(0), serde_json::json!({ "name": "a", "overlap": "buffer_all" }));
+    world.start(t(1), "a", false);
+    let second = world.start(t(2), "a", false).id;
+    let third = world.start(t(3), "a", false).id;
+    world.at(t(4), Event::Command { ticket: Ticket(3), command: Command::CancelRun { run: second } });
+    assert_eq!(world.runs[&second].state.name(), StateName::Cancelled);
+    world.finish(t(5), AttemptOutcome::Succeeded);
+    assert_eq!(world.started[0].run, third);
+    let command = Command::DeleteJob { namespace: Namespace::default(), name: "a".parse().unwrap() };
+    world.start(t(6), "a", false);
+    world.start(t(6), "a", false);
+    world.at(t(7), Event::Command { ticket: Ticket(3), command });
+    world.finish(t(8), AttemptOutcome::Cancelled);
+    assert_eq!(world.scheduler.active(), 0);
+    assert!(world.started.is_empty());
+}
+
+#[test]
+fn a_backfill_runs_one_by_one_and_moves_no_cursor() {
+    let mut world = World::new(8);
+    let job = world.apply(t(0), every_minute("a"));
+    let cursor = world.jobs[&job.id].1.clone();
+    let made = backfill(&mut world, t(10), &[-60, -180, -120, -60], false, BackfillOverlap::OneByOne);
+    assert_eq!(made, [-180, -120, -60].map(|secs| RunId::of_backfill(job.id, t(secs))));
+    assert_eq!(world.jobs[&job.id].1, cursor);
+    assert_eq!(world.started.len(), 1);
+    // Those that are still going are not made again; asked for all, all are.
+    assert!(backfill(&mut world, t(11), &[-60, -180], false, BackfillOverlap::OneByOne).is_empty());
+    assert_eq!(backfill(&mut world, t(12), &[-60], true, BackfillOverlap::AllowAll).len(), 1);
+    assert_eq!(world.started.len(), 2);
+    for _ in 0..4 {
+        let id = world.finish(t(13), AttemptOutcome::Succeeded);
+        assert_eq!(world.runs[&id].origin, Origin::Backfill);
+    }
+    assert_eq!(world.runs.len(), 4);
+    // A regular fire at the same instant is another run.
+    world.at(t(60), Event::Tick);
+    assert_eq!(world.started.len(), 1);
+}
+
+#[test]
+fn a_backfill_has_a_bound() {
+    let mut world = World::new(8);
+    world.apply(t(0), every_minute("a"));
+    let fires = (0..=MAX_BACKFILL).map(|n| t(-i64::try_from(n).unwrap())).collect();
+    let (namespace, name) = (Namespace::default(), "a".parse().unwrap());
+    let command = Command::Backfill { namespace, name, fires, again: false, overlap: BackfillOverlap::OneByOne };
+    world.at(t(1), Event::Command { ticket: Ticket(4), command });
+    assert!(matches!(world.replies.last(), Some(Reply::Refused(Refusal::BackfillTooLarge { fires: 10_001 }))));
+    assert!(world.runs.is_empty());
+}
+
+#[test]
+fn startup_triggers_fire_once_for_each_start_of_the_daemon() {
+    let mut world = World::new(8);
+    let triggers = serde_json::json!([{ "every": "1m" }, { "startup": true }]);
+    let job = world.apply(t(0), serde_json::json!({ "name": "a", "triggers": triggers }));
+    world.apply(t(0), every_minute("b"));
+    assert!(world.runs.is_empty());
+    let cursor = world.jobs[&job.id].1.clone();
+    world.at(t(10), Event::Startup { at: t(9) });
+    let run = &world.runs[&RunId::of_startup(job.id, t(9))];
+    assert_eq!((run.origin, run.trigger, run.scheduled_at), (Origin::Schedule, Some(1), t(9)));
+    assert_eq!(world.runs.len(), 1);
+    assert_eq!(world.jobs[&job.id].1, Cursor { fired: 1, ..cursor });
+    // The run of a start passes others as any fire does.
+    world.restart(t(20));
+    world.at(t(21), Event::Startup { at: t(20) });
+    world.at(t(31), Event::Startup { at: t(30) });
+    assert_eq!(
+        world.states().iter().map(|(_, state)| *state).collect::<Vec<_>>(),
+        [StateName::Interrupted, StateName::Running, StateName::Skipped]
+    );
+}
+
+#[test]
+fn fires_end_after_max_runs() {
+    let mut world = World::new(8);
+    let mut job = every_minute("a");
+    job["max_runs"] = 2.into();
+    world.apply(t(0), job.clone());
+    world.at(t(60), Event::Tick);
+    // A fire that starts nothing does not count, nor does a manual start.
+    world.at(t(120), Event::Tick);
+    world.finish(t(121), AttemptOutcome::Failed);
+    world.start(t(122), "a", false);
+    world.finish(t(123), AttemptOutcome::Succeeded);
+    world.restart(t(124));
+    world.at(t(180), Event::Tick);
+    world.finish(t(181), AttemptOutcome::Succeeded);
+    assert_eq!(world.scheduler.next_wake(), None);
+    world.restart(t(300));
+    assert_eq!(world.scheduler.next_wake(), None);
+    // With room for one more, fires go on from now; with other triggers the count begins anew.
+    job["max_runs"] = 3.into();
+    world.apply(t(310), job.clone());
+    assert_eq!(world.scheduler.next_wake(), Some(t(360)));
+    job["max_runs"] = 1.into();
+    world.apply(t(320), job.clone());
+    assert_eq!(world.scheduler.next_wake(), None);
+    job["triggers"] = serde_json::json!([{ "every": "2m" }]);
+    world.apply(t(330), job);
+    assert_eq!(world.scheduler.next_wake(), Some(t(450)));
+}
