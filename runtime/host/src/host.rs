@@ -316,7 +316,7 @@ impl Task {
         };
         self.report(report);
         // Nobody waits for this, but a host that stops does.
-        let _ = AssertUnwindSafe(self.attempt.processes.remove_folder()).catch_unwind().await;
+        let _ = AssertUnwindSafe(self.attempt.processes.clear_folder()).catch_unwind().await;
     }
 
     fn lost(&self, message: &str) -> AttemptReport {

@@ -1,31 +1,73 @@
-//! Folders that runs work in, each made for one attempt and removed after it.
+//! Folders that attempts work in, one for each.
 //!
-//! Making and removing one takes about a tenth of the time of a small process. So a folder is made ahead, while nobody
-//! waits for it, and removed once the attempt has been reported.
+//! Making and removing one takes about a tenth of the time of a small process, and makes the file system's journal busy
+//! just when the run's end is to be made durable. So a folder is made ahead, and one that an attempt did not touch, as
+//! most do not, serves another. Whether it did is told by the time of the folder's last change.
 
+use std::collections::VecDeque;
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::attempt::lock;
 
-/// The most folders that wait for their attempt. A guest thread makes one at a time, so more would seldom be used.
-const AHEAD: usize = 4;
+/// The most folders that wait for their attempt.
+const AHEAD: usize = 16;
+/// How old a folder must be when an attempt gets it, for a change to show: file systems note the time of changes only every
+/// few milliseconds, some only every second or two.
+const OLD: Duration = Duration::from_secs(3);
 
-/// All folders of runs: the ones in use and the ones made ahead. Their names are numbers.
+/// All folders of attempts: the ones in use and the ones made ahead. Their names are numbers.
 pub(crate) struct Folders {
     dir: PathBuf,
     next: AtomicU64,
-    ahead: Mutex<Vec<PathBuf>>,
+    /// How old a folder must be to serve again: [`OLD`].
+    old: Duration,
+    ahead: Mutex<VecDeque<Folder>>,
+}
+
+/// An empty folder.
+pub(super) struct Folder {
+    path: PathBuf,
+    /// When it was made.
+    made: Instant,
+    /// Whether it was old enough when it was taken for changes to show.
+    shows_changes: bool,
+    /// The file system's time of its last change, in seconds and nanoseconds.
+    changed: (i64, i64),
+}
+
+impl Folder {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn new(path: PathBuf) -> io::Result<Self> {
+        let changed = last_change(&path)?;
+        Ok(Self { path, made: Instant::now(), shows_changes: false, changed })
+    }
+
+    /// Whether nothing was put into it or changed about it.
+    fn is_untouched(&self) -> bool {
+        last_change(&self.path).is_ok_and(|changed| changed == self.changed)
+    }
+}
+
+fn last_change(path: &Path) -> io::Result<(i64, i64)> {
+    let data = fs::symlink_metadata(path)?;
+    Ok((data.ctime(), data.ctime_nsec()))
 }
 
 impl Folders {
     /// The folders lie in `dir`, which is made with the first of them.
     pub(crate) fn new(dir: PathBuf) -> Self {
-        Self { dir, next: AtomicU64::new(1), ahead: Mutex::default() }
+        Self { dir, next: AtomicU64::new(1), old: OLD, ahead: Mutex::default() }
     }
 
     /// Removes all of them. Nothing may be in use.
@@ -39,31 +81,37 @@ impl Folders {
         }
     }
 
-    /// An empty folder that nobody had before.
-    pub(super) fn take(&self) -> io::Result<PathBuf> {
-        let ready = lock(&self.ahead).pop();
-        // It may have been removed by hand since it was made.
-        match ready.filter(|folder| folder.is_dir()) {
-            Some(folder) => Ok(folder),
+    /// An empty folder that nobody else has.
+    pub(super) fn take(&self) -> io::Result<Folder> {
+        let ready = lock(&self.ahead).pop_front();
+        // It may have been removed or changed by hand since it was made.
+        match ready.filter(Folder::is_untouched) {
+            Some(folder) => Ok(Folder { shows_changes: folder.made.elapsed() >= self.old, ..folder }),
             None => self.make(),
         }
     }
 
-    /// Removes a folder, and makes one ahead.
-    pub(super) async fn give_back(&self, folder: PathBuf) {
-        remove(folder).await;
-        if lock(&self.ahead).len() < AHEAD
-            && let Ok(folder) = self.make()
-        {
-            lock(&self.ahead).push(folder);
-        }
+    /// Takes back a folder in which no process works any more.
+    pub(super) async fn give_back(&self, folder: &Folder) {
+        let Folder { path, made, shows_changes, changed } = folder;
+        let folder = if *shows_changes && folder.is_untouched() {
+            Folder { path: path.clone(), made: *made, shows_changes: false, changed: *changed }
+        } else {
+            remove(path.clone()).await;
+            if lock(&self.ahead).len() >= AHEAD {
+                return;
+            }
+            let Ok(folder) = self.make() else { return };
+            folder
+        };
+        lock(&self.ahead).push_back(folder);
     }
 
-    fn make(&self) -> io::Result<PathBuf> {
+    fn make(&self) -> io::Result<Folder> {
         loop {
             let folder = self.dir.join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
             match private(&folder, false) {
-                Ok(()) => return Ok(folder),
+                Ok(()) => return Folder::new(folder),
                 // Left over from a crash.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => private(&self.dir, true)?,
@@ -77,7 +125,7 @@ fn private(folder: &Path, recursive: bool) -> io::Result<()> {
     DirBuilder::new().mode(0o700).recursive(recursive).create(folder)
 }
 
-/// Most runs leave nothing in their folder; what others leave may be much.
+/// Most attempts leave nothing in their folder; what others leave may be much.
 async fn remove(folder: PathBuf) {
     if fs::remove_dir(&folder).is_ok() {
         return;
@@ -93,22 +141,41 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_attempt_has_a_new_empty_folder() {
+    async fn a_young_folder_serves_nobody_else() {
         let place = tempfile::tempdir().unwrap();
         let folders = Folders::new(place.path().join("runs"));
-        let mut seen = Vec::new();
+        let mut seen: Vec<PathBuf> = Vec::new();
         for _ in 0..3 {
             let folder = folders.take().unwrap();
-            assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
-            fs::create_dir_all(folder.join("a/b")).unwrap();
-            assert!(!seen.contains(&folder));
-            seen.push(folder.clone());
-            folders.give_back(folder.clone()).await;
-            assert!(!folder.exists());
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+            assert!(seen.iter().all(|path| path != folder.path()));
+            seen.push(folder.path().to_owned());
+            folders.give_back(&folder).await;
+            assert!(!folder.path().exists(), "a change of it could have the time of its making");
         }
         folders.clear();
         assert!(!place.path().join("runs").exists());
-        assert!(folders.take().unwrap().is_dir());
+        assert!(folders.take().unwrap().path().is_dir());
+    }
+
+    #[tokio::test]
+    async fn an_old_folder_serves_again_unless_it_was_touched() {
+        let place = tempfile::tempdir().unwrap();
+        let folders = Folders { old: Duration::ZERO, ..Folders::new(place.path().join("runs")) };
+        folders.give_back(&folders.take().unwrap()).await;
+        let folder = folders.take().unwrap();
+        folders.give_back(&folder).await;
+        let again = folders.take().unwrap();
+        assert_eq!(again.path(), folder.path());
+        // It is empty again, but the time of its last change tells: as soon as the file system's clock has moved on.
+        let touch = || {
+            fs::create_dir_all(again.path().join("a/b")).unwrap();
+            fs::remove_dir_all(again.path().join("a")).unwrap();
+            !again.is_untouched()
+        };
+        assert!((0..1_000_000).any(|_| touch()));
+        folders.give_back(&again).await;
+        assert!(!again.path().exists());
     }
 
     #[tokio::test]
@@ -118,6 +185,6 @@ mod tests {
         fs::create_dir(&left).unwrap();
         fs::write(left.join("old"), "").unwrap();
         let folders = Folders::new(place.path().to_owned());
-        assert_eq!(folders.take().unwrap(), place.path().join("2"));
+        assert_eq!(folders.take().unwrap().path(), place.path().join("2"));
     }
 }

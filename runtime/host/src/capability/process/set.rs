@@ -1,11 +1,11 @@
 //! The processes of one attempt, and the folder they work in.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::child::Child;
-use super::folders::Folders;
+use super::folders::{Folder, Folders};
 use crate::attempt::lock;
 use crate::bindings::types::ErrorCode;
 use crate::capability::{CallError, CallResult};
@@ -16,7 +16,7 @@ const PROCESSES: usize = 64;
 /// The processes of one attempt.
 pub(crate) struct ProcessSet {
     folders: Arc<Folders>,
-    folder: OnceLock<PathBuf>,
+    folder: OnceLock<Folder>,
     children: Mutex<Children>,
 }
 
@@ -51,10 +51,10 @@ impl ProcessSet {
     /// The folder of the attempt's own, taken when it is first asked for.
     pub(super) fn folder(&self) -> io::Result<&Path> {
         if let Some(folder) = self.folder.get() {
-            return Ok(folder);
+            return Ok(folder.path());
         }
         let folder = self.folders.take()?;
-        Ok(self.folder.get_or_init(|| folder))
+        Ok(self.folder.get_or_init(|| folder).path())
     }
 
     /// Kills what is left and waits until it is gone. Nothing can be started afterwards.
@@ -73,10 +73,10 @@ impl ProcessSet {
         }
     }
 
-    /// Removes the attempt's folder, once all its processes have ended.
-    pub(crate) async fn remove_folder(&self) {
+    /// Clears the attempt's folder away, once all its processes have ended.
+    pub(crate) async fn clear_folder(&self) {
         if let Some(folder) = self.folder.get() {
-            self.folders.give_back(folder.clone()).await;
+            self.folders.give_back(folder).await;
         }
     }
 }
