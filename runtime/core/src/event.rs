@@ -187,7 +187,8 @@ pub enum Refusal {
         actual: u64,
     },
     /// Jobs use the plugin.
-    #[error("plugin '{name}' is used by {jobs} job(s), such as '{example}': delete or change them first")]
+    #[error("plugin '{name}' is used by {}, such as '{example}': delete or change {} first",
+        if *jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") }, if *jobs == 1 { "it" } else { "them" })]
     PluginInUse {
         /// The plugin.
         name: PluginName,

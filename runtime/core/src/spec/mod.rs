@@ -8,6 +8,7 @@ pub mod day;
 pub mod list;
 mod trigger;
 mod window;
+mod zone_name;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -178,7 +179,7 @@ impl std::fmt::Display for TimeZone {
 
 /// The text names no time zone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is not a time zone: write an IANA name such as Europe/Berlin or UTC")]
+#[error("'{text}' is not a time zone: {}", zone_name::mend(text))]
 pub struct InvalidTimeZone {
     text: String,
 }
