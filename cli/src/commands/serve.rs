@@ -3,9 +3,10 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use sandglass_api::problem::{Class, Code, Problem};
+use sandglass_api::problem::{Class, Code, ExitCode, Problem};
 use sandglass_daemon::{Daemon, ServeOptions, StartError};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use crate::context::{Context, print};
@@ -17,6 +18,7 @@ use crate::failure::Failure;
     sandglass serve\n  \
     sandglass serve --data-dir /var/lib/sandglass --jobs /etc/sandglass/jobs\n  \
     sandglass serve --listen none          the owner-only socket alone\n\n\
+    Ctrl-C or SIGTERM stops it in order: runs have their grace. A second one kills what is still going.\n\
     The log goes to standard error, for people on a terminal and as JSON elsewhere; SANDGLASS_LOG=debug shows more.")]
 pub(crate) struct Args {
     /// The address of the API, or `none` for the socket alone [default: 127.0.0.1:7070]
@@ -43,7 +45,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         config: args.config,
     };
     // Before anything starts, so that a signal that comes early is not lost.
-    let mut stop = Stop::new().map_err(|error| Failure::io("cannot listen for signals", error))?;
+    let stop = Stop::new().map_err(|error| Failure::io("cannot listen for signals", error))?;
     let daemon = Daemon::start(options).await.map_err(failure)?;
     let http = daemon.address().map_or_else(String::new, |address| format!("http://{address} and "));
     let jobs = daemon.jobs();
@@ -55,7 +57,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     );
     // A daemon serves whether or not somebody reads what it prints.
     _ = print(&ready);
-    daemon.run_until(async move { stop.asked().await }).await.map_err(failure)
+    daemon.run_until(stop.asked(1), stop.asked(2)).await.map_err(failure)
 }
 
 /// Begins the log: for people on a terminal, as JSON elsewhere.
@@ -70,36 +72,39 @@ pub(super) fn begin_log(level: &str) {
     };
 }
 
-/// Ctrl-C and SIGTERM.
+/// How often somebody asked the program to stop, by Ctrl-C or SIGTERM.
 pub(super) struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
+    asked: watch::Receiver<u32>,
 }
 
 impl Stop {
+    /// Begins to count. The third time ends the process at once: what was going is recorded as interrupted, and its
+    /// processes are ended, at the next start.
     pub(super) fn new() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let (count, asked) = watch::channel(0);
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                count.send_modify(|count| *count += 1);
+                if *count.borrow() > 2 {
+                    eprintln!("ending at once: what was going is recorded as interrupted at the next start");
+                    std::process::exit(i32::from(ExitCode::NotSo.number()));
+                }
+            }
+        });
+        Ok(Self { asked })
     }
 
-    /// Resolves at the first signal. A second one ends the process at once: what was going is recorded as interrupted at
-    /// the next start.
-    pub(super) async fn asked(&mut self) {
-        self.either().await;
-        if let Ok(mut second) = Self::new() {
-            tokio::spawn(async move {
-                second.either().await;
-                eprintln!(
-                    "ending at once: runs that are going are recorded as interrupted, and their processes ended, at the next start"
-                );
-                std::process::exit(i32::from(sandglass_api::problem::ExitCode::NotSo.number()));
-            });
-        }
-    }
-
-    async fn either(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+    /// Resolves once somebody asked for the `nth` time, from 1.
+    pub(super) fn asked(&self, nth: u32) -> impl Future<Output = ()> + use<> {
+        let mut asked = self.asked.clone();
+        async move {
+            // The counter lives as long as the program.
+            _ = asked.wait_for(|count| *count >= nth).await;
         }
     }
 }

@@ -83,6 +83,7 @@ pub struct Daemon {
     output_thread: JoinHandle<()>,
     loop_ended: oneshot::Receiver<()>,
     stopping: watch::Sender<bool>,
+    runs_over: watch::Sender<bool>,
     servers: JoinSet<()>,
     socket: PathBuf,
     address: Option<std::net::SocketAddr>,
@@ -120,6 +121,7 @@ impl Daemon {
         let committer = Arc::new(Committer::spawn(Arc::clone(&store), Arc::new(SystemClock), done)?);
         services.connect(Arc::clone(&committer));
         let (stopping, is_stopping) = watch::channel(false);
+        let (runs_over, are_runs_over) = watch::channel(false);
         let address = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
         let app = Arc::new(App {
             store: Arc::clone(&store),
@@ -133,6 +135,7 @@ impl Daemon {
             listen: address.map(|address| address.to_string()),
             data_dir,
             stopping: is_stopping,
+            runs_over: are_runs_over,
         });
         let jobs = match &config.jobs {
             Some(path) => crate::jobs_dir::read(&app, path).await.map_err(StartError::Jobs)?,
@@ -154,7 +157,20 @@ impl Daemon {
         let loop_ended = run_loop(Dispatcher::begin(beginning, inbox)?)?;
         crate::jobs_dir::save_all(&app, jobs).await.map_err(StartError::Jobs)?;
         let servers = serve(&app, listener, tcp);
-        Ok(Self { app, host, store, outputs, committer, output_thread, loop_ended, stopping, servers, socket, address })
+        Ok(Self {
+            app,
+            host,
+            store,
+            outputs,
+            committer,
+            output_thread,
+            loop_ended,
+            stopping,
+            runs_over,
+            servers,
+            socket,
+            address,
+        })
     }
 
     /// The owner-only socket.
@@ -192,13 +208,18 @@ impl Daemon {
         self.store.stats().map_or(0, |stats| stats.jobs)
     }
 
-    /// Serves until `stop` resolves, then stops in order: no new starts, what is going has its grace, all is durable.
-    /// Resolves early if the event loop ends, which only a fault of Sandglass causes.
+    /// Serves until `stop` resolves, then stops in order: no new starts, what is going has its grace, all is durable. Once
+    /// `hurry` resolves after that, what is still going is killed instead, and recorded so. Resolves early if the event
+    /// loop ends, which only a fault of Sandglass causes.
     ///
     /// # Errors
     ///
     /// If the event loop ended by itself, or the store could not be closed.
-    pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
+    pub async fn run_until(
+        mut self,
+        stop: impl Future<Output = ()>,
+        hurry: impl Future<Output = ()>,
+    ) -> Result<(), StartError> {
         let crashed = tokio::select! {
             () = stop => false,
             _ = &mut self.loop_ended => true,
@@ -207,8 +228,10 @@ impl Daemon {
         self.stopping.send_replace(true);
         if !crashed {
             self.app.inbox.shut_down();
-            if tokio::time::timeout(LONGEST_STOP, &mut self.loop_ended).await.is_err() {
-                tracing::warn!("some runs did not end in time; they will be recorded as interrupted at the next start");
+            tokio::select! {
+                _ = &mut self.loop_ended => {}
+                () = hurry => tracing::warn!("asked again: what is still going is killed now"),
+                () = tokio::time::sleep(LONGEST_STOP) => tracing::warn!("some runs did not end in time: they are killed"),
             }
         }
         self.host.shutdown(Duration::ZERO).await;
@@ -216,6 +239,8 @@ impl Daemon {
             // If it does not take them in, they are recorded as interrupted at the next start.
             _ = tokio::time::timeout(LAST_REPORTS, &mut self.loop_ended).await;
         }
+        self.flush().await;
+        self.runs_over.send_replace(true);
         let servers = &mut self.servers;
         let ended = async { while servers.join_next().await.is_some() {} };
         if tokio::time::timeout(CONNECTIONS_STOP, ended).await.is_err() {
@@ -228,13 +253,18 @@ impl Daemon {
         Ok(())
     }
 
-    /// Waits until all that was decided is durable, and closes the store.
-    async fn finish(self) -> Result<(), StartError> {
+    /// Waits until all that was decided is durable.
+    async fn flush(&self) {
         let (sender, receiver) = oneshot::channel();
         if self.committer.submit(Batch::default(), Payload::State(sender)).is_ok() {
             // A failure was reported when it happened.
             _ = receiver.await;
         }
+    }
+
+    /// Waits until all that was decided is durable, and closes the store.
+    async fn finish(self) -> Result<(), StartError> {
+        self.flush().await;
         self.outputs.stop();
         let output_thread = self.output_thread;
         // A panic of the thread was reported when it happened.

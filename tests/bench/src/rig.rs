@@ -59,7 +59,7 @@ impl Rig {
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let Self { daemon, inbox, store, client } = self;
         drop((inbox, store, client));
-        daemon.run_until(std::future::ready(())).await.context("the daemon does not stop")
+        daemon.run_until(std::future::ready(()), std::future::pending()).await.context("the daemon does not stop")
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -195,7 +195,7 @@ pub(crate) fn serve(dir: &Path) -> anyhow::Result<()> {
             let _ended = ended;
             std::io::stdin().read_to_end(&mut Vec::new())
         });
-        daemon.run_until(async move { drop(stop.await) }).await?;
+        daemon.run_until(async move { drop(stop.await) }, std::future::pending()).await?;
         Ok(())
     })
 }

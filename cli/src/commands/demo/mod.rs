@@ -38,7 +38,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     begin_log("warn");
-    let mut stop = Stop::new().map_err(|error| Failure::io("cannot listen for signals", error))?;
+    let stop = Stop::new().map_err(|error| Failure::io("cannot listen for signals", error))?;
     let folder = tempfile::Builder::new()
         .prefix("sandglass-demo-")
         .tempdir()
@@ -50,19 +50,20 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let address = daemon.address();
 
     let (ended, has_ended) = tokio::sync::oneshot::channel();
-    let serving = daemon.run_until(async move {
+    let ended_by_itself = async move {
         // A sender that is gone means the same.
         _ = has_ended.await;
-    });
+    };
+    let serving = daemon.run_until(ended_by_itself, stop.asked(2));
     let shown = async {
         let result = tokio::select! {
             result = show_all(&client, folder.path(), &webhook, context) => result,
-            () = stop.asked() => Err(Failure::Told(sandglass_api::problem::ExitCode::NotSo)),
+            () = stop.asked(1) => Err(Failure::Told(sandglass_api::problem::ExitCode::NotSo)),
         };
         if result.is_ok() {
             print(&show::how_to_go_on(folder.path(), address, args.keep, context.paint))?;
             if args.keep {
-                stop.asked().await;
+                stop.asked(1).await;
             }
         }
         _ = ended.send(());

@@ -123,8 +123,10 @@ impl Following {
         if self.over {
             return None;
         }
-        let mut stopping = self.printed.app.stopping.clone();
+        let mut runs_over = self.printed.app.runs_over.clone();
         loop {
+            // Asked before the run, so that how it ended is seen if the daemon stops.
+            let last_look = *runs_over.borrow_and_update();
             if let Some(event) = self.pending.pop_front() {
                 return Some(output_event(&event));
             }
@@ -148,6 +150,9 @@ impl Following {
                 self.progress = Some(progress);
                 return Some(event);
             }
+            if last_look {
+                return None;
+            }
             let run_ended = self.printed.app.shared.when_ended(self.printed.id);
             if self.printed.ended().is_some() {
                 continue;
@@ -155,7 +160,7 @@ impl Following {
             tokio::select! {
                 () = self.more_output() => {}
                 _ = run_ended => {}
-                _ = stopping.wait_for(|stopping| *stopping) => return None,
+                _ = runs_over.wait_for(|over| *over) => {}
             }
         }
     }

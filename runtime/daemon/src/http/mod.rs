@@ -44,6 +44,8 @@ pub(crate) struct App {
     pub(crate) listen: Option<String>,
     pub(crate) token: String,
     pub(crate) stopping: tokio::sync::watch::Receiver<bool>,
+    /// True once the daemon is stopping and no run is going any more; how each ended is durable then.
+    pub(crate) runs_over: tokio::sync::watch::Receiver<bool>,
 }
 
 /// The routes for the owner-only socket: whoever can open it may do everything.

@@ -118,16 +118,16 @@ pub(super) async fn show(
     Ok(Json(Run::from(load(&app, &namespace, id)?.as_ref())))
 }
 
-/// Returns when the run is over, when the time is up, or when the daemon stops.
+/// Returns when the run is over, when the time is up, or when the daemon stops and no run is going any more.
 async fn wait_for_end(app: &App, namespace: &Namespace, id: RunId, limit: Duration) -> Result<(), Failure> {
     let ended = app.shared.when_ended(id);
     if load(app, namespace, id)?.state.name().is_terminal() {
         return Ok(());
     }
-    let mut stopping = app.stopping.clone();
+    let mut runs_over = app.runs_over.clone();
     tokio::select! {
         _ = ended => {}
-        _ = stopping.wait_for(|stopping| *stopping) => {}
+        _ = runs_over.wait_for(|over| *over) => {}
         () = tokio::time::sleep(limit) => {}
     }
     Ok(())
