@@ -71,6 +71,13 @@ pub(crate) struct Global {
     pub(crate) no_color: bool,
 }
 
+impl Global {
+    /// The form of what is printed.
+    pub(crate) fn form(&self) -> Form {
+        if self.json { Form::Json } else { self.output.unwrap_or_default() }
+    }
+}
+
 /// The form of what is printed.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Form {
@@ -94,6 +101,8 @@ pub(crate) enum Command {
     Serve(commands::serve::Args),
     /// Save the jobs of files and folders: all of them, or none if one is not valid
     Apply(commands::apply::Args),
+    /// Show what applying files would change; the exit code is 1 if it would change something
+    Diff(commands::diff::Args),
     /// Check job files without saving anything
     Validate(commands::validate::Args),
     /// Print the JSON Schema of job files

@@ -10,9 +10,9 @@ use sandglass_core::time::Timestamp;
 use serde::Serialize;
 
 use crate::args::{Form, Global};
-use crate::failure::Failure;
+use crate::failure::{Failure, for_invocation};
 use crate::render::paint::Paint;
-use crate::render::yaml;
+use crate::render::{ansi, yaml};
 
 /// What every command needs.
 #[derive(Debug)]
@@ -22,41 +22,67 @@ pub(crate) struct Context {
     pub(crate) data_dir: PathBuf,
     pub(crate) form: Form,
     pub(crate) now: Timestamp,
-    /// Colours for standard output.
+    /// How standard output looks.
     pub(crate) paint: Paint,
-    /// Colours for standard error.
+    /// How standard error looks.
     pub(crate) error_paint: Paint,
+    /// How this program is called for the same daemon and namespace, such as `sandglass --data-dir /srv/sandglass`: what
+    /// hints begin with.
+    pub(crate) invocation: String,
 }
 
 impl Context {
-    /// Resolves the global flags. A failure comes with whether it is to be told as JSON.
-    pub(crate) fn new(global: Global, now: SystemTime) -> Result<Self, (Failure, bool)> {
-        let form = if global.json { Form::Json } else { global.output.unwrap_or_default() };
-        let json = form == Form::Json;
-        let usage = |error: String| (Failure::usage(error), json);
+    /// Resolves the global flags.
+    pub(crate) fn new(global: Global, now: SystemTime) -> Result<Self, Failure> {
+        let (paint, error_paint) = paints(global.no_color);
+        let (form, invocation) = (global.form(), invocation(&global));
         let data_dir = absolute(&data_dir(global.data_dir.as_deref()));
         let endpoint = match given(global.url) {
-            Some(url) => {
-                url.parse().map_err(|error: sandglass_api::client::InvalidEndpoint| usage(error.to_string()))?
-            }
+            Some(url) => url
+                .parse()
+                .map_err(|error: sandglass_api::client::InvalidEndpoint| Failure::usage(error.to_string()))?,
             None => Endpoint::in_data_dir(&data_dir),
         };
         let namespace = match given(global.namespace) {
-            Some(name) => name.parse().map_err(|error: sandglass_core::id::InvalidId| usage(error.to_string()))?,
+            Some(name) => {
+                name.parse().map_err(|error: sandglass_core::id::InvalidId| Failure::usage(error.to_string()))?
+            }
             None => Namespace::default(),
         };
         let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let colours = !global.no_color
-            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         Ok(Self {
             data_dir,
             client: Client::new(endpoint, given(global.token), namespace),
             form,
             now: Timestamp::EPOCH.after(since_epoch),
-            paint: Paint::new(colours && io::stdout().is_terminal()),
-            error_paint: Paint::new(colours && io::stderr().is_terminal()),
+            paint,
+            error_paint,
+            invocation,
         })
+    }
+
+    /// A command for people to type next, for the same daemon and namespace.
+    pub(crate) fn command(&self, rest: &str) -> String {
+        format!("`{} {rest}`", self.invocation)
+    }
+
+    /// Says what to do next, on standard error. Commands in it, such as `` `sandglass job list` ``, are made those for the
+    /// same daemon and namespace.
+    pub(crate) fn hint(&self, text: &str) {
+        self.note(&format!("{} {}", self.error_paint.bold("hint:"), for_invocation(text, &self.invocation)));
+    }
+
+    /// Says something on standard error.
+    pub(crate) fn say(&self, text: &str) {
+        // Nobody is left to be told that this failed.
+        let _ = writeln!(io::stderr().lock(), "{}", ansi::colours_only(text));
+    }
+
+    /// Says something beside the answer, on standard error. Programs that want JSON are not told.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.is_json() {
+            self.say(text);
+        }
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -68,9 +94,42 @@ impl Context {
         match self.form {
             Form::Json => print_json(value),
             Form::Yaml => print(&yaml::document(&serde_json::to_value(value).unwrap_or_default())),
-            Form::Table | Form::Wide => print(&text(self)),
+            // What comes from jobs and plugins may hold anything; a terminal obeys only our colours.
+            Form::Table | Form::Wide => print(&ansi::colours_only(&text(self))),
         }
     }
+}
+
+/// How standard output and standard error look: in colours on a terminal, unless somebody asked for none.
+pub(crate) fn paints(no_color: bool) -> (Paint, Paint) {
+    let colours = !no_color
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    let asked = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|columns| *columns > 0);
+    let columns = asked.or_else(|| terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0)));
+    (
+        Paint::new(colours && stdout.is_terminal()).with_width(columns),
+        Paint::new(colours && stderr.is_terminal()).with_width(columns),
+    )
+}
+
+/// The program and those global flags that the environment does not say as well.
+pub(crate) fn invocation(global: &Global) -> String {
+    let from_environment = |name: &str, value: &str| std::env::var_os(name).is_some_and(|set| set == *value);
+    let mut text = "sandglass".to_owned();
+    let data_dir = global.data_dir.as_ref().map(|path| path.display().to_string());
+    for (flag, name, value) in [
+        ("--data-dir", "SANDGLASS_DATA_DIR", data_dir.as_ref()),
+        ("--url", "SANDGLASS_URL", global.url.as_ref()),
+        ("--namespace", "SANDGLASS_NAMESPACE", global.namespace.as_ref()),
+    ] {
+        let Some(value) = value.filter(|value| !value.is_empty() && !from_environment(name, value)) else { continue };
+        let plain = value.chars().all(|char| char.is_ascii_alphanumeric() || "/._-:".contains(char));
+        let value = if plain { value.clone() } else { format!("'{}'", value.replace('\'', "'\\''")) };
+        text = format!("{text} {flag} {value}");
+    }
+    text
 }
 
 /// An empty variable counts as none.

@@ -1,13 +1,16 @@
 //! What went wrong: what failed, why, and what to do next, on standard error; and the exit code.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 
 use sandglass_api::client::ClientError;
 use sandglass_api::jobfile::JobFileError;
 use sandglass_api::problem::{Code, ExitCode, Problem};
 
-use crate::context::to_json;
+use crate::args::{Form, Global};
+use crate::context::{invocation, paints, to_json};
+use crate::render::amount::counted;
+use crate::render::ansi;
 use crate::render::paint::Paint;
 
 /// Why a command did not do what was asked.
@@ -25,6 +28,32 @@ pub(crate) enum Failure {
     Told(ExitCode),
     /// Standard output cannot be written.
     Output(io::Error),
+}
+
+/// How failures are told.
+#[derive(Debug)]
+pub(crate) struct Telling {
+    json: bool,
+    paint: Paint,
+    /// How the program was called, for the commands in hints.
+    invocation: String,
+}
+
+impl Telling {
+    pub(crate) fn new(global: &Global) -> Self {
+        let (_, paint) = paints(global.no_color);
+        Self { json: global.form() == Form::Json, paint, invocation: invocation(global) }
+    }
+
+    /// A hint whose commands are for the same daemon and namespace.
+    pub(crate) fn hint(&self, text: &str) -> String {
+        for_invocation(text, &self.invocation)
+    }
+}
+
+/// A hint whose commands begin with `invocation`.
+pub(crate) fn for_invocation(text: &str, invocation: &str) -> String {
+    text.replace("`sandglass ", &format!("`{invocation} "))
 }
 
 impl Failure {
@@ -65,8 +94,8 @@ impl Failure {
     }
 
     /// Tells the failure, as text or as JSON.
-    pub(crate) fn report(&self, json: bool) -> std::process::ExitCode {
-        let text = if json { self.to_json() } else { self.to_text(Paint::new(stderr_colours())) };
+    pub(crate) fn report(&self, telling: &Telling) -> std::process::ExitCode {
+        let text = if telling.json { self.to_json() } else { ansi::colours_only(&self.to_text(telling)) };
         // Nobody is left to be told that this failed.
         let _ = io::stderr().lock().write_all(text.as_bytes());
         std::process::ExitCode::from(self.exit_code().number())
@@ -93,14 +122,14 @@ impl Failure {
     }
 
     /// The failure in words.
-    pub(crate) fn to_text(&self, paint: Paint) -> String {
+    fn to_text(&self, telling: &Telling) -> String {
+        let paint = telling.paint;
         let error = paint.red("error:");
         match self {
-            Self::Problem(problem) => problem_text(problem, paint),
+            Self::Problem(problem) => problem_text(problem, telling),
             Self::JobFiles(errors) => {
                 let mut text: String = errors.iter().map(|fault| format!("{error} {fault}\n\n")).collect();
-                let count = if errors.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", errors.len()) };
-                let _ = writeln!(text, "{error} {count} found; nothing was changed");
+                let _ = writeln!(text, "{error} {} found; nothing was changed", counted(errors.len(), "fault"));
                 text
             }
             Self::Usage(message) => format!("{error} {message}\n{} `sandglass --help`\n", paint.bold("hint:")),
@@ -113,7 +142,8 @@ impl Failure {
 }
 
 /// A problem in words: what failed, each fault, and what to do.
-fn problem_text(problem: &Problem, paint: Paint) -> String {
+fn problem_text(problem: &Problem, telling: &Telling) -> String {
+    let paint = telling.paint;
     let mut text = format!("{} {problem}\n", paint.red("error:"));
     for fault in &problem.errors {
         let pointer = if fault.pointer.is_empty() { "/" } else { &fault.pointer };
@@ -131,15 +161,9 @@ fn problem_text(problem: &Problem, paint: Paint) -> String {
         hint => hint,
     };
     if let Some(hint) = hint {
-        let _ = writeln!(text, "{} {hint}", paint.bold("hint:"));
+        let _ = writeln!(text, "{} {}", paint.bold("hint:"), telling.hint(hint));
     }
     text
-}
-
-fn stderr_colours() -> bool {
-    io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-        && !std::env::args().any(|arg| arg == "--no-color")
 }
 
 impl From<ClientError> for Failure {
@@ -158,12 +182,17 @@ impl From<Problem> for Failure {
 mod tests {
     use super::*;
 
+    fn plain() -> Telling {
+        let global = Global { data_dir: Some("/srv/my sand".into()), no_color: true, ..Global::default() };
+        Telling::new(&global)
+    }
+
     #[test]
     fn a_problem_says_what_why_and_what_next() {
         let problem = Problem::new(Code::InvalidParams, "the command is empty")
             .with_fault("/action/with/command", "the command is empty")
             .with_hint("write a command");
-        insta::assert_snapshot!(Failure::problem(problem).to_text(Paint::new(false)), @r#"
+        insta::assert_snapshot!(Failure::problem(problem).to_text(&plain()), @r#"
         error: the command is empty
           at /action/with/command
         hint: write a command
@@ -171,8 +200,17 @@ mod tests {
     }
 
     #[test]
+    fn hints_are_for_the_same_daemon() {
+        let problem = Problem::new(Code::JobNotFound, "there is no job 'a'").with_hint("try `sandglass job list`");
+        insta::assert_snapshot!(Failure::problem(problem).to_text(&plain()), @r"
+        error: there is no job 'a'
+        hint: try `sandglass --data-dir '/srv/my sand' job list`
+        ");
+    }
+
+    #[test]
     fn a_reader_that_went_away_is_no_failure() {
         let failure = Failure::output(io::ErrorKind::BrokenPipe.into());
-        assert_eq!((failure.exit_code(), failure.to_text(Paint::new(false))), (ExitCode::Done, String::new()));
+        assert_eq!((failure.exit_code(), failure.to_text(&plain())), (ExitCode::Done, String::new()));
     }
 }

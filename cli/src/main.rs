@@ -5,14 +5,20 @@
 //! - [`commands`]: one file per command or noun;
 //! - [`render`]: values as people read them;
 //! - [`failure`]: what went wrong, why, and what to do next;
-//! - [`component`]: what a component's file says of itself.
+//! - [`changes`]: what differs between two jobs;
+//! - [`progress`]: a line that shows that something is going;
+//! - [`component`]: what a component's file says of itself;
+//! - [`when`]: instants as people type them.
 
 mod args;
+mod changes;
 mod commands;
 mod component;
 mod context;
 mod failure;
+mod progress;
 mod render;
+mod when;
 
 use std::process::ExitCode;
 
@@ -20,21 +26,23 @@ use clap::Parser as _;
 
 use args::Cli;
 use context::Context;
+use failure::Telling;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     #[expect(clippy::disallowed_methods, reason = "the command line's only clock; everything below takes the instant")]
     let now = std::time::SystemTime::now();
+    let telling = Telling::new(&cli.global);
     let context = match Context::new(cli.global, now) {
         Ok(context) => context,
-        Err((failure, json)) => return failure.report(json),
+        Err(failure) => return failure.report(&telling),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failure::Failure::io("cannot start", error).report(context.is_json()),
+        Err(error) => return failure::Failure::io("cannot start", error).report(&telling),
     };
     match runtime.block_on(commands::dispatch(cli.command, &context)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(context.is_json()),
+        Err(failure) => failure.report(&telling),
     }
 }

@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sandglass_api::jobfile::{self, FileJob, Format, JobFileError, MAX_BYTES};
 use sandglass_api::problem::{Code, Position, Problem};
 use sandglass_core::id::JobName;
 
-use crate::failure::Failure;
-use crate::render::paint::Paint;
+use crate::context::Context;
+use crate::failure::{Failure, for_invocation};
+use crate::render::amount::counted;
+use crate::render::ansi;
 
 /// How deeply folders are searched, and how many files are taken.
 const MAX_DEPTH: usize = 8;
@@ -19,7 +22,16 @@ const MAX_FILES: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct SourcedJob {
     pub(crate) source: String,
+    /// All of the file.
+    text: Arc<str>,
     pub(crate) job: FileJob,
+}
+
+impl SourcedJob {
+    /// A fault at `pointer` of the canonical job, shown in its file.
+    fn fault(&self, pointer: &str, message: &str) -> JobFileError {
+        self.job.fault(&self.text, &self.source, pointer, message)
+    }
 }
 
 /// Reads every job of `paths`. Faults of all files are told together.
@@ -27,8 +39,12 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<SourcedJob>, Failure> {
     let (mut jobs, mut errors) = (Vec::new(), Vec::new());
     for path in expand(paths)? {
         let (text, source, format) = content(&path)?;
+        let text: Arc<str> = text.into();
         match jobfile::read(&text, format, &source) {
-            Ok(found) => jobs.extend(found.into_iter().map(|job| SourcedJob { source: source.clone(), job })),
+            Ok(found) => jobs.extend(found.into_iter().map(|job| {
+                let (source, text) = (source.clone(), Arc::clone(&text));
+                SourcedJob { source, text, job }
+            })),
             Err(found) => errors.extend(found),
         }
     }
@@ -44,17 +60,8 @@ fn repeated(jobs: &[SourcedJob]) -> Vec<JobFileError> {
         let name = &sourced.job.spec.name;
         if let Some(first) = seen.insert(name, sourced) {
             let Position { line, .. } = first.job.locate("/name");
-            errors.push(JobFileError {
-                source: sourced.source.clone(),
-                position: sourced.job.locate("/name"),
-                length: name.as_str().len(),
-                line: String::new(),
-                cut: 0,
-                pointer: "/name".to_owned(),
-                job: Some(name.to_string()),
-                message: format!("job '{name}' is given twice: first in {}:{line}", first.source),
-                hint: None,
-            });
+            let message = format!("job '{name}' is given twice: first in {}:{line}", first.source);
+            errors.push(sourced.fault("/name", &message));
         }
     }
     errors
@@ -138,73 +145,75 @@ fn content(path: &Path) -> Result<(String, String, Format), Failure> {
 /// What the daemon has against jobs: told together, each with its place in its file.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
-    problems: Vec<(Place, Problem)>,
+    refused: Vec<Refused>,
 }
 
-/// Where a refused job is.
+/// A refused job.
 #[derive(Debug)]
-struct Place {
-    source: String,
-    position: Position,
+struct Refused {
     job: JobName,
+    problem: Problem,
+    /// The problem's faults in the job's file; at least one.
+    faults: Vec<JobFileError>,
 }
 
 impl Refusals {
     /// Takes note of a refusal.
     pub(crate) fn push(&mut self, sourced: &SourcedJob, mut problem: Problem) {
-        let pointer = problem.errors.first().map(|fault| fault.pointer.clone()).unwrap_or_default();
-        let at = sourced.job.locate(&pointer);
         for fault in &mut problem.errors {
             fault.position = Some(sourced.job.locate(&fault.pointer));
         }
-        let place = Place { source: sourced.source.clone(), position: at, job: sourced.job.spec.name.clone() };
-        self.problems.push((place, problem));
+        let mut faults: Vec<JobFileError> =
+            problem.errors.iter().map(|fault| sourced.fault(&fault.pointer, &fault.message)).collect();
+        if faults.is_empty() {
+            faults.push(sourced.fault("", &problem.to_string()));
+        }
+        self.refused.push(Refused { job: sourced.job.spec.name.clone(), problem, faults });
     }
 
-    /// The failure they come to, if there are any, after `saved` jobs were saved. With `json` they become one problem
+    /// The failure they come to, if there are any, after `saved` jobs were saved. With `--json` they become one problem
     /// document.
-    pub(crate) fn into_failure(self, saved: usize, json: bool, paint: Paint) -> Result<(), Failure> {
-        let Some((place, first)) = self.problems.first() else { return Ok(()) };
-        let class = first.class;
-        if json {
-            let mut problem = first.clone();
-            let Place { source, position, job } = place;
-            let (line, column) = (position.line, position.column);
-            problem.detail = format!("{source}:{line}:{column}: job '{job}': {}", first.detail);
-            problem.errors = self.problems.iter().flat_map(|(_, problem)| problem.errors.clone()).collect();
-            return Err(problem.into());
+    pub(crate) fn into_failure(self, saved: usize, context: &Context) -> Result<(), Failure> {
+        let Some(Refused { job, problem, faults }) = self.refused.first() else { return Ok(()) };
+        if context.is_json() {
+            let mut all = problem.clone();
+            if let Some(JobFileError { source, position, .. }) = faults.first() {
+                let (line, column) = (position.line, position.column);
+                all.detail = format!("{source}:{line}:{column}: job '{job}': {}", problem.detail);
+            }
+            all.errors = self.refused.iter().flat_map(|refused| refused.problem.errors.clone()).collect();
+            return Err(all.into());
         }
-        let mut text: String =
-            self.problems.iter().map(|(place, problem)| refusal_text(place, problem, paint)).collect();
+        let mut text: String = self.refused.iter().map(|refused| refused.to_text(context)).collect();
         let applied = match saved {
             0 => "nothing was applied".to_owned(),
-            _ => format!("{saved} other job(s) were applied before the daemon changed its answer"),
+            _ => {
+                let were = if saved == 1 { "was" } else { "were" };
+                format!("{} {were} applied before the daemon changed its answer", counted(saved, "other job"))
+            }
         };
-        text.push_str(&format!("{} {applied}\n", paint.red("error:")));
+        text.push_str(&format!("{} {applied}\n", context.error_paint.red("error:")));
         // Nobody is left to be told that this failed.
-        let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), text.as_bytes());
-        Err(Failure::Told(class.exit_code()))
+        let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), ansi::colours_only(&text).as_bytes());
+        Err(Failure::Told(problem.class.exit_code()))
     }
 }
 
-/// A refusal in words: each fault with its place, then what to do.
-fn refusal_text(place: &Place, problem: &Problem, paint: Paint) -> String {
-    let error = paint.red("error:");
-    let told = |at: Position, message: &str| {
-        format!("{error} {}:{}:{}: job '{}': {message}\n", place.source, at.line, at.column, place.job)
-    };
-    let mut text = String::new();
-    if problem.errors.is_empty() {
-        text.push_str(&told(place.position, &problem.to_string()));
-    }
-    for fault in &problem.errors {
-        text.push_str(&told(fault.position.unwrap_or(place.position), &fault.message));
-        if !fault.pointer.is_empty() {
-            text.push_str(&format!("  at {}\n", fault.pointer));
+impl Refused {
+    /// In words: each fault with its line, as the faults that are found without a daemon, then what to do.
+    fn to_text(&self, context: &Context) -> String {
+        let paint = context.error_paint;
+        let mut text = String::new();
+        for fault in &self.faults {
+            let at = if fault.pointer.is_empty() { String::new() } else { format!("  at {}\n", fault.pointer) };
+            let message = format!("job '{}': {}", self.job, fault.message);
+            let fault = JobFileError { message, ..fault.clone() };
+            text.push_str(&format!("{} {fault}\n{at}\n", paint.red("error:")));
         }
+        if let Some(hint) = &self.problem.hint {
+            let hint = for_invocation(hint, &context.invocation);
+            text.push_str(&format!("{} {hint}\n\n", paint.bold("hint:")));
+        }
+        text
     }
-    if let Some(hint) = &problem.hint {
-        text.push_str(&format!("{} {hint}\n", paint.bold("hint:")));
-    }
-    text
 }

@@ -1,6 +1,6 @@
 //! `job`: the jobs there are, and starting them.
 
-use sandglass_api::wire::{Job, MAX_LIMIT, Page, RunListQuery};
+use sandglass_api::wire::{Job, MAX_LIMIT, Page, Run, RunListQuery};
 use sandglass_core::id::JobName;
 use sandglass_core::run::StateName;
 use sandglass_core::schedule::Calendars;
@@ -9,10 +9,10 @@ use sandglass_core::time::Timestamp;
 
 use super::confirm::confirm;
 use super::schedule::{Fires, machine_zone};
-use super::{follow, run as run_command};
+use super::{follow, run as run_command, which_run};
 use crate::context::{Context, print, print_json};
 use crate::failure::Failure;
-use crate::render;
+use crate::{render, when};
 
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
@@ -54,11 +54,20 @@ pub(crate) enum Command {
         yes: bool,
     },
     /// List the runs of a job
+    #[command(after_help = when::FORMS)]
     History {
         /// The job's name
         name: JobName,
         #[command(flatten)]
         filter: run_command::Filter,
+    },
+    /// Print what the job's latest run printed
+    #[command(after_help = run_command::LOGS_HELP)]
+    Logs {
+        /// The job's name
+        name: JobName,
+        #[command(flatten)]
+        logs: run_command::LogOptions,
     },
     /// Show when a job fires next
     Next {
@@ -80,13 +89,17 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
         Command::Run { name, wait, force } => start(&name, wait, force, context).await,
         Command::Delete { names, yes } => delete(&names, yes, context).await,
         Command::History { name, filter } => {
-            let query = RunListQuery { job: Some(name.to_string()), ..filter.query(context)? };
+            let query = RunListQuery { job: Some(name.to_string()), ..filter.query(context) };
             // A job that is not there is a slip rather than an empty history, unless it has one.
             let page = run_command::collect(query, filter.limit, context).await?;
             if page.items.is_empty() {
                 context.client.job(&name).await?;
             }
             run_command::show_page(&page, context)
+        }
+        Command::Logs { name, logs } => {
+            let run = which_run::latest(Some(&name), context).await?;
+            run_command::print_logs(run.id, &logs, context).await
         }
         Command::Next { name, count } => next(&name, count as usize, context).await,
     }
@@ -101,7 +114,11 @@ async fn list(tag: Option<&str>, context: &Context) -> Result<(), Failure> {
     }
     context.show(&page, |context| {
         if page.items.is_empty() {
-            return context.paint.dim("no jobs; save one with `sandglass apply FILE`") + "\n";
+            let empty = match tag {
+                Some(tag) => format!("no jobs with the tag '{tag}'"),
+                None => format!("no jobs; save one with {}", context.command("apply FILE")),
+            };
+            return context.paint.dim(&empty) + "\n";
         }
         render::job::list(&page.items, context.form == crate::args::Form::Wide, context.now, context.paint)
     })
@@ -110,14 +127,36 @@ async fn list(tag: Option<&str>, context: &Context) -> Result<(), Failure> {
 async fn start(name: &JobName, wait: bool, force: bool, context: &Context) -> Result<(), Failure> {
     let started = context.client.run_job(name, force).await?;
     let run = if wait && !started.state.is_terminal() { follow::until_over(&started, context).await? } else { started };
-    context.show(&run, |context| {
-        // What was known at the start is older than what the daemon knows now.
-        let now = run.finished_at.unwrap_or(context.now).max(context.now);
-        render::run::show(&run, now, context.paint)
-    })?;
+    run_command::show(&run, context).await?;
+    if run.state == StateName::Skipped {
+        say_why_skipped(&run, context).await;
+    }
     // Without --wait a run that is still going is what was asked for; one that was skipped is not.
     let fine = if wait { run.state == StateName::Succeeded } else { run.state != StateName::Skipped };
     if fine { Ok(()) } else { Err(Failure::NotSo) }
+}
+
+/// A start that another run of the job stood in the way of: which one, and what to do.
+async fn say_why_skipped(run: &Run, context: &Context) {
+    if run.reason.as_deref() != Some("overlap") {
+        return;
+    }
+    let (job, force) = (&run.job, format!("`sandglass job run {} --force`", run.job));
+    let query = RunListQuery {
+        job: Some(job.to_string()),
+        state: Some("queued,running,retry_wait".to_owned()),
+        limit: Some(1),
+        ..RunListQuery::default()
+    };
+    // It may be over by now; then there is nothing to wait for.
+    let other = context.client.runs(&query).await.ok().and_then(|mut page| page.items.pop());
+    context.hint(&match other {
+        Some(other) => format!(
+            "run {} of '{job}' is going: wait for it with `sandglass run wait {}`, or start beside it with {force}",
+            other.id, other.id
+        ),
+        None => format!("another run of '{job}' was going: start again, or beside others with {force}"),
+    });
 }
 
 async fn delete(names: &[JobName], yes: bool, context: &Context) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod completions;
 mod confirm;
 pub(crate) mod demo;
+pub(crate) mod diff;
 mod files;
 mod follow;
 pub(crate) mod job;
@@ -15,6 +16,7 @@ pub(crate) mod serve;
 mod status;
 pub(crate) mod validate;
 mod version;
+mod which_run;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -26,6 +28,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<(), 
         Command::Demo(args) => demo::run(args, context).await,
         Command::Serve(args) => serve::run(args, context).await,
         Command::Apply(args) => apply::run(args, context).await,
+        Command::Diff(args) => diff::run(args, context).await,
         Command::Validate(args) => validate::run(args, context).await,
         Command::Schema(command) => schema::run(&command),
         Command::Job(command) => job::run(command, context).await,

@@ -3,16 +3,20 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use sandglass_api::client::ClientError;
 use sandglass_api::jobfile;
-use sandglass_api::problem::{Code, Problem};
+use sandglass_api::problem::{Class, Code, Problem};
 use sandglass_core::capability::Grants;
 use sandglass_core::id::{Digest, PluginName};
+use sandglass_core::plugin::{ActionInfo, Manifest};
+use serde::Serialize;
 
 use super::confirm::confirm;
 use crate::args::Form;
 use crate::component;
 use crate::context::{Context, print, print_json};
 use crate::failure::Failure;
+use crate::progress::Progress;
 use crate::render;
 
 /// The largest component that a daemon takes.
@@ -40,7 +44,7 @@ pub(crate) enum Command {
     /// List plugins
     #[command(visible_alias = "ls")]
     List,
-    /// Show a plugin's actions, parameters and grants; or, of a file, what it asks for
+    /// Show a plugin's actions, parameters and grants; or, of a file, what it asks for and, with a daemon, its actions
     #[command(visible_alias = "show")]
     Inspect {
         /// A plugin's name, or a component's file
@@ -62,7 +66,15 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
         Command::Add { file, name, grant, grant_requested } => {
             let component = read(&file)?;
             let grants = if grant_requested { requested(&component, &file)? } else { parse_grants(&grant)? };
-            let plugin = context.client.add_plugin(component, name.as_ref(), &grants).await?;
+            let adding = context.client.add_plugin(component, name.as_ref(), &grants);
+            let plugin = compiling(&file, context).during(adding, true).await?;
+            for capability in never_asked_for(&grants, &plugin.manifest.capabilities) {
+                let name = &plugin.manifest.name;
+                let warning = context.error_paint.yellow("warning:");
+                context.note(&format!(
+                    "{warning} plugin '{name}' never asks for '{capability}': granting it has no effect"
+                ));
+            }
             context.show(&plugin, |context| render::plugin::show(&plugin, context.now, context.paint))
         }
         Command::List => {
@@ -82,24 +94,80 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
     }
 }
 
+/// What a component's file says of itself.
+#[derive(Debug, Serialize)]
+struct Component {
+    #[serde(flatten)]
+    manifest: Manifest,
+    size_bytes: u64,
+    digest: Digest,
+    /// What a daemon found when it asked the component; none if there was no daemon.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actions: Option<Vec<ActionInfo>>,
+}
+
 async fn inspect(plugin: &str, context: &Context) -> Result<(), Failure> {
     let path = Path::new(plugin);
     if path.is_file() {
-        let component = read(path)?;
-        let Some(manifest) = manifest(&component, path)? else {
-            let what =
-                format!("{} has no manifest: it tells its name and wishes only when it is added", path.display());
-            return Err(Problem::new(Code::InvalidComponent, what).with_hint("add it with --name NAME").into());
-        };
-        let digest = Digest::of(&component).to_string();
-        return context.show(&manifest, |context| {
-            render::plugin::manifest(&manifest, component.len() as u64, &digest, context.paint)
+        let component = inspect_file(path, context).await?;
+        return context.show(&component, |context| {
+            let Component { manifest, size_bytes, digest, actions } = &component;
+            let head = render::plugin::manifest(manifest, *size_bytes, &digest.to_string(), context.paint);
+            let actions = match actions {
+                Some(actions) => render::plugin::actions(actions, context.paint),
+                None => format!("\n{}\n", context.paint.dim("its actions are known once a daemon has asked it")),
+            };
+            head + &actions
         });
     }
     let name: PluginName =
         plugin.parse().map_err(|error| Failure::usage(format!("{error}; and there is no file of this name")))?;
     let plugin = context.client.plugin(&name).await?;
     context.show(&plugin, |context| render::plugin::show(&plugin, context.now, context.paint))
+}
+
+/// Reads the manifest, and lets a daemon, if there is one, ask the component for its actions.
+async fn inspect_file(path: &Path, context: &Context) -> Result<Component, Failure> {
+    let bytes = read(path)?;
+    let (size_bytes, digest) = (bytes.len() as u64, Digest::of(&bytes));
+    let own = manifest(&bytes, path)?;
+    // One that does not say what it is called is called as its file is.
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+    let name: Option<PluginName> = if own.is_some() { None } else { stem };
+    let asking = context.client.inspect_component(bytes, name.as_ref());
+    let asked = compiling(path, context).during(asking, true).await.map_err(ClientError::into_problem);
+    match (asked, own) {
+        (Ok(plugin), _) => {
+            Ok(Component { manifest: plugin.manifest, size_bytes, digest, actions: Some(plugin.actions) })
+        }
+        // What the file says of itself needs nobody's leave.
+        (Err(problem), Some(manifest)) if matches!(problem.class, Class::Unavailable | Class::Denied) => {
+            Ok(Component { manifest, size_bytes, digest, actions: None })
+        }
+        (Err(problem), None) if problem.is(Code::NoDaemon) => {
+            let what = format!("{} has no manifest: it tells its name and wishes only to a daemon", path.display());
+            Err(Problem::new(Code::InvalidComponent, what)
+                .with_hint("start a daemon with `sandglass serve`, or add it with --name NAME")
+                .into())
+        }
+        (Err(problem), _) => Err(problem.into()),
+    }
+}
+
+/// What is shown while a daemon compiles a component.
+fn compiling(path: &Path, context: &Context) -> Progress {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Progress::new(format!("compiling {name}"), context.error_paint)
+}
+
+/// The capabilities that are granted although nobody asks for them, as they are written.
+fn never_asked_for(granted: &Grants, asked: &Grants) -> Vec<String> {
+    let keys = |grants: &Grants| match serde_json::to_value(grants) {
+        Ok(serde_json::Value::Object(map)) => map.into_iter().map(|(key, _)| key).collect(),
+        _ => Vec::new(),
+    };
+    let asked = keys(asked);
+    keys(granted).into_iter().filter(|key| !asked.contains(key)).collect()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -114,7 +182,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn manifest(component: &[u8], path: &Path) -> Result<Option<sandglass_core::plugin::Manifest>, Failure> {
+fn manifest(component: &[u8], path: &Path) -> Result<Option<Manifest>, Failure> {
     component::manifest(component).map_err(|error| {
         Problem::new(Code::InvalidComponent, format!("{} cannot be used: {error}", path.display())).into()
     })

@@ -2,25 +2,27 @@
 
 use std::io::IsTerminal as _;
 
+use chrono_tz::Tz;
 use sandglass_api::client::LogItem;
 use sandglass_api::wire::{LogsQuery, MAX_LIMIT, OutputEvent, Page, Run, RunListQuery};
 use sandglass_core::id::RunId;
 use sandglass_core::output::OutputStream;
-use sandglass_core::quantity::Period;
 use sandglass_core::run::StateName;
-use sandglass_core::time::Timestamp;
 
 use super::follow;
+use super::schedule::machine_zone;
+use super::which_run::Which;
 use crate::args::Form;
 use crate::context::{Context, print, print_bytes};
 use crate::failure::Failure;
 use crate::render;
 use crate::render::output::OutputRenderer;
+use crate::when::{self, When};
 
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
     /// List runs, newest first
-    #[command(visible_alias = "ls")]
+    #[command(visible_alias = "ls", after_help = when::FORMS)]
     List {
         /// Only runs of this job
         #[arg(long, short)]
@@ -30,34 +32,46 @@ pub(crate) enum Command {
     },
     /// Show one run in full
     Show {
-        /// The run's id
-        id: RunId,
+        #[command(flatten)]
+        run: Which,
     },
     /// Print what a run printed
+    #[command(after_help = LOGS_HELP)]
     Logs {
-        /// The run's id
-        id: RunId,
-        /// Go on until the run is over
-        #[arg(long, short)]
-        follow: bool,
-        /// Only what came from this stream
-        #[arg(long, value_parser = parse_stream, value_name = "stdout|stderr|log|system")]
-        stream: Option<OutputStream>,
+        #[command(flatten)]
+        run: Which,
+        #[command(flatten)]
+        logs: LogOptions,
     },
     /// Wait until a run is over; the exit code is 1 unless it succeeded
     Wait {
-        /// The run's id
-        id: RunId,
+        #[command(flatten)]
+        run: Which,
     },
     /// Ask a run to stop
     Cancel {
-        /// The run's id
-        id: RunId,
+        #[command(flatten)]
+        run: Which,
         /// Wait until it has stopped
         #[arg(long, short)]
         wait: bool,
     },
 }
+
+/// What to print of a run's output.
+#[derive(clap::Args, Debug)]
+pub(crate) struct LogOptions {
+    /// Go on until the run is over, and say how it ended
+    #[arg(long, short)]
+    follow: bool,
+    /// Only what came from this stream
+    #[arg(long, value_parser = parse_stream, value_name = "stdout|stderr|log|system")]
+    stream: Option<OutputStream>,
+}
+
+/// What is told of `logs` at its end.
+pub(crate) const LOGS_HELP: &str = "On a terminal colours pass and every other escape sequence is taken out; into a pipe or file goes \
+                                   every byte as it was printed.";
 
 /// Which runs to list.
 #[derive(clap::Args, Debug)]
@@ -65,12 +79,12 @@ pub(crate) struct Filter {
     /// Only runs in one of these states, such as failed,timed_out
     #[arg(long, short, value_delimiter = ',', value_parser = parse_state, value_name = "STATE")]
     state: Vec<StateName>,
-    /// Only runs due since then: an instant, or a period back from now such as 2h
-    #[arg(long, value_name = "TIME")]
-    from: Option<String>,
-    /// Only runs due before then: an instant, or a period back from now
-    #[arg(long, value_name = "TIME")]
-    to: Option<String>,
+    /// Only runs due since then, such as 2027-01-15, 2027-01-15T08:00Z or -2h
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    from: Option<When>,
+    /// Only runs due before then
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    to: Option<When>,
     /// The oldest first
     #[arg(long)]
     oldest_first: bool,
@@ -97,52 +111,37 @@ fn parse_stream(text: &str) -> Result<OutputStream, String> {
     serde_json::from_value(text.into()).map_err(|_| "streams are stdout, stderr, log and system".to_owned())
 }
 
-/// An instant, or a period back from now.
-fn instant(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
-    match (text.parse::<Timestamp>(), text.parse::<Period>()) {
-        (Ok(at), _) => Ok(at),
-        (_, Ok(back)) => Ok(now.before(back.get())),
-        (Err(error), _) => Err(Failure::usage(format!("{error}, or a period back from now such as 2h"))),
-    }
-}
-
 impl Filter {
     /// The query for the first page.
-    pub(crate) fn query(&self, context: &Context) -> Result<RunListQuery, Failure> {
-        let at = |text: &Option<String>| -> Result<Option<String>, Failure> {
-            text.as_deref().map(|text| instant(text, context.now).map(|at| at.to_string())).transpose()
-        };
+    pub(crate) fn query(&self, context: &Context) -> RunListQuery {
+        let at = |when: Option<When>| when.map(|when| when.instant(context.now, machine_zone()).to_string());
         let states: Vec<&str> = self.state.iter().map(|state| state.as_str()).collect();
-        Ok(RunListQuery {
+        RunListQuery {
             job: None,
             state: (!states.is_empty()).then(|| states.join(",")),
-            from: at(&self.from)?,
-            to: at(&self.to)?,
+            from: at(self.from),
+            to: at(self.to),
             limit: None,
             cursor: self.cursor.clone(),
             order: self.oldest_first.then(|| "asc".to_owned()),
-        })
+        }
     }
 }
 
 pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::List { job, filter } => {
-            let query = RunListQuery { job, ..filter.query(context)? };
+            let query = RunListQuery { job, ..filter.query(context) };
             show_page(&collect(query, filter.limit, context).await?, context)
         }
-        Command::Show { id } => show(&context.client.run(id, None).await?, context),
-        Command::Logs { id, follow, stream } => logs(id, follow, stream, context).await,
-        Command::Wait { id } => {
-            let run = follow::wait(id, context).await?;
-            show(&run, context)?;
+        Command::Show { run } => show(&context.client.run(run.find(context).await?, None).await?, context).await,
+        Command::Logs { run, logs } => print_logs(run.find(context).await?, &logs, context).await,
+        Command::Wait { run } => {
+            let run = follow::wait(run.find(context).await?, context).await?;
+            show(&run, context).await?;
             if run.state == StateName::Succeeded { Ok(()) } else { Err(Failure::NotSo) }
         }
-        Command::Cancel { id, wait } => {
-            let run = context.client.cancel(id).await?;
-            let run = if wait { follow::wait(id, context).await? } else { run };
-            show(&run, context)
-        }
+        Command::Cancel { run, wait } => cancel(run.find(context).await?, wait, context).await,
     }
 }
 
@@ -177,23 +176,62 @@ pub(crate) fn show_page(page: &Page<Run>, context: &Context) -> Result<(), Failu
     })
 }
 
-fn show(run: &Run, context: &Context) -> Result<(), Failure> {
+/// Prints a run in full, its instants in its job's zone.
+pub(crate) async fn show(run: &Run, context: &Context) -> Result<(), Failure> {
+    let zone = match context.form {
+        // A job that is gone has no zone any more.
+        Form::Table | Form::Wide => {
+            context.client.job(&run.job).await.map_or(Tz::UTC, |job| render::job::zone(&job.spec))
+        }
+        Form::Json | Form::Yaml => Tz::UTC,
+    };
     context.show(run, |context| {
+        // What was known at the start is older than what the daemon knows now.
         let now = run.finished_at.unwrap_or(context.now).max(context.now);
-        render::run::show(run, now, context.paint)
+        render::run::show(run, zone, now, context.paint)
     })
 }
 
-async fn logs(id: RunId, follow: bool, stream: Option<OutputStream>, context: &Context) -> Result<(), Failure> {
-    let query = LogsQuery { follow: follow.then_some(true), stream, from: None };
+async fn cancel(id: RunId, wait: bool, context: &Context) -> Result<(), Failure> {
+    let run = context.client.cancel(id).await?;
+    if wait {
+        return show(&follow::wait(id, context).await?, context).await;
+    }
+    show(&run, context).await?;
+    if !run.state.is_terminal() {
+        let grace = context.client.job(&run.job).await.map(|job| job.spec.grace);
+        let grace = grace.map_or_else(|_| "when its grace is over".to_owned(), |grace| format!("after {grace}"));
+        let wait = context.command(&format!("run wait {id}"));
+        context.note(&format!(
+            "\naccepted: what the run does is asked to end now, and is killed {grace} if it has not; {wait} shows its end"
+        ));
+    }
+    Ok(())
+}
+
+/// Prints what a run printed.
+pub(crate) async fn print_logs(id: RunId, logs: &LogOptions, context: &Context) -> Result<(), Failure> {
+    let query = LogsQuery { follow: logs.follow.then_some(true), stream: logs.stream, from: None };
     let mut items = context.client.logs(id, query).await?;
     let mut renderer = OutputRenderer::new(std::io::stdout().is_terminal(), context.paint);
+    let mut end = None;
     while let Some(item) = items.next().await? {
-        let LogItem::Output(event) = item else { continue };
-        match context.form {
-            Form::Json => print(&json_line(&event))?,
-            _ => print_bytes(&renderer.render(&event))?,
+        match (item, context.form) {
+            (LogItem::Output(event), Form::Json) => print(&json_line(&event))?,
+            (LogItem::Output(event), _) => print_bytes(&renderer.render(&event))?,
+            (LogItem::End(run), _) => end = Some(run),
+            (LogItem::Progress(_), _) => {}
         }
+    }
+    print_bytes(renderer.finish())?;
+    if logs.follow {
+        context.note(&match end {
+            Some(run) => render::run::ending(&run, context.error_paint),
+            None => {
+                let show = context.command(&format!("run show {id}"));
+                format!("the daemon is gone, and how the run ends is not known; {show} tells once it is back")
+            }
+        });
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `schedule`: when an expression fires, without any daemon.
 
+use chrono::Offset as _;
 use chrono_tz::Tz;
 use sandglass_core::quantity::Period;
 use sandglass_core::schedule::{Calendars, Planning, Schedule};
@@ -11,6 +12,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::amount::relative;
 use crate::render::table::Table;
+use crate::when::When;
 
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
@@ -26,8 +28,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "ZONE")]
         timezone: Option<TimeZone>,
         /// Fires after this instant [default: now]
-        #[arg(long, value_name = "TIME")]
-        from: Option<Timestamp>,
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        from: Option<When>,
         /// How many fires to show
         #[arg(long, short, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         count: u32,
@@ -46,10 +48,16 @@ impl Fires {
             if self.fires.is_empty() {
                 return "it does not fire\n".to_owned();
             }
-            let mut table = Table::new(&[zone.name(), "UTC", ""]);
+            let local = |fire: &Timestamp| fire.to_chrono().with_timezone(&zone);
+            // Where local time is UTC all along, the second column would repeat the first.
+            let is_utc = self.fires.iter().all(|fire| local(fire).offset().fix().local_minus_utc() == 0);
+            let headings: &[&str] = if is_utc { &[zone.name(), ""] } else { &[zone.name(), "UTC", ""] };
+            let mut table = Table::new(headings);
             for fire in &self.fires {
-                let local = fire.to_chrono().with_timezone(&zone).format("%a %Y-%m-%d %H:%M:%S %Z").to_string();
-                table.row(vec![local, fire.to_string(), context.paint.dim(&relative(*fire, context.now))]);
+                let mut row = vec![local(fire).format("%a %Y-%m-%d %H:%M:%S %Z").to_string()];
+                row.extend((!is_utc).then(|| fire.to_string()));
+                row.push(context.paint.dim(&relative(*fire, context.now, zone)));
+                table.row(row);
             }
             table.render(context.paint)
         })
@@ -65,7 +73,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<(), Failure> {
     let Command::Next { expression, timezone, from, count } = command;
     let trigger = trigger(expression)?;
     let zone = timezone.map_or_else(machine_zone, |zone| zone.0);
-    let from = from.unwrap_or(context.now);
+    let from = from.map_or(context.now, |when| when.instant(context.now, zone));
     let planning = Planning { zone, since: from, seed: 0, calendars: Calendars::NONE };
     let schedule = Schedule::new(&trigger, &planning);
     let first = schedule.next_after(from);

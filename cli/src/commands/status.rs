@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use sandglass_core::run::StateName;
 
 use crate::context::Context;
@@ -11,6 +12,7 @@ use crate::render::table::facts;
 
 pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let status = context.client.status().await?;
+    let zone = status.timezone.map_or(Tz::UTC, |zone| zone.0);
     context.show(&status, |context| {
         let paint = context.paint;
         let runs: Vec<String> = status
@@ -22,7 +24,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
                 format!("{count} {name}")
             })
             .collect();
-        let next = status.next_fire_at.map(|at| amount::instant(at, context.now));
+        let next = status.next_fire_at.map(|at| amount::instant(at, context.now, zone));
         facts(
             &[
                 ("daemon", Some(format!("{} {} at {}", paint.green("up"), status.version, context.client.endpoint()))),

@@ -1,5 +1,6 @@
 //! `validate`: whether job files could be applied.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use sandglass_api::problem::Code;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use super::{apply, files};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::render::amount::counted;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Plugins, parameters and grants are checked by the daemon, if one answers.")]
@@ -26,20 +28,61 @@ struct Report {
     jobs: Vec<String>,
     /// Whether a daemon checked plugins, parameters and grants.
     checked_by_daemon: bool,
+    /// What only a daemon can check, of each plugin that the jobs use.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_checked: Vec<NotChecked>,
+}
+
+/// A plugin that no daemon was asked about.
+#[derive(Serialize)]
+struct NotChecked {
+    plugin: String,
+    jobs: Vec<String>,
+    what: &'static [&'static str],
+}
+
+impl NotChecked {
+    /// What only a daemon knows.
+    const WHAT: &[&str] = &["plugin", "parameters", "grants"];
+
+    /// Of every plugin that the jobs use.
+    fn of(jobs: &[files::SourcedJob]) -> Vec<Self> {
+        let mut plugins: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for sourced in jobs {
+            let spec = &sourced.job.spec;
+            plugins.entry(spec.action.uses.to_string()).or_default().push(spec.name.to_string());
+        }
+        plugins.into_iter().map(|(plugin, jobs)| Self { plugin, jobs, what: Self::WHAT }).collect()
+    }
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let jobs = files::read(&args.files)?;
     let checked_by_daemon = !args.offline && ask(&jobs, context).await?;
     let names = jobs.iter().map(|sourced| sourced.job.spec.name.to_string()).collect();
-    let report = Report { valid: true, jobs: names, checked_by_daemon };
-    context.show(&report, |context| {
-        let jobs =
-            if report.jobs.len() == 1 { "1 job is".to_owned() } else { format!("{} jobs are", report.jobs.len()) };
-        let valid = context.paint.green(&format!("{jobs} valid"));
-        let note = "plugins, parameters and grants were not checked: no daemon was asked";
-        if report.checked_by_daemon { format!("{valid}\n") } else { format!("{valid}\n{}\n", context.paint.dim(note)) }
-    })
+    let not_checked = if checked_by_daemon { Vec::new() } else { NotChecked::of(&jobs) };
+    let report = Report { valid: true, jobs: names, checked_by_daemon, not_checked };
+    context.show(&report, |context| report_text(&report, args.offline, context))
+}
+
+fn report_text(report: &Report, offline: bool, context: &Context) -> String {
+    let jobs = format!("{} {}", counted(report.jobs.len(), "job"), if report.jobs.len() == 1 { "is" } else { "are" });
+    if report.checked_by_daemon {
+        return format!("{}\n", context.paint.green(&format!("{jobs} valid")));
+    }
+    let why = if offline { "with --offline" } else { "because no daemon answers" };
+    let mut text =
+        format!("{}, as far as can be told without a daemon\n", context.paint.green(&format!("{jobs} valid")));
+    text.push_str(&format!(
+        "{} {why}: that the plugin is there, its parameters, its grants\n",
+        context.paint.yellow("not checked")
+    ));
+    for NotChecked { plugin, jobs, .. } in &report.not_checked {
+        let shown = jobs.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = if jobs.len() > 3 { format!(" and {} more", jobs.len() - 3) } else { String::new() };
+        text.push_str(&format!("  {plugin}: {shown}{more}\n"));
+    }
+    text
 }
 
 /// Whether a daemon was there to check the jobs.

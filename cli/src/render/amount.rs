@@ -2,14 +2,23 @@
 
 use std::time::Duration;
 
+use chrono::SecondsFormat;
+use chrono_tz::Tz;
 use sandglass_core::time::Timestamp;
 
-/// `at` as seen from `now`: `in 5m`, `3h ago`, or the date beyond a week.
-pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
-    let (distance, past) = if at >= now { (at.since(now), false) } else { (now.since(at), true) };
+/// `at` as seen from `now`: `in 5m`, `3h ago`, or the date and time in `zone` beyond a week.
+pub(crate) fn relative(at: Timestamp, now: Timestamp, zone: Tz) -> String {
+    let distance = if at >= now { at.since(now) } else { now.since(at) };
     if distance > Duration::from_secs(7 * 86_400) {
-        return at.to_chrono().format("%Y-%m-%d %H:%MZ").to_string();
+        let offset = if zone == Tz::UTC { "Z" } else { "%:z" };
+        return at.to_chrono().with_timezone(&zone).format(&format!("%Y-%m-%d %H:%M{offset}")).to_string();
     }
+    distant(at, now)
+}
+
+/// `at` as seen from `now`, however far: `in 5m`, `45d 2h ago`.
+fn distant(at: Timestamp, now: Timestamp) -> String {
+    let (distance, past) = if at >= now { (at.since(now), false) } else { (now.since(at), true) };
     match (coarse(distance), past) {
         _ if distance < Duration::from_secs(1) => "now".to_owned(),
         (text, true) => format!("{text} ago"),
@@ -17,10 +26,18 @@ pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// `at` to the millisecond at most, and as seen from `now`.
-pub(crate) fn instant(at: Timestamp, now: Timestamp) -> String {
+/// `at` to the millisecond at most, in `zone` with its offset, and as seen from `now`.
+pub(crate) fn instant(at: Timestamp, now: Timestamp, zone: Tz) -> String {
+    format!("{} ({})", in_zone(at, zone), distant(at, now))
+}
+
+/// `at` to the millisecond at most, as RFC 3339 with the offset of `zone`.
+pub(crate) fn in_zone(at: Timestamp, zone: Tz) -> String {
     let millis = Timestamp::from_millis(at.as_millis());
-    format!("{millis} ({})", relative(at, now))
+    match zone {
+        Tz::UTC => millis.to_string(),
+        zone => millis.to_chrono().with_timezone(&zone).to_rfc3339_opts(SecondsFormat::AutoSi, false),
+    }
 }
 
 /// A duration to about two digits: `250ms`, `1.5s`, `12s`, `3m 5s`, `2h 10m`, `3d 4h`.
@@ -54,6 +71,11 @@ fn coarse(duration: Duration) -> String {
 /// A number of bytes: `42 B`, `1.5 KiB`, `64 MiB`.
 pub(crate) fn bytes(bytes: u64) -> String {
     scaled(bytes, 1024, &["B", "KiB", "MiB", "GiB", "TiB"], " ")
+}
+
+/// How many of something: `1 job`, `3 jobs`. For words whose plural ends in `s`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// A large number: `950`, `1.2k`, `34M`.

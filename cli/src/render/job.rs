@@ -1,5 +1,6 @@
 //! Jobs as people read them.
 
+use chrono_tz::Tz;
 use sandglass_api::jobfile::KEYS;
 use sandglass_api::wire::{ApplyResult, Job};
 use sandglass_core::spec::list::OneOrMany;
@@ -38,6 +39,11 @@ fn days_of_month(days: &DaysOfMonth) -> String {
     }
 }
 
+/// The zone that a job's times are shown in: its own, else UTC.
+pub(crate) fn zone(spec: &JobSpec) -> Tz {
+    spec.timezone.map_or(Tz::UTC, |zone| zone.0)
+}
+
 fn triggers(spec: &JobSpec) -> String {
     if spec.triggers.is_empty() {
         return "-".to_owned();
@@ -53,12 +59,12 @@ pub(crate) fn list(jobs: &[Job], wide: bool, now: Timestamp, paint: Paint) -> St
     }
     let mut table = Table::new(&headings);
     for job in jobs {
-        let last = job.last_run.as_ref();
+        let (last, zone) = (job.last_run.as_ref(), zone(&job.spec));
         let mut row = vec![
             job.name.to_string(),
             triggers(&job.spec),
-            job.next_fire_at.map_or_else(|| "-".to_owned(), |at| relative(at, now)),
-            last.map_or_else(|| "-".to_owned(), |run| relative(run.finished_at.unwrap_or(run.scheduled_at), now)),
+            job.next_fire_at.map_or_else(|| "-".to_owned(), |at| relative(at, now, zone)),
+            last.map_or_else(|| "-".to_owned(), |run| relative(run.finished_at.unwrap_or(run.scheduled_at), now, zone)),
             last.map_or_else(|| "-".to_owned(), |run| paint.state(run.state)),
         ];
         if wide {
@@ -74,14 +80,15 @@ pub(crate) fn list(jobs: &[Job], wide: bool, now: Timestamp, paint: Paint) -> St
 
 /// One job in full.
 pub(crate) fn show(job: &Job, now: Timestamp, paint: Paint) -> String {
-    let instant = |at: Timestamp| instant(at, now);
+    let zone = zone(&job.spec);
+    let instant = |at: Timestamp| instant(at, now, zone);
     let spec = serde_json::to_value(job.spec.as_ref()).unwrap_or_default();
     // In the order that people write them.
     let keys = KEYS.iter().filter_map(|key| Some((*key, spec.get(*key)?)));
     let spec: String = keys.map(|(key, value)| yaml::document(&serde_json::json!({ key: value }))).collect();
     let last_run = job.last_run.as_ref().map(|run| {
         let at = run.finished_at.unwrap_or(run.scheduled_at);
-        format!("{} {} ({})", run.id, paint.state(run.state), relative(at, now))
+        format!("{} {} ({})", run.id, paint.state(run.state), relative(at, now, zone))
     });
     let head = facts(
         &[
@@ -111,7 +118,7 @@ pub(crate) fn applied(results: &[ApplyResult], dry_run: bool, now: Timestamp, pa
             (_, true, true) => paint.yellow("would be changed"),
             (_, false, _) => paint.dim("unchanged"),
         };
-        let next = job.next_fire_at.map_or_else(|| "-".to_owned(), |at| instant(at, now));
+        let next = job.next_fire_at.map_or_else(|| "-".to_owned(), |at| instant(at, now, zone(&job.spec)));
         table.row(vec![job.name.to_string(), change, job.revision.to_string(), next]);
     }
     table.render(paint)

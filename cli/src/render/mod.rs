@@ -2,6 +2,7 @@
 
 pub(crate) mod amount;
 pub(crate) mod ansi;
+pub(crate) mod changes;
 pub(crate) mod job;
 pub(crate) mod output;
 pub(crate) mod paint;

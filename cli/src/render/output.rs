@@ -4,25 +4,35 @@ use sandglass_api::wire::OutputEvent;
 use sandglass_core::output::OutputStream;
 use serde_json::Value;
 
-use super::ansi::{self, Stripper};
+use super::ansi::{self, Filter, Keep};
 use super::paint::Paint;
+
+/// Ends every colour.
+const RESET: &[u8] = b"\x1b[0m";
 
 /// Turns output events into what is shown, piece by piece.
 #[derive(Debug)]
 pub(crate) struct OutputRenderer {
-    /// Whether a terminal reads it, so that the output's own escape sequences may stay.
-    terminal: bool,
     paint: Paint,
-    stdout: Stripper,
-    stderr: Stripper,
+    /// What a terminal is kept from; a pipe or file gets every byte as it was printed.
+    filters: Option<Filters>,
     /// Whether what was shown last ended its line.
     at_line_start: bool,
 }
 
+/// A filter for each stream, because each may stop in the middle of a sequence.
+#[derive(Debug)]
+struct Filters {
+    stdout: Filter,
+    stderr: Filter,
+}
+
 impl OutputRenderer {
+    /// For a terminal, or for a pipe or file.
     pub(crate) fn new(terminal: bool, paint: Paint) -> Self {
-        let (stdout, stderr) = (Stripper::default(), Stripper::default());
-        Self { terminal, paint, stdout, stderr, at_line_start: true }
+        let filter = || Filter::new(if paint.is_on() { Keep::Colours } else { Keep::Nothing });
+        let filters = terminal.then(|| Filters { stdout: filter(), stderr: filter() });
+        Self { paint, filters, at_line_start: true }
     }
 
     pub(crate) fn at_line_start(&self) -> bool {
@@ -32,12 +42,12 @@ impl OutputRenderer {
     /// The bytes to show for `event`.
     pub(crate) fn render(&mut self, event: &OutputEvent) -> Vec<u8> {
         let bytes = event.to_bytes();
-        let shown = match event.stream {
-            OutputStream::Stdout | OutputStream::Stderr if self.terminal => bytes,
-            OutputStream::Stdout => self.stdout.strip(&bytes),
-            OutputStream::Stderr => self.stderr.strip(&bytes),
-            OutputStream::Log => self.line(&self.log(&String::from_utf8_lossy(&bytes))),
-            OutputStream::System => {
+        let shown = match (event.stream, &mut self.filters) {
+            (OutputStream::Stdout, Some(filters)) => filters.stdout.pass(&bytes),
+            (OutputStream::Stderr, Some(filters)) => filters.stderr.pass(&bytes),
+            (OutputStream::Stdout | OutputStream::Stderr, None) => bytes,
+            (OutputStream::Log, _) => self.line(&self.log(&String::from_utf8_lossy(&bytes))),
+            (OutputStream::System, _) => {
                 let text = ansi::strip(&String::from_utf8_lossy(&bytes));
                 self.line(&self.paint.dim(&format!("-- {}", text.trim_end())))
             }
@@ -46,6 +56,13 @@ impl OutputRenderer {
             self.at_line_start = *last == b'\n';
         }
         shown
+    }
+
+    /// What ends the output: the colours that it left on a terminal.
+    pub(crate) fn finish(&mut self) -> &'static [u8] {
+        let filters = self.filters.take();
+        let coloured = filters.is_some_and(|both| both.stdout.left_coloured() || both.stderr.left_coloured());
+        if coloured { RESET } else { b"" }
     }
 
     /// A line of its own.

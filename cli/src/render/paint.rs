@@ -1,16 +1,33 @@
-//! Colours, or none.
+//! How what is printed may look: in colours or none, and how wide.
 
 use sandglass_core::run::StateName;
 
-/// Colours texts if it is to.
+/// Colours texts if it is to, and knows how wide a line may be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint {
     on: bool,
+    /// In columns of the terminal; none if a line may be as long as it likes.
+    width: Option<usize>,
 }
 
 impl Paint {
     pub(crate) const fn new(on: bool) -> Self {
-        Self { on }
+        Self { on, width: None }
+    }
+
+    /// For lines of at most `width` columns.
+    pub(crate) const fn with_width(self, width: Option<usize>) -> Self {
+        Self { width, ..self }
+    }
+
+    /// How wide a line may be, in columns of the terminal.
+    pub(crate) const fn width(self) -> Option<usize> {
+        self.width
+    }
+
+    /// Whether there are colours, and so a terminal that understands escape sequences.
+    pub(crate) const fn is_on(self) -> bool {
+        self.on
     }
 
     fn with(self, code: &str, text: &str) -> String {

@@ -1,7 +1,8 @@
 //! Plugins as people read them.
 
+use chrono_tz::Tz;
 use sandglass_core::capability::Grants;
-use sandglass_core::plugin::{Manifest, Plugin};
+use sandglass_core::plugin::{ActionInfo, Manifest, Plugin};
 use sandglass_core::time::Timestamp;
 
 use super::amount::{bytes, instant, relative};
@@ -38,7 +39,7 @@ pub(crate) fn list(plugins: &[Plugin], wide: bool, now: Timestamp, paint: Paint)
         ];
         if wide {
             row.push(bytes(plugin.size_bytes));
-            row.push(relative(plugin.added_at, now));
+            row.push(relative(plugin.added_at, now, Tz::UTC));
             row.push(plugin.digest.to_string());
         }
         table.row(row);
@@ -48,7 +49,7 @@ pub(crate) fn list(plugins: &[Plugin], wide: bool, now: Timestamp, paint: Paint)
 
 /// One plugin in full.
 pub(crate) fn show(plugin: &Plugin, now: Timestamp, paint: Paint) -> String {
-    let mut text = facts(
+    let head = facts(
         &[
             ("plugin", Some(plugin.manifest.name.to_string())),
             ("version", Some(plugin.manifest.version.clone())),
@@ -57,11 +58,17 @@ pub(crate) fn show(plugin: &Plugin, now: Timestamp, paint: Paint) -> String {
             ("granted", Some(grants(&plugin.granted))),
             ("size", Some(bytes(plugin.size_bytes))),
             ("digest", Some(plugin.digest.to_string())),
-            ("added", Some(instant(plugin.added_at, now))),
+            ("added", Some(instant(plugin.added_at, now, Tz::UTC))),
         ],
         paint,
     );
-    for (index, action) in plugin.actions.iter().enumerate() {
+    head + &actions(&plugin.actions, paint)
+}
+
+/// The actions, with their parameters and examples.
+pub(crate) fn actions(actions: &[ActionInfo], paint: Paint) -> String {
+    let mut text = String::new();
+    for (index, action) in actions.iter().enumerate() {
         let default = if index == 0 { " (the default)" } else { "" };
         text.push_str(&format!("\n{}{default}\n", paint.bold(&format!("action {}: {}", action.name, action.title))));
         if !action.description.is_empty() && action.description != action.title {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use sandglass_api::wire::{Attempt, Run, origin_name, outcome_name};
 use sandglass_core::time::Timestamp;
 
@@ -32,7 +33,7 @@ pub(crate) fn list(runs: &[Run], wide: bool, now: Timestamp, paint: Paint) -> St
     if wide {
         headings.extend(["ORIGIN", "ATTEMPTS", "FUEL", "MEMORY", "OUTPUT"]);
     }
-    let mut table = Table::new(&headings).right(4).right(5);
+    let mut table = Table::new(&headings).right(4).right(5).whole(0);
     for run in runs {
         let mut state = paint.state(run.state);
         if let Some(reason) = &run.reason {
@@ -42,7 +43,7 @@ pub(crate) fn list(runs: &[Run], wide: bool, now: Timestamp, paint: Paint) -> St
             run.id.to_string(),
             run.job.to_string(),
             state,
-            relative(run.scheduled_at, now),
+            relative(run.scheduled_at, now, Tz::UTC),
             or_dash(taken(run, now).map(duration)),
             or_dash(run.exit_code.map(|code| code.to_string())),
         ];
@@ -59,9 +60,9 @@ pub(crate) fn list(runs: &[Run], wide: bool, now: Timestamp, paint: Paint) -> St
     table.render(paint)
 }
 
-/// One run in full.
-pub(crate) fn show(run: &Run, now: Timestamp, paint: Paint) -> String {
-    let instant = |at: Timestamp| instant(at, now);
+/// One run in full, its instants in `zone`.
+pub(crate) fn show(run: &Run, zone: Tz, now: Timestamp, paint: Paint) -> String {
+    let instant = |at: Timestamp| instant(at, now, zone);
     let mut state = paint.state(run.state);
     if let Some(reason) = &run.reason {
         state = format!("{state} ({reason})");
@@ -86,6 +87,17 @@ pub(crate) fn show(run: &Run, now: Timestamp, paint: Paint) -> String {
         text.push_str(&show_attempt(attempt, paint));
     }
     text
+}
+
+/// How a run ended, in a line.
+pub(crate) fn ending(run: &Run, paint: Paint) -> String {
+    let error = run.attempts.last().and_then(|attempt| attempt.error.as_ref());
+    let why = run.reason.clone().or_else(|| error.map(|error| error.message.trim_end().replace('\n', " ")));
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    let took = run.finished_at.and_then(|at| taken(run, at)).map(|took| format!(" after {}", duration(took)));
+    let which = paint.dim(&format!("-- run {} of {}", run.id, run.job));
+    let rest = paint.dim(&format!("{}{why}", took.unwrap_or_default()));
+    format!("{which} {}{rest}", paint.state(run.state))
 }
 
 fn show_attempt(attempt: &Attempt, paint: Paint) -> String {

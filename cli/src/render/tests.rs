@@ -1,5 +1,6 @@
 //! Renderings with fixed instants.
 
+use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use sandglass_api::wire::{ApplyResult, Job, OutputEvent, Run};
@@ -88,14 +89,14 @@ fn a_listing_of_runs() {
 
 #[test]
 fn a_run_in_full() {
-    insta::assert_snapshot!(super::run::show(&succeeded(), now(), PLAIN), @r#"
+    insta::assert_snapshot!(super::run::show(&succeeded(), Tz::Europe__Berlin, now(), PLAIN), @r#"
     run        01MCC5RM00GRCZWG7V06B21GHM
     job        nightly-backup (revision 3)
     state      succeeded
     origin     schedule
-    due        2027-01-15T02:00:00Z (6h ago)
-    started    2027-01-15T02:00:00.002Z (5h 59m ago)
-    finished   2027-01-15T02:01:15Z (5h 58m ago)
+    due        2027-01-15T03:00:00+01:00 (6h ago)
+    started    2027-01-15T03:00:00.002+01:00 (5h 59m ago)
+    finished   2027-01-15T03:01:15+01:00 (5h 58m ago)
     took       1m 14s
     exit code  0
     result     exit_code: 0
@@ -103,7 +104,7 @@ fn a_run_in_full() {
     attempt 1: succeeded
       took 1m 14s, guest 1ms, fuel 1.2M, memory 2 MiB, output 4.1 KiB
     "#);
-    insta::assert_snapshot!(super::run::show(&failed(), now(), PLAIN), @r#"
+    insta::assert_snapshot!(super::run::show(&failed(), Tz::UTC, now(), PLAIN), @r#"
     run           01MCC5RM00GRCZWG7V06B21GHN
     job           probe (revision 1)
     state         retry_wait
@@ -138,10 +139,10 @@ fn jobs() {
     job        nightly-backup
     namespace  default
     revision   3
-    next fire  2027-01-15T08:10:00Z (in 10m)
+    next fire  2027-01-15T09:10:00+01:00 (in 10m)
     last run   01MCC5RM00GRCZWG7V06B21GHM succeeded (5h 58m ago)
-    created    2026-12-01T00:00:00Z (2026-12-01 00:00Z)
-    updated    2027-01-14T08:00:00Z (1d ago)
+    created    2026-12-01T01:00:00+01:00 (45d 8h ago)
+    updated    2027-01-14T09:00:00+01:00 (1d ago)
 
     name: nightly-backup
     tags:
@@ -184,9 +185,9 @@ fn what_apply_came_to() {
     let results = [result(true, true), result(true, false), result(false, false)];
     insta::assert_snapshot!(super::job::applied(&results, false, now(), PLAIN), @r#"
     JOB             CHANGE     REVISION  NEXT
-    nightly-backup  created           3  2027-01-15T08:10:00Z (in 10m)
-    nightly-backup  changed           3  2027-01-15T08:10:00Z (in 10m)
-    nightly-backup  unchanged         3  2027-01-15T08:10:00Z (in 10m)
+    nightly-backup  created           3  2027-01-15T09:10:00+01:00 (in 10m)
+    nightly-backup  changed           3  2027-01-15T09:10:00+01:00 (in 10m)
+    nightly-backup  unchanged         3  2027-01-15T09:10:00+01:00 (in 10m)
     "#);
 }
 
@@ -237,7 +238,7 @@ fn output_of_every_stream() {
         event("system", "12 MiB left out"),
         event("log", "not JSON"),
     ];
-    let mut renderer = super::output::OutputRenderer::new(false, PLAIN);
+    let mut renderer = super::output::OutputRenderer::new(true, PLAIN);
     let bytes: Vec<u8> = events.iter().flat_map(|event| renderer.render(event)).collect();
     insta::assert_snapshot!(String::from_utf8(bytes).unwrap(), @r#"
     green
@@ -246,8 +247,16 @@ fn output_of_every_stream() {
     -- 12 MiB left out
     not JSON
     "#);
-    let mut renderer = super::output::OutputRenderer::new(true, PLAIN);
-    assert_eq!(renderer.render(&events[0]), b"\x1b[32mgreen");
+    assert_eq!(renderer.finish(), b"");
+    // A terminal with colours gets the output's own, and they end with it.
+    let hostile = event("stdout", "\u{1b}[2J\u{1b}[32mgreen\u{1b}]0;title\u{7}");
+    let mut renderer = super::output::OutputRenderer::new(true, Paint::new(true));
+    assert_eq!(renderer.render(&hostile), b"\x1b[32mgreen");
+    assert_eq!(renderer.finish(), b"\x1b[0m");
+    // A pipe gets every byte.
+    let mut renderer = super::output::OutputRenderer::new(false, PLAIN);
+    assert_eq!(renderer.render(&hostile), b"\x1b[2J\x1b[32mgreen\x1b]0;title\x07");
+    assert_eq!(renderer.finish(), b"");
 }
 
 #[test]
@@ -287,6 +296,6 @@ fn amounts() {
     assert_eq!([0, 1023, 1536, 64 << 20].map(bytes).join(" | "), "0 B | 1023 B | 1.5 KiB | 64 MiB");
     assert_eq!([950, 1234, 34_000_000].map(count).join(" | "), "950 | 1.2k | 34M");
     let at = |seconds: i64| Timestamp::from_micros(now().as_micros() + seconds * 1_000_000);
-    let relatives = [0, 90, -30, -7200, 864_000].map(|seconds| relative(at(seconds), now())).join(" | ");
+    let relatives = [0, 90, -30, -7200, 864_000].map(|seconds| relative(at(seconds), now(), Tz::UTC)).join(" | ");
     assert_eq!(relatives, "now | in 1m 30s | 30s ago | 2h ago | 2027-01-25 08:00Z");
 }

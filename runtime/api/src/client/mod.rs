@@ -270,13 +270,38 @@ impl Client {
         name: Option<&PluginName>,
         grants: &Grants,
     ) -> Result<Plugin, ClientError> {
+        self.send_component(component, name, grants, false).await
+    }
+
+    /// What a component would be as a plugin, its actions included, without adding it. It is asked with every capability
+    /// denied.
+    ///
+    /// # Errors
+    ///
+    /// If the component is refused, or the daemon cannot be reached.
+    pub async fn inspect_component(
+        &self,
+        component: Vec<u8>,
+        name: Option<&PluginName>,
+    ) -> Result<Plugin, ClientError> {
+        self.send_component(component, name, &Grants::default(), true).await
+    }
+
+    async fn send_component(
+        &self,
+        component: Vec<u8>,
+        name: Option<&PluginName>,
+        grants: &Grants,
+        dry_run: bool,
+    ) -> Result<Plugin, ClientError> {
         #[derive(Serialize)]
         struct Query<'a> {
             name: Option<&'a str>,
             grants: String,
+            dry_run: bool,
         }
         let grants = serde_json::to_string(grants).expect("grants are plain maps, lists and texts");
-        let query = transport::query(&Query { name: name.map(PluginName::as_str), grants });
+        let query = transport::query(&Query { name: name.map(PluginName::as_str), grants, dry_run });
         let request = Request::new(Method::POST, format!("/api/v1/plugins{query}"))
             .with_body(component.into(), "application/wasm");
         self.transport.json(request, COMPILE_PATIENCE).await

@@ -87,6 +87,16 @@ impl FileJob {
     pub fn locate(&self, pointer: &str) -> Position {
         self.node.nearest(pointer).position
     }
+
+    /// What somebody else found wrong at `pointer` of the canonical job, such as the daemon, as a fault of the file that
+    /// the job was read from: `text` and `source` are those given to [`read`].
+    #[must_use]
+    pub fn fault(&self, text: &str, source: &str, pointer: &str, message: &str) -> JobFileError {
+        let error = error::NodeError::at(message, self.node.nearest(pointer));
+        let document = document::Document { text, source };
+        let job = Some(self.spec.name.to_string());
+        JobFileError { pointer: pointer.to_owned(), job, ..document.error(&error) }
+    }
 }
 
 /// Reads the jobs of a file whose content is `text` and whose name, for errors, is `source`.

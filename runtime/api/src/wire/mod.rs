@@ -18,7 +18,7 @@
 //! | `GET …/runs/{id}/logs`, see [`LogsQuery`] | [`OutputEvent`]s, a line each; or an event stream |
 //! | `POST …/runs/{id}/cancel` | 202 [`Run`] |
 //! | `GET /api/v1/plugins` | [`Page`] of [`Plugin`] |
-//! | `POST /api/v1/plugins` `?name=&grants=JSON`, the component as body | 201 [`Plugin`] |
+//! | `POST /api/v1/plugins` `?name=&grants=JSON&dry_run=`, the component as body | 201 [`Plugin`]; 200 if it is only looked at |
 //! | `GET /api/v1/plugins/{name}` | [`Plugin`] |
 //! | `DELETE /api/v1/plugins/{name}` | 204 |
 //!

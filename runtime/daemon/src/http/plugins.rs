@@ -11,7 +11,7 @@ use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::Page;
 use sandglass_core::capability::Grants;
 use sandglass_core::event::{Command, Reply};
-use sandglass_core::id::PluginName;
+use sandglass_core::id::{Digest, PluginName};
 use sandglass_core::plugin::Plugin;
 use sandglass_core::time::Clock;
 use serde::Deserialize;
@@ -38,6 +38,9 @@ pub(super) async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) 
 pub(super) struct AddQuery {
     name: Option<String>,
     grants: Option<String>,
+    /// Only say what the component would be as a plugin.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 pub(super) async fn add(
@@ -66,6 +69,10 @@ pub(super) async fn add(
         // A new version is the same plugin: what it was granted stays, and allows no more than it asks for.
         plugin.granted = before.granted.clone();
     }
+    if query.dry_run {
+        forget_unless_used(&app, &plugin.digest)?;
+        return Ok((StatusCode::OK, Json(plugin)));
+    }
     let command = Command::PutPlugin { plugin: Arc::new(plugin), wasm: wasm.as_ref().into() };
     match app.inbox.ask(command).await? {
         Reply::Plugin(plugin) => Ok((StatusCode::CREATED, Json(Arc::unwrap_or_clone(plugin)))),
@@ -78,15 +85,20 @@ pub(super) async fn remove(State(app): State<Arc<App>>, Path(name): Path<String>
     let name = plugin_name(&name)?;
     match app.inbox.ask(Command::RemovePlugin { name }).await? {
         Reply::PluginRemoved(plugin) => {
-            // Another plugin may be the same component under another name.
-            if !app.store.plugins()?.iter().any(|other| other.digest == plugin.digest) {
-                app.host.forget(&plugin.digest);
-            }
+            forget_unless_used(&app, &plugin.digest)?;
             Ok(StatusCode::NO_CONTENT)
         }
         Reply::Refused(refusal) => Err(refusal.into()),
         other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
     }
+}
+
+/// Forgets a compiled component unless a plugin is made of it: several may be, under different names.
+fn forget_unless_used(app: &App, digest: &Digest) -> Result<(), Failure> {
+    if !app.store.plugins()?.iter().any(|plugin| plugin.digest == *digest) {
+        app.host.forget(digest);
+    }
+    Ok(())
 }
 
 fn plugin_name(text: &str) -> Result<PluginName, Failure> {

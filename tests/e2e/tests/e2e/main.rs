@@ -9,5 +9,6 @@ mod follow;
 mod life;
 mod main_job;
 mod no_start;
+mod people;
 mod plugins;
 mod scripts;
