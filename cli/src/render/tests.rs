@@ -168,6 +168,7 @@ fn jobs() {
       max_attempts: 1
     overlap: skip
     catch_up:
+      limit: 100
       policy: latest
       window: 1h
     priority: 5
