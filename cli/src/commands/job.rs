@@ -194,5 +194,5 @@ async fn next(name: &JobName, count: usize, context: &Context) -> Result<(), Fai
         at = fire;
     }
     fires.truncate(count);
-    Fires { fires }.show(zone, context)
+    Fires { fires, notes: Vec::new() }.show(zone, context)
 }

@@ -17,7 +17,7 @@ pub(crate) fn relative(at: Timestamp, now: Timestamp, zone: Tz) -> String {
 }
 
 /// `at` as seen from `now`, however far: `in 5m`, `45d 2h ago`.
-fn distant(at: Timestamp, now: Timestamp) -> String {
+pub(crate) fn distant(at: Timestamp, now: Timestamp) -> String {
     let (distance, past) = if at >= now { (at.since(now), false) } else { (now.since(at), true) };
     match (coarse(distance), past) {
         _ if distance < Duration::from_secs(1) => "now".to_owned(),

@@ -20,7 +20,7 @@ mod yaml;
 use std::path::Path;
 
 use sandglass_core::capability::Grants;
-use sandglass_core::spec::JobSpec;
+use sandglass_core::spec::{JobSpec, Trigger};
 use serde::Deserialize as _;
 
 pub use document::KEYS;
@@ -131,6 +131,22 @@ pub fn grants(text: &str, source: &str) -> Result<Grants, JobFileError> {
         [_, more, ..] => Err(error::NodeError::at("expected one map of grants, found another", more.span)),
     };
     document.tree(Format::Yaml).and_then(read).map_err(|error| document.error(&error))
+}
+
+/// Reads a trigger as a person writes it where there is no file: in text as after `schedule:` (`0 2 * * *`, `every 10m`,
+/// `daily 03:00`), or as a map in YAML (`{weekly: {days: mon, at: "02:00"}, gap: skip}`).
+///
+/// # Errors
+///
+/// If the text means no trigger.
+pub fn trigger(text: &str, source: &str) -> Result<Trigger, JobFileError> {
+    let document = document::Document { text, source };
+    // What is no map in YAML is text as it stands: `* * * * *` is no YAML at all.
+    let node = match document.tree(Format::Yaml).map(|mut nodes| (nodes.pop(), nodes.len())) {
+        Ok((Some(node), 0)) if matches!(node.value, node::Value::Map(_)) => node,
+        _ => Node::text(node::Span::new(1, 1, text.chars().count()), text),
+    };
+    short::schedule::alone(node).map_err(|error| document.error(&error))
 }
 
 /// Reads exactly one job, such as the body of a request.

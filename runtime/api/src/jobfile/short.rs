@@ -1,6 +1,6 @@
 //! The short forms of job files, turned into the canonical form on the tree, where every value keeps its place.
 
-mod schedule;
+pub(super) mod schedule;
 
 use super::error::NodeError;
 use super::node::{Entry, Node, Span, Value};

@@ -313,3 +313,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_schedule_is_a_line_of_text() {
+    for (text, trigger) in [
+        ("0 2 * * *", json!({ "cron": "0 2 * * *" })),
+        ("every 5m", json!({ "every": "5m" })),
+        ("at 2026-12-24T18:00:00", json!({ "at": "2026-12-24T18:00:00" })),
+        ("@daily", json!({ "cron": "@daily" })),
+    ] {
+        let trigger: sandglass_core::spec::Trigger = serde_json::from_value(trigger).unwrap();
+        assert_eq!(super::trigger(text, "here").unwrap(), trigger, "{text}");
+        let map = serde_json::to_string(&trigger).unwrap();
+        assert_eq!(super::trigger(&map, "here").unwrap(), trigger, "{map}");
+        let file = format!("name: a\ncommand: x\nschedule: \"{text}\"\n");
+        assert_eq!(parse(&file, Format::Yaml, "f.yaml").unwrap()[0].triggers, [trigger], "{text}");
+    }
+    for bad in ["", "every", "every now", "at noon", "daily 25:00", "often", "{cron: 5}", "[1, 2]", "61 * * * *"] {
+        assert!(super::trigger(bad, "here").is_err(), "{bad}");
+    }
+}

@@ -1,5 +1,7 @@
 //! `schedule:` and the triggers of a job.
 
+mod text;
+
 use serde::Deserialize;
 
 use sandglass_core::schedule::CronExpression;
@@ -42,6 +44,13 @@ pub(super) fn triggers(key: &str, value: Node) -> (Node, Vec<NodeError>) {
     (Node::new(span, Value::List(triggers)), errors)
 }
 
+/// The trigger that stands by itself, as a line of text or as a map.
+pub(in crate::jobfile) fn alone(item: Node) -> Result<Trigger, NodeError> {
+    let span = item.span;
+    let canonical = trigger(item, true).map_err(|error| error.or_at(span))?;
+    Trigger::deserialize(&canonical).map_err(|error| error.or_at(span))
+}
+
 fn checked(trigger: Node) -> Result<Node, NodeError> {
     Trigger::deserialize(&trigger).map_err(|error| error.or_at(trigger.span))?;
     Ok(trigger)
@@ -49,8 +58,9 @@ fn checked(trigger: Node) -> Result<Node, NodeError> {
 
 fn trigger(item: Node, short: bool) -> Result<Node, NodeError> {
     let span = item.span;
-    if short && item.as_text().is_some() {
-        return Ok(single("cron", cron(item)?));
+    if short && let Some(written) = item.as_text() {
+        let other = text::trigger(written, span);
+        return other.map_or_else(|| Ok(single("cron", cron(item)?)), Ok);
     }
     let Value::Map(mut entries) = item.value else {
         let wanted = if short { "a cron expression or a map" } else { "a map with 'cron', 'every' or 'at'" };
