@@ -366,18 +366,10 @@ fn serve(app: &Arc<App>, socket: UnixListener, tcp: Option<TcpListener>) -> Join
     };
     let mut servers = JoinSet::new();
     let (local, stop) = (http::local(Arc::clone(app)), stopped(app.stopping.clone()));
-    servers.spawn(async move {
-        if let Err(error) = axum::serve(socket, local).with_graceful_shutdown(stop).await {
-            tracing::error!(%error, "the socket can no longer be served");
-        }
-    });
+    servers.spawn(http::serve(socket, local, stop));
     if let Some(tcp) = tcp {
         let (public, stop) = (http::public(Arc::clone(app)), stopped(app.stopping.clone()));
-        servers.spawn(async move {
-            if let Err(error) = axum::serve(tcp, public).with_graceful_shutdown(stop).await {
-                tracing::error!(%error, "the API can no longer be served");
-            }
-        });
+        servers.spawn(http::serve(tcp, public, stop));
     }
     servers
 }

@@ -7,6 +7,7 @@ mod logs;
 mod path;
 mod plugins;
 mod runs;
+mod serve;
 mod status;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use sandglass_host::Host;
 use sandglass_store::Store;
 
 use self::error::Failure;
+pub(crate) use self::serve::serve;
 use crate::data_dir::DataDir;
 use crate::dispatch::Inbox;
 use crate::dispatch::effects::Shared;
