@@ -117,6 +117,19 @@ fn schedules_have_short_forms() {
         ("{ every: 10m }", json!([{ "every": "10m" }])),
         ("[\"0 2 * * *\", { every: 1h }]", json!([{ "cron": "0 2 * * *" }, { "every": "1h" }])),
         ("{ cron: { hour: 2, minute: 30 } }", json!([{ "cron": "30 2 * * *" }])),
+        ("{ cron: { hour: [2, 4], day_of_week: mon#1 } }", json!([{ "cron": "0 2,4 * * mon#1" }])),
+        ("{ cron: { second: 10, minute: 0 } }", json!([{ "cron": "10 0 * * * *", "seconds": true }])),
+        ("{ cron: \"*/10 * * * * *\", seconds: true }", json!([{ "cron": "*/10 * * * * *", "seconds": true }])),
+        ("{ daily: 03:00, jitter: 300 }", json!([{ "daily": "03:00", "jitter": "5m" }])),
+        (
+            "{ weekly: { days: Monday, at: [02:00, 14:00:30] } }",
+            json!([{ "weekly": { "days": "mon", "at": ["02:00", "14:00:30"] } }]),
+        ),
+        (
+            "{ monthly: { day: -1, at: 00:00 }, gap: end }",
+            json!([{ "monthly": { "day": "last", "at": "00:00" }, "gap": "end" }]),
+        ),
+        ("{ startup: true }", json!([{ "startup": true }])),
     ] {
         let job = yaml(&format!("{{ name: a, command: date, schedule: {schedule} }}"));
         assert_eq!(job["triggers"], trigger, "{schedule}");

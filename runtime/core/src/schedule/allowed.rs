@@ -222,17 +222,22 @@ fn moved(fires: &impl Fires, zone: &Zone, at: Timestamp, mut reading: i64, targe
     if skipped > reading.rem_euclid(DAY) {
         reading = fires.reading_at_or_after(day * DAY + skipped)?;
     }
+    let mut least: Option<Timestamp> = None;
     while reading.div_euclid(DAY) == day {
+        let there = reading + (target - day) * DAY;
+        // What a gap moved comes after later readings, up to the one that the clock shows then.
+        if least.is_some_and(|least| zone.reading_at(least) <= there) {
+            break;
+        }
         let here = fires.at_reading(reading);
         // A fire that a gap carried over midnight belongs to the date on which it is.
         let belongs = here.is_some_and(|here| day_of(zone, here) == day);
-        let there = fires.at_reading(reading + (target - day) * DAY).filter(|there| belongs && *there > at);
-        if there.is_some() {
-            return there;
-        }
-        reading = fires.reading_at_or_after(reading + 1)?;
+        let found = fires.at_reading(there).filter(|found| belongs && *found > at);
+        least = [least, found].into_iter().flatten().min();
+        let Some(next) = fires.reading_at_or_after(reading + 1) else { break };
+        reading = next;
     }
-    None
+    least
 }
 
 fn day_of(zone: &Zone, at: Timestamp) -> i64 {

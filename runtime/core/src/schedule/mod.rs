@@ -1,19 +1,25 @@
-//! When a trigger fires: cron expressions, intervals and single instants, in a time zone.
+//! When a trigger fires, in a time zone.
 //!
-//! In reading order: `cron` is an expression as a value, `parse` reads one, `invalid` says what is wrong with one,
-//! `calendar` finds the local times that one names, `zone` knows when a zone's clocks change, and `fires` puts the last
-//! two together. `named` has the calendars that jobs name, `allowed` moves fires off the dates they refuse, and `window`
-//! knows the hours in which runs may start. This module is the only place where local time exists.
+//! In reading order: `cron` is an expression as a value, `parse` and `field` read one, `hashed` is `H` in it, `invalid`
+//! says what is wrong with one. `days` finds the days that a trigger names and `recurrence` its local times; `zone` knows
+//! when a zone's clocks change, and `fires` puts local times and zone together. `nominal` has the fires of every kind of
+//! trigger. `named` has the calendars that jobs name, and `allowed` moves fires off the dates they refuse; `modifiers` has
+//! those, the limits of a trigger and its jitter. `occurrence` is a fire in full. `window` knows the hours in which runs
+//! may start. This module is the only place where local time exists.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "triggers do not yet ask it for their fires"))]
 mod allowed;
-mod calendar;
 mod cron;
+mod days;
+mod field;
 mod fires;
+mod hashed;
 mod invalid;
+mod modifiers;
 mod named;
+mod nominal;
 mod occurrence;
 mod parse;
+mod recurrence;
 mod window;
 mod zone;
 
@@ -27,24 +33,22 @@ pub use named::{Calendars, NamedCalendar};
 pub use occurrence::{ClockChange, Exclusion, Occurrence, job_seed};
 pub use window::Window;
 
-use crate::spec::{LocalOrUtc, Trigger, TriggerKind};
+use crate::quantity::Period;
+use crate::spec::{Trigger, TriggerKind};
 use crate::time::Timestamp;
+use modifiers::Modifiers;
+use nominal::Nominal;
+use recurrence::Recurrence;
 use zone::Zone;
 
 /// A trigger made ready to be asked for its fires. Small, and cheap to clone.
 #[derive(Clone)]
-pub struct Schedule(Kind);
-
-#[derive(Clone)]
-enum Kind {
-    /// The expression and the zone's table are shared by all schedules that use them.
-    Cron { expression: CronExpression, zone: &'static Zone },
-    /// Fires are `first` and whole intervals after it; both in microseconds, the interval at least 1.
-    Every { first: i64, interval: i64 },
-    /// One fire.
-    At(Timestamp),
-    /// No fire.
-    Never,
+pub struct Schedule {
+    nominal: Nominal,
+    /// All schedules of a zone share its table.
+    zone: &'static Zone,
+    /// Most triggers have none.
+    modifiers: Option<Box<Modifiers>>,
 }
 
 /// What the fires of a trigger depend on beside the trigger itself.
@@ -66,73 +70,69 @@ impl Schedule {
     /// The first use of a zone in a process reads its clock changes, which takes about a millisecond.
     #[must_use]
     pub fn new(trigger: &Trigger, planning: &Planning<'_>) -> Self {
-        let zone = trigger.timezone.map_or(planning.zone, |zone| zone.0);
-        Self(match &trigger.kind {
-            TriggerKind::Cron(expression) => Kind::Cron { expression: expression.clone(), zone: zone::table(zone) },
-            TriggerKind::Every { interval, from } => {
-                let interval = i64::try_from(interval.get().as_micros()).unwrap_or(i64::MAX).max(1);
-                // A stated anchor is itself a fire; saving a schedule is not.
-                let first = match from {
-                    Some(from) => from.as_micros(),
-                    None => planning.since.as_micros().saturating_add(interval),
-                };
-                Kind::Every { first, interval }
-            }
-            TriggerKind::At(LocalOrUtc::Utc(at)) => Kind::At(*at),
-            TriggerKind::At(LocalOrUtc::Local(local)) => Kind::At(zone::instant_of(*local, zone)),
-            TriggerKind::Daily { .. }
-            | TriggerKind::Weekly { .. }
-            | TriggerKind::Monthly { .. }
-            | TriggerKind::Yearly { .. }
-            | TriggerKind::Startup => Kind::Never,
-        })
+        let zone = zone::table(trigger.timezone.map_or(planning.zone, |zone| zone.0));
+        let modifiers = Modifiers::new(trigger, planning, zone);
+        let start_at = trigger.start_at.map(|at| modifiers::first_instant(at, zone));
+        Self { nominal: Nominal::new(trigger, planning, zone, start_at), zone, modifiers }
     }
 
-    /// The least fire strictly after `at`, or none if there are no more.
+    /// The least fire strictly after `at`, or none if there are no more. A fire on a date that calendars exclude is one
+    /// too; [`Schedule::occurrence_after`] tells it from others.
     ///
-    /// Cron fires lie in the years 1970 to 2099, as far as the zones are known. At a fixed local time that the clocks
-    /// skip, the fire comes as long after midnight as on other days (02:30 becomes 03:30), and is one with a regular
-    /// fire of that instant; at one that they show twice, it comes the first time. An expression whose minute or hour
-    /// begins with `*` fires whenever the clock shows what it names, so it keeps its pace through both. An interval
-    /// counts elapsed time and never heeds clocks.
+    /// Local times lie in the years 1970 to 2099, as far as the zones are known. Of a fixed local time that the clocks
+    /// skip or show twice, the trigger's `gap` and `fold` say what becomes; fires that meet are one. A cron expression
+    /// whose minute or hour begins with `*` fires whenever the clock shows what it names, so it keeps its pace through
+    /// both. An interval counts elapsed time and never heeds clocks. A trigger at startup has no instants.
+    ///
+    /// `start_at` and `end_at` limit the times before jitter. Jitter adds to a time a part of itself that follows from
+    /// the seed and the time alone.
     #[must_use]
     pub fn next_after(&self, at: Timestamp) -> Option<Timestamp> {
-        match &self.0 {
-            Kind::Cron { expression, zone } => fires::next_after(expression.calendar(), zone, at),
-            Kind::Every { first, interval } => next_of_interval(*first, *interval, at),
-            Kind::At(fire) => (*fire > at).then_some(*fire),
-            Kind::Never => None,
+        match &self.modifiers {
+            None => self.nominal.next_after(self.zone, at),
+            Some(modifiers) => Some(modifiers.next_after(&self.nominal, self.zone, at)?.at),
         }
     }
 
     /// The least fire strictly after `at` in full; its instant is that of [`Schedule::next_after`].
     #[must_use]
     pub fn occurrence_after(&self, at: Timestamp) -> Option<Occurrence> {
-        let at = self.next_after(at)?;
-        Some(Occurrence { at, nominal: at, exclusion: None, change: None })
+        let mut occurrence = match &self.modifiers {
+            None => Occurrence::at(self.nominal.next_after(self.zone, at)?),
+            Some(modifiers) => modifiers.next_after(&self.nominal, self.zone, at)?,
+        };
+        let moved = occurrence.moved_from.is_some();
+        occurrence.change = self.nominal.change_of(self.zone, occurrence.nominal, moved);
+        Some(occurrence)
+    }
+
+    /// The zone of its local times.
+    #[must_use]
+    pub fn zone(&self) -> Tz {
+        self.zone.tz()
     }
 }
 
-fn next_of_interval(first: i64, interval: i64, at: Timestamp) -> Option<Timestamp> {
-    let passed = at.as_micros().saturating_sub(first);
-    let fire = if passed < 0 {
-        first
-    } else {
-        (passed / interval).checked_add(1)?.checked_mul(interval)?.checked_add(first)?
+/// Whether times of this kind ever come.
+pub(crate) fn ever_fires(kind: &TriggerKind) -> bool {
+    // A cron expression that never fires is refused when it is read.
+    Recurrence::of_calendar(kind).is_none_or(|recurrence| recurrence.days.come())
+}
+
+/// The shortest distance of two local times or of two fires of this kind, if it is less than a day.
+pub(crate) fn shortest_distance(kind: &TriggerKind) -> Option<Period> {
+    let secs = match kind {
+        TriggerKind::Every { interval, .. } => return Some(*interval),
+        // What `H` chooses for a job is not known here; the distance is that for one of them.
+        TriggerKind::Cron(expression) => expression.recurrence(0).shortest_distance(),
+        kind => Recurrence::of_calendar(kind)?.shortest_distance(),
     };
-    (at.as_micros() < fire && fire <= Timestamp::MAX.as_micros()).then(|| Timestamp::from_micros(fire))
+    secs.and_then(|secs| u64::try_from(secs).ok()).map(Period::from_secs)
 }
 
 impl fmt::Debug for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Kind::Cron { expression, zone } => write!(f, "Schedule(cron '{expression}' in {})", zone.name()),
-            Kind::Every { first, interval } => {
-                write!(f, "Schedule(every {interval} µs from {})", Timestamp::from_micros(*first))
-            }
-            Kind::At(at) => write!(f, "Schedule(at {at})"),
-            Kind::Never => f.write_str("Schedule(never)"),
-        }
+        write!(f, "Schedule({:?} in {}, {:?})", self.nominal, self.zone.name(), self.modifiers)
     }
 }
 

@@ -1,8 +1,10 @@
 //! One fire of a trigger in full.
 
+use chrono::NaiveDate;
+use sha2::{Digest, Sha256};
+
 use crate::id::{CalendarName, JobName, Namespace};
 use crate::time::Timestamp;
-use sha2::{Digest, Sha256};
 
 /// A fire, with how it came to its instant.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -11,10 +13,19 @@ pub struct Occurrence {
     pub at: Timestamp,
     /// Its instant before jitter.
     pub nominal: Timestamp,
+    /// The date on which it would be if calendars allowed it, if it moved from there.
+    pub moved_from: Option<NaiveDate>,
     /// Why it starts nothing, if calendars do not allow its date.
     pub exclusion: Option<Exclusion>,
     /// What a change of the clocks did to it, if one did.
     pub change: Option<ClockChange>,
+}
+
+impl Occurrence {
+    /// A fire to which nothing happened.
+    pub(super) fn at(at: Timestamp) -> Self {
+        Self { at, nominal: at, moved_from: None, exclusion: None, change: None }
+    }
 }
 
 /// Why calendars do not allow a date.

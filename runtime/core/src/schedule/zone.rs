@@ -6,6 +6,8 @@ use chrono::offset::{LocalResult, Offset};
 use chrono::{DateTime, NaiveDateTime, TimeZone};
 use chrono_tz::{GapInfo, TZ_VARIANTS, Tz};
 
+use super::fires::ClockRules;
+use crate::spec::{Fold, Gap};
 use crate::time::Timestamp;
 
 /// The first instant that tables cover, in seconds since the Unix epoch: 1970 begins.
@@ -61,9 +63,28 @@ impl Zone {
         Self { zone, periods: periods.into() }
     }
 
+    /// The zone itself.
+    pub(super) fn tz(&self) -> Tz {
+        self.zone
+    }
+
     /// The zone's IANA name.
     pub(super) fn name(&self) -> &'static str {
         self.zone.name()
+    }
+
+    /// By how many seconds the clocks were set forward when period `index` began, or back if it is negative; 0 for the
+    /// first period and beyond the last.
+    pub(super) fn change_at(&self, index: usize) -> i64 {
+        match (index.checked_sub(1).and_then(|before| self.periods.get(before)), self.periods.get(index)) {
+            (Some(before), Some(period)) => period.offset - before.offset,
+            _ => 0,
+        }
+    }
+
+    /// The instant after period `index`, in seconds since the Unix epoch; the last period has no end.
+    pub(super) fn ends_at(&self, index: usize) -> i64 {
+        self.periods.get(index + 1).map_or(i64::MAX, |next| next.starts_at)
     }
 
     /// All periods, the earliest first. There is at least one.
@@ -82,18 +103,33 @@ fn offset_at(zone: Tz, secs: i64) -> i64 {
     i64::from(zone.offset_from_utc_datetime(&instant.naive_utc()).fix().local_minus_utc())
 }
 
-/// The instant of `local` in `zone`. If the clocks skip it, the offset before the change counts; if they show it twice,
-/// it is the first.
-pub(super) fn instant_of(local: NaiveDateTime, zone: Tz) -> Timestamp {
-    let offset = match zone.offset_from_local_datetime(&local) {
-        LocalResult::Single(offset) => offset.fix().local_minus_utc(),
-        // The larger offset is reached earlier.
-        LocalResult::Ambiguous(one, other) => one.fix().local_minus_utc().max(other.fix().local_minus_utc()),
-        LocalResult::None => GapInfo::new(&local, &zone)
-            .and_then(|gap| gap.begin)
-            .map_or_else(|| zone.offset_from_utc_datetime(&local), |(_, before)| before)
-            .fix()
-            .local_minus_utc(),
-    };
-    Timestamp::from_micros(local.and_utc().timestamp_micros() - i64::from(offset) * 1_000_000)
+/// The instants of `local` in `zone` by `rules`, the earlier one first: none if the clocks skip it and it is not to be
+/// moved, two if they show it twice and both are wanted. It may lie beyond the years that tables cover.
+pub(super) fn instants_of(local: NaiveDateTime, zone: Tz, rules: ClockRules) -> [Option<Timestamp>; 2] {
+    let by =
+        |offset: i32| Some(Timestamp::from_micros(local.and_utc().timestamp_micros() - i64::from(offset) * 1_000_000));
+    match zone.offset_from_local_datetime(&local) {
+        LocalResult::Single(offset) => [by(offset.fix().local_minus_utc()), None],
+        LocalResult::Ambiguous(one, other) => {
+            let (one, other) = (one.fix().local_minus_utc(), other.fix().local_minus_utc());
+            // The larger offset is reached earlier.
+            match rules.fold {
+                Fold::First => [by(one.max(other)), None],
+                Fold::Last => [by(one.min(other)), None],
+                Fold::Both => [by(one.max(other)), by(one.min(other))],
+            }
+        }
+        LocalResult::None => {
+            let gap = GapInfo::new(&local, &zone);
+            let before = gap.as_ref().and_then(|gap| gap.begin).map(|(_, before)| before.fix().local_minus_utc());
+            let end = gap.and_then(|gap| gap.end).map(|end| Timestamp::from_micros(end.timestamp_micros()));
+            match rules.gap {
+                Gap::Shift => {
+                    [by(before.unwrap_or_else(|| zone.offset_from_utc_datetime(&local).fix().local_minus_utc())), None]
+                }
+                Gap::End => [end, None],
+                Gap::Skip => [None, None],
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ mod text;
 use serde::Deserialize;
 
 use sandglass_core::schedule::CronExpression;
-use sandglass_core::spec::Trigger;
+use sandglass_core::spec::{CronFields, Trigger};
 
 use crate::jobfile::error::NodeError;
 use crate::jobfile::keys;
@@ -15,7 +15,8 @@ use crate::jobfile::node::{Entry, Node, Scalar, Span, Value};
 const UNITS: [(&str, u64); 5] =
     [("weeks", 604_800), ("days", 86_400), ("hours", 3600), ("minutes", 60), ("seconds", 1)];
 /// The fields of a cron expression from left to right, with their other names.
-const FIELDS: [(&str, &str); 5] = [
+const FIELDS: [(&str, &str); 6] = [
+    ("second", "second"),
     ("minute", "minute"),
     ("hour", "hour"),
     ("day_of_month", "day"),
@@ -63,17 +64,19 @@ fn trigger(item: Node, short: bool) -> Result<Node, NodeError> {
         return other.map_or_else(|| Ok(single("cron", cron(item)?)), Ok);
     }
     let Value::Map(mut entries) = item.value else {
-        let wanted = if short { "a cron expression or a map" } else { "a map with 'cron', 'every' or 'at'" };
+        let wanted = if short { "a cron expression or a map" } else { "a map such as 'daily: \"03:00\"'" };
         return Err(NodeError::at(format!("expected {wanted}, found {}", item.kind_name()), span));
     };
     let kind = entries.iter().position(|entry| short && entry.key == "trigger").map(|at| entries.remove(at));
     if let Some(kind) = kind {
         return of_kind(&kind, entries, span);
     }
+    let seconds = entries.iter().any(|entry| entry.key == "seconds");
     for entry in &mut entries {
         if entry.key == "cron" {
             let written = std::mem::replace(&mut entry.value, Node::text(span, ""));
-            entry.value = cron(written).map_err(|error| error.under("cron"))?;
+            // With 'seconds' the trigger itself knows how to read the expression.
+            entry.value = if seconds { Ok(written) } else { cron(written) }.map_err(|error| error.under("cron"))?;
         }
     }
     Ok(Node::new(span, Value::Map(entries)))
@@ -141,7 +144,7 @@ fn interval(entries: Vec<Entry>, span: Span) -> Result<Node, NodeError> {
     Ok(Node::new(span, Value::Map(std::iter::once(every).chain(from).collect())))
 }
 
-/// A cron expression as text, from text or from a map of fields; checked here, where its place is known.
+/// A cron expression as text or as a map of fields, checked here, where its place is known.
 fn cron(value: Node) -> Result<Node, NodeError> {
     let span = value.span;
     let node = match value.value {
@@ -154,47 +157,34 @@ fn cron(value: Node) -> Result<Node, NodeError> {
     Ok(node)
 }
 
-/// `{hour: 2, minute: 30}` as `30 2 * * *`: a field that is not given is its least value if a larger field is given,
-/// and every value otherwise.
+/// `{hour: 2, minute: 30}` with the fields' own names. That second 0 is meant needs no saying: without seconds, the map
+/// is the expression `30 2 * * *`.
 fn fields(entries: Vec<Entry>, span: Span) -> Result<Node, NodeError> {
-    let mut given: [Option<String>; 5] = Default::default();
-    for entry in entries {
-        let written = entry.value.as_written().map(str::to_owned);
-        if entry.key == "second" && written.as_deref() == Some("0") {
+    let mut given: Vec<Entry> = Vec::with_capacity(entries.len());
+    for mut entry in entries {
+        if entry.key == "second" && entry.value.as_written() == Some("0") {
             continue;
         }
-        if entry.key == "second" {
-            let message = "a cron trigger fires at full minutes: 'second' can only be 0";
-            return Err(NodeError::at(message, entry.value.span).under("second"));
-        }
-        let at = FIELDS.iter().position(|(name, other)| entry.key == *name || entry.key == *other);
-        let (Some(at), Some(text)) = (at, written) else {
+        let Some((name, _)) = FIELDS.iter().find(|(name, other)| entry.key == *name || entry.key == *other) else {
             let (message, hint) = keys::unknown("field", &entry.key, &FIELDS.map(|(name, _)| name));
             return Err(NodeError { hint, ..NodeError::at(message, entry.key_span) }.under(&entry.key));
         };
-        if text.contains(char::is_whitespace) || text.is_empty() {
-            let message = format!("'{text}' is not the value of one field");
-            return Err(NodeError::at(message, entry.value.span).under(&entry.key));
-        }
-        if FIELDS[at].0 == "day_of_week" && text.contains(|char: char| char.is_ascii_digit()) {
+        if *name == "day_of_week"
+            && let Some(text) =
+                entry.value.as_written().filter(|text| text.contains(|char: char| char.is_ascii_digit()))
+            && !text.contains('#')
+        {
             let message = format!("'day_of_week: {text}': which day a number means differs from program to program");
             let error = NodeError::at(message, entry.value.span).hint("write names: mon, tue, wed, thu, fri, sat, sun");
             return Err(error.under(&entry.key));
         }
-        given[at] = Some(text);
+        entry.key = (*name).to_owned();
+        given.push(entry);
     }
-    let Some(first) = given.iter().position(Option::is_some) else {
-        let names = FIELDS.map(|(name, _)| name).join(", ");
-        return Err(
-            NodeError::at("a cron trigger needs an expression or fields", span).hint(format!("fields are {names}"))
-        );
-    };
-    let text: Vec<String> = given
-        .into_iter()
-        .enumerate()
-        .map(|(at, field)| field.unwrap_or_else(|| if at < first.min(2) { "0".to_owned() } else { "*".to_owned() }))
-        .collect();
-    let text = text.join(" ");
-    text.parse::<CronExpression>().map_err(|error| NodeError::at(error.to_string(), span))?;
-    Ok(Node::text(span, text))
+    let map = Node::new(span, Value::Map(given));
+    let fields = CronFields::deserialize(&map).map_err(|error| error.or_at(span))?;
+    let expression = fields.expression().map_err(|error| {
+        NodeError::at(error.to_string(), span).hint(format!("fields are {}", FIELDS.map(|(name, _)| name).join(", ")))
+    })?;
+    Ok(if expression.has_seconds() { map } else { Node::text(span, expression.to_string()) })
 }

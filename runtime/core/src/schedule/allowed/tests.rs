@@ -6,8 +6,9 @@ use chrono::Datelike;
 use proptest::prelude::*;
 
 use super::*;
+use crate::schedule::fires::ClockRules;
 use crate::schedule::zone;
-use crate::spec::CalendarSpec;
+use crate::spec::{CalendarSpec, Fold, Gap};
 
 const HOUR: i64 = DAY / 24;
 
@@ -47,7 +48,7 @@ impl Fires for Readings {
 
     fn at_reading(&self, reading: i64) -> Option<Timestamp> {
         let local = chrono::DateTime::from_timestamp_micros(reading).unwrap().naive_utc();
-        Some(zone::instant_of(local, self.zone.name().parse().unwrap()))
+        zone::instants_of(local, self.zone.tz(), ClockRules { gap: Gap::Shift, fold: Fold::First })[0]
     }
 }
 

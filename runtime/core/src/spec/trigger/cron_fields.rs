@@ -23,8 +23,9 @@ pub(super) enum CronText {
 
 /// A cron expression as a map: each field is a number, text as in an expression, or a list of both.
 ///
-/// A time field that is absent is its least value if a coarser field is given and no finer one, and `*` otherwise:
-/// `{hour: 2}` is 02:00 every day, `{minute: 30}` is half past every hour, `{month: 6}` is midnight on every day of June.
+/// A field that is absent is its least value if all that are given are coarser, and `*` otherwise: `{hour: 2}` is 02:00
+/// every day, `{minute: 30}` is half past every hour, `{day_of_week: mon}` is midnight on Mondays, `{month: 6}` is
+/// midnight on 1 June.
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields, default)]
 pub struct CronFields {
@@ -80,8 +81,13 @@ impl CronFields {
         let finest = fields.iter().position(|(_, value)| value.is_some()).ok_or(InvalidTrigger::NoCronField)?;
         let mut words = Vec::with_capacity(fields.len());
         for (at, (field, values)) in fields.into_iter().enumerate() {
-            // The day fields and the month do not follow from one another: an absent one restricts nothing.
-            let absent = if at < finest.min(3) { "0" } else { "*" };
+            // Of what is finer than the finest field given there is one a round: `{month: 6}` is midnight on 1 June. A day
+            // of week is as fine as a day of month, and either is enough.
+            let absent = match at {
+                0..=2 if at < finest => "0",
+                3 if finest == 4 && self.day_of_week.is_none() => "1",
+                _ => "*",
+            };
             words.push(values.as_ref().map_or(Ok(absent.to_owned()), |values| word(field, values))?);
         }
         if self.second.is_some() {

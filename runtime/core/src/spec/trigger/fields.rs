@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cron_fields::{CronFields, CronText};
-use super::{CalendarRules, DaysOfMonth, Fold, Gap, LocalOrUtc, TimeOfDay, Trigger, TriggerKind};
+use super::{CalendarRules, DayShift, DaysOfMonth, Fold, Gap, LocalOrUtc, TimeOfDay, Trigger, TriggerKind};
 use crate::quantity::Period;
-use crate::schedule::{CronExpression, InvalidCron};
+use crate::schedule::{self, CronExpression, InvalidCron};
 use crate::spec::TimeZone;
 use crate::spec::day::{DayOfMonth, Month, NthWeekday, Weekday};
 use crate::spec::list::OneOrMany;
@@ -63,9 +63,20 @@ pub enum InvalidTrigger {
     /// `seconds: false` with a map that has `second`.
     #[error("'seconds: false' contradicts the field 'second': remove one of them")]
     SecondsFalse,
-    /// A kind or a modifier that is not evaluated yet.
-    #[error("this kind of trigger, or a modifier of it, is not supported yet")]
-    Later,
+    /// A jitter that could change the order of fires.
+    #[error("'jitter: {jitter}' is longer than the {distance} between two fires: at most that is allowed")]
+    JitterTooLong {
+        /// The jitter.
+        jitter: Period,
+        /// The shortest distance of two fires.
+        distance: Period,
+    },
+    /// Days that do not exist.
+    #[error("'{kind}' never fires: none of its months has such a day")]
+    Never {
+        /// The kind's key.
+        kind: &'static str,
+    },
     /// The text is no cron expression.
     #[error(transparent)]
     Cron(#[from] InvalidCron),
@@ -274,17 +285,20 @@ impl TryFrom<TriggerFields> for Trigger {
         if let Some(jitter) = fields.jitter.filter(|jitter| jitter.get().is_zero() || *jitter > MAX_JITTER) {
             return Err(InvalidTrigger::Jitter(jitter));
         }
-        let modified = fields.gap.is_some() || fields.fold.is_some() || fields.start_at.is_some();
-        if modified
-            || fields.end_at.is_some()
-            || fields.jitter.is_some()
-            || !fields.calendars.is_empty()
-            || !matches!(
-                kind,
-                TriggerKind::Cron(_) | TriggerKind::Every { .. } | TriggerKind::At(_) | TriggerKind::Startup
-            )
+        if fields.calendars.shift != DayShift::None && matches!(kind, TriggerKind::Every { .. }) {
+            return Err(InvalidTrigger::Stray {
+                modifier: "calendars.shift",
+                kind: kind.key(),
+                why: "an interval has no time of day to keep on another date",
+            });
+        }
+        if !schedule::ever_fires(&kind) {
+            return Err(InvalidTrigger::Never { kind: kind.key() });
+        }
+        if let (Some(jitter), Some(distance)) = (fields.jitter, schedule::shortest_distance(&kind))
+            && jitter > distance
         {
-            return Err(InvalidTrigger::Later);
+            return Err(InvalidTrigger::JitterTooLong { jitter, distance });
         }
         Ok(Self {
             kind,

@@ -48,6 +48,25 @@ fn a_modifier_that_makes_no_sense_is_refused_by_name() {
 }
 
 #[test]
+fn triggers_are_written_as_they_are_read() {
+    for text in [
+        r#"{"cron":"0 2 * * 1-5"}"#,
+        r#"{"every":"10m","from":"2027-01-01T00:00:00Z"}"#,
+        r#"{"daily":"03:00"}"#,
+        r#"{"daily":["03:00","15:30:10"],"gap":"skip","fold":"both"}"#,
+        r#"{"weekly":{"days":["mon","wed"],"at":"02:00"},"timezone":"America/New_York"}"#,
+        r#"{"monthly":{"day":["last",-3,15],"at":"00:00"},"jitter":"5m"}"#,
+        r#"{"monthly":{"weekday":"first mon","at":"00:00"},"start_at":"2027-01-01T00:00:00"}"#,
+        r#"{"yearly":{"month":"mar","day":1,"at":"00:00"},"end_at":"2030-01-01T00:00:00Z"}"#,
+        r#"{"at":"2026-12-24T18:00:00","calendars":{"exclude":["holidays"],"shift":"next"}}"#,
+        r#"{"startup":true}"#,
+    ] {
+        let trigger = read(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(serde_json::to_string(&trigger).unwrap(), text);
+    }
+}
+
+#[test]
 fn a_map_of_cron_fields_is_an_expression() {
     for (fields, expression) in [
         (r#"{"hour": 2}"#, "0 2 * * *"),
@@ -55,7 +74,9 @@ fn a_map_of_cron_fields_is_an_expression() {
         (r#"{"minute": 30}"#, "30 * * * *"),
         (r#"{"hour": [2, "5-7"]}"#, "0 2,5-7 * * *"),
         (r#"{"day_of_month": 1}"#, "0 0 1 * *"),
-        (r#"{"month": "jun"}"#, "0 0 * jun *"),
+        (r#"{"month": "jun"}"#, "0 0 1 jun *"),
+        (r#"{"month": "jun", "day_of_week": "mon#1"}"#, "0 0 * jun mon#1"),
+        (r#"{"second": [0, 30], "hour": 2}"#, "0,30 * 2 * * *"),
     ] {
         let trigger = read(&format!(r#"{{"cron": {fields}}}"#)).unwrap();
         assert!(matches!(&trigger.kind, TriggerKind::Cron(cron) if cron.to_string() == expression), "{trigger:?}");

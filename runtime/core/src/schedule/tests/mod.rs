@@ -1,7 +1,11 @@
+//! Fires, one rule at a time.
+
+mod triggers;
+
 use chrono::NaiveDate;
 
 use super::*;
-use crate::quantity::Period;
+use crate::spec::LocalOrUtc;
 
 fn zone(name: &str) -> Tz {
     name.parse().unwrap()
@@ -69,16 +73,16 @@ fn expressions_that_mean_the_same_read_the_same() {
         ("@yearly", "0 0 1 1 *"),
         ("@annually", "@yearly"),
     ] {
-        assert_eq!(cron(one).calendar(), cron(other).calendar(), "{one} against {other}");
+        assert_eq!(cron(one).recurrence(0), cron(other).recurrence(0), "{one} against {other}");
         assert_eq!(cron(one).to_string(), one, "an expression is shown as it was written");
     }
 }
 
 #[test]
 fn values_are_small() {
-    assert!(size_of::<calendar::Calendar>() <= 40);
+    assert!(size_of::<Recurrence>() <= 64);
     assert!(size_of::<CronExpression>() <= 8);
-    assert!(size_of::<Schedule>() <= 32);
+    assert!(size_of::<Schedule>() <= 40);
     assert!(size_of::<InvalidCron>() <= 128);
 }
 
@@ -111,12 +115,27 @@ fn faults_are_pointed_at() {
         ("0 0 30 2 *", "never fires", "    ^^"),
         ("0 0 31 2,4,jun *", "at most 30 there", "    ^^"),
         ("0 0 30,31 2 */7", "never fires", "    ^^^^^"),
-        ("0 0 L * *", "'L' is not supported yet", "    ^"),
-        ("0 0 L-3 * *", "'L-3' is not supported yet", "    ^^^"),
-        ("0 0 15W * *", "'15W' is not supported yet", "    ^^^"),
-        ("0 0 * * 5L", "'5L' is not supported yet", "        ^^"),
-        ("0 0 * * 1,mon#2", "'mon#2' is not supported yet", "          ^^^^^"),
-        ("H/15 * * * *", "'H' is not supported yet", "^"),
+        ("0 0 L-31 * *", "day of month: 'L-31' is not allowed; write L for", "    ^^^^"),
+        ("0 0 L-x * *", "day of month: 'L-x'", "    ^^^"),
+        ("0 0 W * *", "write one day before W, such as 15W", "    ^"),
+        ("0 0 1-5W * *", "write one day before W", "    ^^^^"),
+        ("0 0 32W * *", "day of month: '32' is not allowed", "    ^^"),
+        ("0 0 31W 2 *", "never fires", "    ^^^"),
+        ("0 0 L/2 * *", "day of month: 'L'", "    ^"),
+        ("0 0 * * L", "write a day before L, such as friL", "        ^"),
+        ("0 0 * * 8L", "day of week: '8'", "        ^"),
+        ("0 0 * * 1,mon#6", "write 1 to 5 after #, such as mon#2", "          ^^^^^"),
+        ("0 0 * * mon#", "write 1 to 5 after #", "        ^^^^"),
+        ("0 0 * L *", "month: 'L' is not allowed", "      ^"),
+        ("15W 0 * * *", "minute: '15W' is not allowed", "^^^"),
+        ("H(0-29 0 * * *", "write H, H/15, H(0-29) or H(0-29)/10", "^^^^^^"),
+        ("H(29-0) 0 * * *", "the range '29-0' runs backwards", "  ^^^^"),
+        ("H(0-60) 0 * * *", "minute: '60' is not allowed", "    ^^"),
+        ("H15 0 * * *", "minute: 'H15' is not allowed; write H,", "^^^"),
+        ("H/0 0 * * *", "minute: '0' is no step", "  ^"),
+        ("0 0 H(29-31) 2 *", "never fires", "    ^^^^^^^^"),
+        ("0 0 30 H(1-2) *", "never fires", "    ^^"),
+        ("60 25 1 * *", "minute: '60'", "^^ ^^"),
         ("0 0 * *", "has 4 fields: five are needed", "       ^"),
         ("0", "has 1 field: ", " ^"),
         ("0 0 * * * * *", "has 7 fields", "          ^^^"),
@@ -128,8 +147,9 @@ fn faults_are_pointed_at() {
         let message = complaint(text);
         let lines: Vec<&str> = message.lines().collect();
         assert!(lines[0].contains(field), "{message}");
-        assert_eq!(lines[1].trim_end(), format!("  {text}"), "{message}");
-        assert!(lines[2].starts_with(&format!("  {at}")), "{message}");
+        let shown = lines.len() - 2;
+        assert_eq!(lines[shown].trim_end(), format!("  {text}"), "{message}");
+        assert!(lines[shown + 1].starts_with(&format!("  {at}")), "{message}");
     }
     assert!(complaint("").starts_with("cron expression is empty"));
     assert!(complaint(" \n ").starts_with("cron expression is empty"));
@@ -142,8 +162,8 @@ fn faults_are_pointed_at() {
 fn six_fields_are_shown_both_ways() {
     let message = complaint("0 30 2 * * 1");
     assert!(message.contains("\n  0 30 2 * * 1\n             ^\n"), "{message}");
-    assert!(message.contains("seconds, leave it out: write '30 2 * * 1'"), "{message}");
-    assert!(complaint("*/10 * * * * *").contains("write 'every: 10s'"));
+    assert!(message.contains("seconds, add 'seconds: true', or leave it out: write '30 2 * * 1'"), "{message}");
+    assert!(complaint("*/10 * * * * *").contains("add 'seconds: true', or write 'every: 10s'"));
     assert!(complaint("* * * * * *").contains("write 'every: 1s'"));
     assert!(complaint("15 30 2 * * 1").contains("write '30 2 * * 1' to fire at second 0"));
     let both = complaint("0 2 1 1 * 2030");
@@ -174,6 +194,95 @@ fn the_day_fields_go_together_as_cron_users_expect() {
     assert_eq!(schedule.next_after(instant("2026-01-01T00:00:00Z")), Some(instant("2032-02-29T00:00:00Z")));
     assert_eq!(schedule.next_after(instant("2032-02-29T00:00:00Z")), Some(instant("2060-02-29T00:00:00Z")));
     assert_eq!(schedule.next_after(instant("2088-02-29T00:00:00Z")), None);
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let message = complaint("60 2 0 jam *");
+    let lines: Vec<&str> = message.lines().collect();
+    assert!(lines[0].contains("minute: '60'") && lines[1].contains("day of month: '0'"), "{message}");
+    assert!(lines[2].contains("month: 'jam'"), "{message}");
+    assert_eq!(lines[3..], ["  60 2 0 jam *", "  ^^   ^ ^^^"]);
+}
+
+#[test]
+fn seconds_are_a_sixth_field() {
+    let fires = |text: &str| {
+        let schedule = schedule(TriggerKind::Cron(CronExpression::with_seconds(text).unwrap()), Tz::UTC);
+        let first = schedule.next_after(instant("2026-01-01T00:00:10Z"));
+        std::iter::successors(first, |at| schedule.next_after(*at)).take(3).map(|at| at.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(fires("*/15 * * * * *"), ["2026-01-01T00:00:15Z", "2026-01-01T00:00:30Z", "2026-01-01T00:00:45Z"]);
+    assert_eq!(fires("10,50 59 23 * * *"), ["2026-01-01T23:59:10Z", "2026-01-01T23:59:50Z", "2026-01-02T23:59:10Z"]);
+    assert_eq!(fires("@daily")[0], "2026-01-02T00:00:00Z");
+    for (text, complaint) in [
+        ("0 2 * * *", "with 'seconds: true' has 5 fields: six are needed: second, minute"),
+        ("0 0 2 * * * *", "has 7 fields"),
+        ("60 0 2 * * *", "second: '60' is not allowed"),
+        ("", "is empty"),
+    ] {
+        let message = CronExpression::with_seconds(text).unwrap_err().to_string();
+        assert!(message.contains(complaint), "{message}");
+    }
+}
+
+#[test]
+fn days_are_counted_from_the_end_and_to_the_nearest_workday() {
+    let days = |expression: &str, from: &str| {
+        let schedule = schedule(TriggerKind::Cron(cron(expression)), Tz::UTC);
+        let first = schedule.next_after(instant(from));
+        let fires = std::iter::successors(first, |at| schedule.next_after(*at)).take(4);
+        fires.map(|at| at.to_chrono().format("%m-%d").to_string()).collect::<Vec<_>>().join(" ")
+    };
+    let new_year = "2027-12-31T12:00:00Z";
+    assert_eq!(days("0 0 L * *", new_year), "01-31 02-29 03-31 04-30");
+    assert_eq!(days("0 0 l-30 * *", new_year), "01-01 03-01 05-01 07-01");
+    assert_eq!(days("0 0 L-3,1 * *", new_year), "01-01 01-28 02-01 02-26");
+    // 1 January 2028 is a Saturday, and 30 January a Sunday.
+    assert_eq!(days("0 0 1W * *", new_year), "01-03 02-01 03-01 04-03");
+    assert_eq!(days("0 0 15W * *", new_year), "01-14 02-15 03-15 04-14");
+    assert_eq!(days("0 0 30w 1,4 *", new_year), "01-31 04-28 01-30 04-30");
+    assert_eq!(days("0 0 31W * *", new_year), "01-31 03-31 05-31 07-31");
+    assert_eq!(days("0 0 LW * *", new_year), "01-31 02-29 03-31 04-28");
+    assert_eq!(days("0 0 * * mon#1", new_year), "01-03 02-07 03-06 04-03");
+    assert_eq!(days("0 0 * * 7#5", new_year), "01-30 04-30 07-30 10-29");
+    assert_eq!(days("0 0 * * friL,sat#1", new_year), "01-01 01-28 02-05 02-25");
+    assert_eq!(days("0 0 L * fri", new_year), "01-07 01-14 01-21 01-28");
+    assert_eq!(days("0 0 L */1 1L", "2027-05-01T00:00:00Z"), "05-31 06-28 06-30 07-26");
+    // A 29 February that is a Monday is rare, but comes.
+    assert_eq!(days("0 0 * 2 mon#5", new_year), "02-29 02-29");
+}
+
+#[test]
+fn hashed_fields_spread_jobs_and_stay_where_they_are() {
+    let namespace = "default".parse().unwrap();
+    let seed = |number: u32| job_seed(&namespace, &format!("job-{number}").parse().unwrap());
+    assert_eq!(seed(1), 0x0295_b164_1fcf_3a21, "a seed never changes");
+    let first = |text: &str, seed: u64| {
+        let planning = Planning { zone: Tz::UTC, since: Timestamp::EPOCH, seed, calendars: Calendars::NONE };
+        let schedule = Schedule::new(&TriggerKind::Cron(cron(text)).into(), &planning);
+        let first = schedule.next_after(instant("2025-12-31T23:59:59Z")).unwrap();
+        (first.to_chrono(), schedule.next_after(first).unwrap().to_chrono())
+    };
+    let minutes: std::collections::BTreeSet<u32> =
+        (0..600).map(|number| chrono::Timelike::minute(&first("H * * * *", seed(number)).0)).collect();
+    assert_eq!(minutes.len(), 60, "every minute has a job");
+    for number in 0..100 {
+        let (one, two) = first("H/15 * * * *", seed(number));
+        assert!(chrono::Timelike::minute(&one) < 15 && (two - one).num_minutes() == 15);
+        let (one, two) = first("H(0-29)/10 3 * * *", seed(number));
+        assert!(chrono::Timelike::minute(&one) < 10 && (two - one).num_minutes() == 10);
+        let (one, two) = first("0 H H * *", seed(number));
+        assert!(chrono::Datelike::day(&one) <= 28 && (27..=32).contains(&(two - one).num_days()));
+        let (one, _) = first("0 0 * * H(fri-mon)", seed(number));
+        let weekday = chrono::Datelike::weekday(&one).num_days_from_sunday();
+        assert!(matches!(weekday, 5 | 6 | 0 | 1));
+    }
+    // The fields of one job are chosen apart from one another.
+    assert!((0..20).any(|number| {
+        let at = first("H H * * *", seed(number)).0;
+        chrono::Timelike::minute(&at) % 24 != chrono::Timelike::hour(&at)
+    }));
 }
 
 #[test]
@@ -291,7 +400,7 @@ fn every_month_has_its_days() {
     for year in 1970..=2099 {
         for month in 1..=12 {
             let last = (28..=31).rev().find(|day| NaiveDate::from_ymd_opt(year, month, *day).is_some());
-            assert_eq!(Some(calendar::days_in_month(year, month)), last, "{year}-{month}");
+            assert_eq!(Some(days::days_in_month(year, month)), last, "{year}-{month}");
         }
     }
 }
