@@ -5,32 +5,45 @@
 //! when a zone's clocks change, and `fires` puts local times and zone together. `nominal` has the fires of every kind of
 //! trigger. `named` has the calendars that jobs name, and `allowed` moves fires off the dates they refuse; `modifiers` has
 //! those, the limits of a trigger and its jitter. `occurrence` is a fire in full. `window` knows the hours in which runs
-//! may start. This module is the only place where local time exists.
+//! may start. `clock` and `explain` (with `cron_words` and `words`) say what a trigger means and what changes of the clocks
+//! will do to it, `lint` finds likely slips, and `simulate` forecasts whole sets of jobs. This module is the only place where local time exists.
 
 mod allowed;
+mod clock;
 mod cron;
+mod cron_words;
 mod days;
+mod explain;
 mod field;
 mod fires;
 mod hashed;
 mod invalid;
+mod lint;
 mod modifiers;
 mod named;
 mod nominal;
 mod occurrence;
 mod parse;
 mod recurrence;
+mod simulate;
 mod window;
+mod words;
 mod zone;
 
 use std::fmt;
 
 use chrono_tz::Tz;
 
+pub use clock::{ClockEffect, LocalChange, LocalTime, clock_effects};
 pub use cron::CronExpression;
+pub use explain::{Explanation, explain};
 pub use invalid::InvalidCron;
+pub use lint::{Warning, WarningCode, lint};
 pub use named::{Calendars, NamedCalendar};
 pub use occurrence::{ClockChange, Exclusion, Occurrence, job_seed};
+pub use simulate::{
+    BusyMinute, Collision, Collisions, Fires, Forecast, ForecastFire, JobClockEffect, JobForecast, Simulation,
+};
 pub use window::Window;
 
 use crate::quantity::Period;
