@@ -11,6 +11,9 @@ use crate::{Result, run};
 
 const COMPONENTIZE_JS: &str = "@bytecodealliance/componentize-js@~0.23.0";
 const COMPONENTIZE_PY: &str = "componentize-py==0.25.*";
+/// Schedulers that ours is compared with, of the versions whose rules the tests know, and the time zone database of the
+/// release that is compiled into the program.
+const REFERENCES: [&str; 3] = ["cronsim==2.8", "croniter==7.0.0", "tzdata==2025.2"];
 
 /// What every build needs: a compiler for components.
 pub(crate) fn build_tools() -> Result {
@@ -66,12 +69,17 @@ fn debian_packages(missing: &mut Missing) -> Result {
     install(&mut apt_get())
 }
 
-/// What tests need beyond that: the tools for guests in JavaScript and Python. Without them, those tests are skipped.
+/// What tests need beyond that: the tools for guests in JavaScript and Python, and schedulers in Python to compare ours with.
+/// Without them, those tests are skipped.
 pub(crate) fn test_tools() -> Result {
     let tools = tools_dir();
     fs::create_dir_all(&tools)?;
     tool("componentize-js", componentize_js().as_deref(), || javascript_tool(&tools))?;
-    tool("componentize-py", componentize_py().as_deref(), || python_tool(&tools))
+    tool("componentize-py", componentize_py().as_deref(), || python_tool(&tools, "python", &[COMPONENTIZE_PY]))?;
+    let python = tools.join("reference/bin/python");
+    let there = answers(&python.to_string_lossy(), &["-c", "import cronsim, croniter, tzdata"]);
+    let found = there.then_some(python.as_path());
+    tool("reference schedulers", found, || python_tool(&tools, "reference", &REFERENCES))
 }
 
 fn tool(name: &str, found: Option<&Path>, install: impl FnOnce() -> Result<bool>) -> Result {
@@ -97,14 +105,14 @@ fn javascript_tool(tools: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// False when there is no Python with its venv.
-fn python_tool(tools: &Path) -> Result<bool> {
-    let folder = tools.join("python");
+/// Installs packages for one purpose. False when there is no Python with its venv.
+fn python_tool(tools: &Path, purpose: &str, packages: &[&str]) -> Result<bool> {
+    let folder = tools.join(purpose);
     if !answers("python3", &["-c", "import venv, ensurepip"]) {
         return Ok(false);
     }
     run::program(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    run::program(Command::new(folder.join("bin/python")).args(["-m", "pip", "install", "--quiet", COMPONENTIZE_PY]))?;
+    run::program(Command::new(folder.join("bin/python")).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
     Ok(true)
 }
 
