@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::id::{Digest, JobId, PluginName};
+use crate::calendar::Calendar;
+use crate::id::{CalendarName, Digest, JobId, Namespace, PluginName};
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
 use crate::run::Run;
@@ -36,6 +37,17 @@ pub enum Write {
         job: JobId,
         /// How far.
         cursor: Cursor,
+    },
+    /// A calendar: not there yet if its revision is 1, else there with the revision before.
+    PutCalendar(Arc<Calendar>),
+    /// A calendar that is there with this revision.
+    DeleteCalendar {
+        /// Its owner.
+        namespace: Namespace,
+        /// Its name.
+        name: CalendarName,
+        /// Its revision.
+        revision: u64,
     },
     /// A plugin and its component; replaces what was added under the same name.
     PutPlugin {

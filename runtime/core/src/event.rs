@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::batch::Batch;
-use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
+use crate::calendar::Calendar;
+use crate::id::{CalendarName, JobId, JobName, Namespace, PluginName, RunId};
 use crate::invocation::{AttemptReport, CancelReason, Invocation};
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
 use crate::run::Run;
-use crate::spec::JobSpec;
+use crate::spec::{CalendarSpec, JobSpec};
 use crate::time::Timestamp;
 
 /// Everything that can arrive.
@@ -80,6 +81,22 @@ pub enum Command {
         /// How the runs pass one another.
         overlap: BackfillOverlap,
     },
+    /// Save a calendar. The jobs that use it count from now.
+    PutCalendar {
+        /// Whose.
+        namespace: Namespace,
+        /// What.
+        spec: Arc<CalendarSpec>,
+        /// What must be there.
+        expect: JobExpectation,
+    },
+    /// Delete a calendar that no job uses.
+    DeleteCalendar {
+        /// Whose.
+        namespace: Namespace,
+        /// Which.
+        name: CalendarName,
+    },
     /// Stop a run.
     CancelRun {
         /// Which.
@@ -112,12 +129,12 @@ pub enum BackfillOverlap {
     AllowAll,
 }
 
-/// What must be there for a job to be saved.
+/// What must be there for a job or a calendar to be saved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum JobExpectation {
     /// Nothing, or any revision.
     Anything,
-    /// No job of this name.
+    /// None of this name.
     Absent,
     /// This revision.
     Revision(u64),
@@ -151,6 +168,15 @@ pub enum Reply {
     JobDeleted(JobId),
     /// The run as it is now.
     Run(Arc<Run>),
+    /// The calendar as it is now. `changed` is false if it was the same already.
+    Calendar {
+        /// The calendar.
+        calendar: Arc<Calendar>,
+        /// Whether anything had to be written.
+        changed: bool,
+    },
+    /// The calendar is gone.
+    CalendarDeleted(CalendarName),
     /// The runs that were made, in the order of the fires asked for.
     Backfilled(Vec<RunId>),
     /// The plugin as it is now.
@@ -185,6 +211,32 @@ pub enum Refusal {
         name: JobName,
         /// Its revision; 0 if there is none.
         actual: u64,
+    },
+    /// There is no such calendar.
+    #[error("there is no calendar '{name}' in namespace '{namespace}'")]
+    NoCalendar {
+        /// Where it was looked for.
+        namespace: Namespace,
+        /// What was looked for.
+        name: CalendarName,
+    },
+    /// The calendar has another revision than expected, or is there already.
+    #[error("calendar '{name}' is at revision {actual}, not at the expected one: read it again and repeat the change")]
+    CalendarConflict {
+        /// The calendar.
+        name: CalendarName,
+        /// Its revision; 0 if there is none.
+        actual: u64,
+    },
+    /// Jobs use the calendar.
+    #[error("calendar '{name}' is used by {jobs} {}, such as '{example}': delete or change them first", if *jobs == 1 { "job" } else { "jobs" })]
+    CalendarInUse {
+        /// The calendar.
+        name: CalendarName,
+        /// How many jobs.
+        jobs: usize,
+        /// One of them.
+        example: JobName,
     },
     /// Jobs use the plugin.
     #[error("plugin '{name}' is used by {}, such as '{example}': delete or change {} first",

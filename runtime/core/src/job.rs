@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::id::{JobId, Namespace};
-use crate::schedule::{Calendars, Planning, Schedule, job_seed};
+use crate::id::{CalendarName, JobId, Namespace};
+use crate::schedule::{Calendars, JobSchedule, Planning, Window, job_seed};
 use crate::spec::{JobSpec, TimeZone};
 use crate::time::Timestamp;
 
@@ -75,16 +75,21 @@ impl JobSpec {
         Planning { zone, since, seed: job_seed(namespace, &self.name), calendars }
     }
 
-    /// The job's triggers made ready, in their order.
+    /// The calendars that the job's triggers name.
+    pub fn calendars(&self) -> impl Iterator<Item = &CalendarName> {
+        self.triggers.iter().flat_map(|trigger| trigger.calendars.exclude.iter().chain(&trigger.calendars.include))
+    }
+
+    /// The job's window made ready; none if it may start at all times.
     #[must_use]
-    pub fn schedules(&self, planning: &Planning<'_>) -> Vec<Schedule> {
-        self.triggers.iter().map(|trigger| Schedule::new(trigger, planning)).collect()
+    pub fn open_window(&self, default_zone: TimeZone) -> Option<Window> {
+        self.window.as_ref().map(|window| Window::new(window, self.timezone.unwrap_or(default_zone).0))
     }
 
     /// The first fire strictly after the instant `planning.since`, at which the job would be saved.
     #[must_use]
     pub fn next_fire(&self, planning: &Planning<'_>) -> Option<Timestamp> {
-        self.schedules(planning).iter().filter_map(|schedule| schedule.next_after(planning.since)).min()
+        JobSchedule::new(self, planning).next_after(planning.since)
     }
 
     /// Whether `other` fires at the same instants, given the same anchor, and what its fires come to is decided alike.
@@ -94,6 +99,7 @@ impl JobSpec {
             && self.catch_up == other.catch_up
             && self.max_runs == other.max_runs
             && self.overlap == other.overlap
+            && self.window == other.window
     }
 
     /// Whether `other` fires at the same instants, given the same anchor.

@@ -5,7 +5,7 @@
 //!
 //! - [`time`], [`quantity`], [`id`]: instants, durations, sizes, names and identities;
 //! - [`spec`]: the job specification, one type for files, API and store;
-//! - [`schedule`]: when a trigger fires;
+//! - [`schedule`]: when a trigger fires; [`calendar`]: a named calendar as it is kept;
 //! - [`capability`]: what a plugin may ask of the host, and the rule that grants or refuses it;
 //! - [`plugin`]: what is known of an added plugin;
 //! - [`run`]: runs, attempts and the state machine;
@@ -15,6 +15,7 @@
 //! - [`scheduler`]: the reducer that decides.
 
 pub mod batch;
+pub mod calendar;
 pub mod capability;
 pub mod event;
 pub mod id;

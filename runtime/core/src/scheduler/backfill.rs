@@ -42,7 +42,7 @@ impl Scheduler {
             if self.active.contains_key(&id) {
                 continue;
             }
-            let trigger = self.jobs[&job].trigger_at(at).map(|trigger| trigger.place);
+            let trigger = self.jobs[&job].trigger_at(at);
             let start = Start { id, origin: Origin::Backfill, trigger, scheduled_at: at, passage };
             self.start(job, start, moment.now, step);
             made.push(id);

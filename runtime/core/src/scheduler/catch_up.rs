@@ -14,7 +14,7 @@ use crate::event::Step;
 use crate::id::JobId;
 use crate::job::Backlog;
 use crate::run::SkipReason;
-use crate::spec::{CatchUpPolicy, Overlap};
+use crate::spec::{CatchUpPolicy, Outside, Overlap};
 use crate::time::Timestamp;
 
 use super::start::Passage;
@@ -39,6 +39,10 @@ pub(super) enum Verdict {
 impl Entry {
     /// What the fire at `at`, the next in order, comes to by the job's catch-up policy.
     pub(super) fn verdict(&self, at: Timestamp, now: Timestamp) -> Verdict {
+        // A fire that would not have run punctually is not caught up either.
+        if self.window.as_ref().is_some_and(|window| window.outside() == Outside::Skip && !window.contains(at)) {
+            return Verdict::Skip(SkipReason::OutsideWindow);
+        }
         let catch_up = &self.job.spec.catch_up;
         let late = now.since(at);
         let in_backlog = match self.cursor.backlog.as_deref() {

@@ -24,6 +24,10 @@ impl Scheduler {
                 Command::PutJob { namespace, spec, expect } => self.put_job(namespace, spec, expect, moment, step),
                 Command::DeleteJob { namespace, name } => self.delete_job(namespace, name, moment.now, step),
                 Command::StartRun { namespace, name, force } => self.start_run(namespace, name, force, moment, step),
+                Command::PutCalendar { namespace, spec, expect } => {
+                    self.put_calendar(namespace, spec, expect, moment, step)
+                }
+                Command::DeleteCalendar { namespace, name } => self.delete_calendar(namespace, name, step),
                 Command::Backfill { namespace, name, fires, again, overlap } => {
                     self.backfill(&namespace, &name, &Backfill { fires, again, overlap }, moment, step)
                 }
@@ -47,6 +51,7 @@ impl Scheduler {
         if !plugin.is_some_and(|plugin| plan::serves(plugin, &spec)) {
             return Err(Refusal::NoPlugin(spec.action.uses.plugin.clone()));
         }
+        self.check_calendars(&namespace, &spec)?;
         let key = (namespace.clone(), spec.name.clone());
         let now = moment.now;
         let id = self.names.get(&key).copied();
@@ -91,6 +96,7 @@ impl Scheduler {
         }
         self.jobs.insert(job.id, entry);
         self.names.insert(key, job.id);
+        self.ask_window_again(job.id);
         step.batch.writes.push(Write::PutJob(Arc::clone(&job)));
         if moved {
             self.put_cursor(job.id, now, step);

@@ -1,9 +1,9 @@
 //! Time passes: fires and retries that are due.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use super::catch_up::Verdict;
-use super::plan::A_MOMENT;
 use super::start::{Passage, Start};
 use super::{FIRES_PER_STEP, LATE_AFTER, Scheduler};
 
@@ -16,6 +16,8 @@ use crate::time::Timestamp;
 
 /// The most fires of one job that are dealt with at its turn; then others have theirs.
 const FIRES_PER_TURN: usize = 64;
+/// The shortest time there is.
+const A_MOMENT: Duration = Duration::from_micros(1);
 
 impl Scheduler {
     /// Deals with the fires that are due, up to a bound: the next tick goes on with the rest.
@@ -58,8 +60,7 @@ impl Scheduler {
     fn fire(&mut self, id: JobId, now: Timestamp, step: &mut Step) {
         let entry = &self.jobs[&id];
         let Some(at) = entry.cursor.next_fire_at else { return };
-        let trigger = entry.trigger_at(at);
-        let excluded = trigger.is_some_and(|trigger| trigger.excluded);
+        let excluded = entry.schedule.fire_at(at).is_some_and(|fire| fire.occurrence.exclusion.is_some());
         let verdict = if excluded { Verdict::Skip(SkipReason::Calendar) } else { entry.verdict(at, now) };
         match verdict {
             Verdict::Start => self.start_fire(id, at, Passage::ByPolicy, now, step),
@@ -95,7 +96,7 @@ impl Scheduler {
         Start {
             id: RunId::of_fire(id, at),
             origin: if late { Origin::CatchUp } else { Origin::Schedule },
-            trigger: self.jobs[&id].trigger_at(at).map(|trigger| trigger.place),
+            trigger: self.jobs[&id].trigger_at(at),
             scheduled_at: at,
             passage: Passage::ByPolicy,
         }

@@ -1,4 +1,5 @@
-//! Where queued runs wait: in the queue for a free place, or before that in the line of their job for their turn.
+//! Where queued runs wait: in the line of their job for their turn, then in the queue for a free place; and apart from
+//! it, so that it need not look at them, for the window of their job.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -6,6 +7,7 @@ use std::sync::Arc;
 use super::{Active, Scheduler, Waiting};
 use crate::id::{JobId, RunId};
 use crate::run::{Gate, Run};
+use crate::time::Timestamp;
 
 impl Scheduler {
     /// Takes in a queued run that is not known yet: into the line of its job if it must wait for its turn, which
@@ -55,12 +57,37 @@ impl Scheduler {
         self.queue.insert((Reverse(active.priority), active.run.scheduled_at, id));
     }
 
+    /// Puts a run that is in the queue aside until the window of its job opens at `opens_at`.
+    pub(super) fn defer(&mut self, id: RunId, opens_at: Timestamp) {
+        self.leave(id);
+        self.active.get_mut(&id).expect("only active runs are queued").waiting = Waiting::Window(opens_at);
+        self.windows.insert((opens_at, id));
+    }
+
+    /// Puts runs whose window opens back into the queue.
+    pub(super) fn due_windows(&mut self, now: Timestamp) {
+        while let Some((_, id)) = self.windows.first().copied().filter(|(at, _)| *at <= now) {
+            self.leave(id);
+            self.enqueue(id);
+        }
+    }
+
+    /// Puts the runs of a job that wait for its window back into the queue, as the window is another one now.
+    pub(super) fn ask_window_again(&mut self, job: JobId) {
+        let of_job = self.windows.iter().filter(|(_, id)| self.active[id].run.job_id == job);
+        for id in of_job.map(|(_, id)| *id).collect::<Vec<_>>() {
+            self.leave(id);
+            self.enqueue(id);
+        }
+    }
+
     /// Takes a queued run from where it waits.
     pub(super) fn leave(&mut self, id: RunId) {
         let active = &self.active[&id];
         let at = active.run.scheduled_at;
         match active.waiting {
             Waiting::Queue => _ = self.queue.remove(&(Reverse(active.priority), at, id)),
+            Waiting::Window(opens_at) => _ = self.windows.remove(&(opens_at, id)),
             Waiting::Line => {
                 if let Some(entry) = self.jobs.get_mut(&active.run.job_id) {
                     entry.line.remove(&(at, id));

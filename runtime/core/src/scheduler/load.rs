@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Active, Moment, Options, Scheduler, Waiting};
+use crate::calendar::Calendar;
 use crate::event::Step;
 use crate::id::RunId;
 use crate::job::{Cursor, Job};
@@ -17,6 +18,8 @@ use crate::time::Timestamp;
 pub struct Snapshot {
     /// All jobs with their cursors.
     pub jobs: Vec<(Arc<Job>, Cursor)>,
+    /// All calendars.
+    pub calendars: Vec<Arc<Calendar>>,
     /// All plugins.
     pub plugins: Vec<Arc<Plugin>>,
     /// All runs that are not over.
@@ -41,6 +44,8 @@ impl Scheduler {
             plugins: HashMap::new(),
             due: BinaryHeap::with_capacity(snapshot.jobs.len()),
             retries: BTreeSet::new(),
+            windows: BTreeSet::new(),
+            calendars: HashMap::new(),
             queue: BTreeSet::new(),
             active: HashMap::new(),
             running: 0,
@@ -48,6 +53,9 @@ impl Scheduler {
         };
         for plugin in snapshot.plugins {
             scheduler.plugins.insert(plugin.manifest.name.clone(), plugin);
+        }
+        for calendar in snapshot.calendars {
+            scheduler.adopt_calendar(calendar);
         }
         for (job, cursor) in snapshot.jobs {
             scheduler.adopt_job(job, cursor, moment.now);

@@ -5,6 +5,7 @@
 //! failed commit or a restart it is rebuilt with [`Scheduler::load`].
 
 mod backfill;
+mod calendars;
 mod catch_up;
 mod command;
 mod finish;
@@ -31,7 +32,7 @@ use crate::invocation::{CancelReason, Work};
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
 use crate::run::{Run, RunState};
-use crate::schedule::Schedule;
+use crate::schedule::{JobSchedule, Window};
 use crate::spec::TimeZone;
 use crate::time::Timestamp;
 
@@ -76,6 +77,10 @@ pub struct Scheduler {
     due: BinaryHeap<Reverse<(Timestamp, JobId)>>,
     /// Runs in `retry_wait`, soonest first.
     retries: BTreeSet<(Timestamp, RunId)>,
+    /// Queued runs that wait for the window of their job, the one that opens first in front.
+    windows: BTreeSet<(Timestamp, RunId)>,
+    /// The calendars of each namespace.
+    calendars: HashMap<Namespace, calendars::Kept>,
     /// Runs in `queued` that may start, in the order in which they do.
     queue: BTreeSet<Place>,
     /// Every run that is not over.
@@ -91,7 +96,8 @@ struct Entry {
     /// When the job is to be looked at: at its next fire. A fire that is overdue waits behind everything that came due
     /// before it was looked at, so that one job's backlog does not hold up the punctual fires of others.
     wake_at: Option<Timestamp>,
-    schedules: Vec<Schedule>,
+    schedule: JobSchedule,
+    window: Option<Window>,
     /// None only if the store has lost the plugin; runs of such a job fail and say so.
     work: Option<Arc<Work>>,
     /// Runs of the job that are not over, but for those in the line.
@@ -115,6 +121,8 @@ enum Waiting {
     Line,
     /// In the queue, for a free place.
     Queue,
+    /// For the window of its job, which opens then.
+    Window(Timestamp),
 }
 
 /// A place in the queue: higher priority first, then the earlier scheduled instant.
@@ -129,7 +137,8 @@ impl Scheduler {
         }
         let fire = self.due.peek().map(|Reverse((at, _))| *at);
         let retry = self.retries.first().map(|(at, _)| *at);
-        fire.into_iter().chain(retry).min()
+        let window = self.windows.first().map(|(at, _)| *at);
+        fire.into_iter().chain(retry).chain(window).min()
     }
 
     /// Decides what `event` comes to at `moment`.
@@ -174,6 +183,7 @@ impl Scheduler {
         }
         self.due_fires(moment.now, step);
         self.due_retries(moment.now, step);
+        self.due_windows(moment.now);
     }
 
     fn shutdown(&mut self, step: &mut Step) {

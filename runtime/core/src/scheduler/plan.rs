@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{Entry, Options, Scheduler};
 use crate::capability::EffectiveGrants;
@@ -10,12 +9,9 @@ use crate::id::PluginName;
 use crate::invocation::Work;
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
-use crate::schedule::{Calendars, Schedule};
+use crate::schedule::{Calendars, JobSchedule};
 use crate::spec::{JobSpec, TriggerKind};
 use crate::time::Timestamp;
-
-/// The shortest time there is.
-pub(super) const A_MOMENT: Duration = Duration::from_micros(1);
 
 /// The grants that a run of `spec` has with `plugin` under `options`.
 #[must_use]
@@ -59,39 +55,21 @@ fn work(job: &Job, plugin: &Plugin, options: &Options) -> Option<Work> {
     })
 }
 
-/// The schedules of `job`, in the order of its triggers.
-fn schedules(job: &Job, options: &Options) -> Vec<Schedule> {
-    let calendars = Calendars::default();
-    let planning = job.spec.planning(&job.namespace, job.scheduled_since, options.timezone, &calendars);
-    job.spec.schedules(&planning)
-}
-
-/// A trigger that fires at a certain instant.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct FiredTrigger {
-    /// Whether its calendars leave the fire out.
-    pub(super) excluded: bool,
-    /// Its place among the job's triggers.
-    pub(super) place: u16,
+/// The schedule of `job` with the calendars of its namespace.
+pub(super) fn schedule(job: &Job, options: &Options, calendars: &Calendars) -> JobSchedule {
+    let planning = job.spec.planning(&job.namespace, job.scheduled_since, options.timezone, calendars);
+    JobSchedule::new(&job.spec, &planning)
 }
 
 impl Entry {
     /// The fire that follows the one at `at`, unless the job has had all the runs it may have.
     pub(super) fn next_fire_after(&self, at: Timestamp) -> Option<Timestamp> {
-        if self.is_exhausted() {
-            return None;
-        }
-        self.schedules.iter().filter_map(|schedule| schedule.next_after(at)).min()
+        if self.is_exhausted() { None } else { self.schedule.next_after(at) }
     }
 
-    /// The first of the triggers that fire at `at`; rather one whose fire no calendar leaves out.
-    pub(super) fn trigger_at(&self, at: Timestamp) -> Option<FiredTrigger> {
-        let just_before = at.before(A_MOMENT);
-        let fired = self.schedules.iter().zip(0u16..).filter_map(|(schedule, place)| {
-            let fire = schedule.occurrence_after(just_before).filter(|fire| fire.at == at)?;
-            Some(FiredTrigger { excluded: fire.exclusion.is_some(), place })
-        });
-        fired.min()
+    /// The trigger that fires at `at`.
+    pub(super) fn trigger_at(&self, at: Timestamp) -> Option<u16> {
+        self.schedule.fire_at(at).map(|fire| fire.trigger)
     }
 
     /// The first trigger that fires when the daemon starts.
@@ -109,10 +87,11 @@ impl Entry {
 impl Scheduler {
     /// Makes the entry of `job`, whose schedule is worked off as far as `cursor` says.
     pub(super) fn entry(&self, job: Arc<Job>, cursor: Cursor) -> Entry {
-        let schedules = schedules(&job, &self.options);
+        let schedule = schedule(&job, &self.options, self.calendars_of(&job.namespace));
+        let window = job.spec.open_window(self.options.timezone);
         let plugin = self.plugins.get(&job.spec.action.uses.plugin);
         let work = plugin.and_then(|plugin| work(&job, plugin, &self.options)).map(Arc::new);
-        Entry { job, cursor, wake_at: None, schedules, work, active: 0, line: BTreeSet::new() }
+        Entry { job, cursor, wake_at: None, schedule, window, work, active: 0, line: BTreeSet::new() }
     }
 
     /// Makes the work of all jobs that use `plugin` anew.

@@ -8,10 +8,10 @@ use crate::event::{Effect, Step};
 use crate::id::{JobId, RunId};
 use crate::invocation::Invocation;
 use crate::run::{
-    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, Gate, Origin, Run, RunState, SkipReason,
-    Usage,
+    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, ExpiryReason, Gate, Origin, Run, RunState,
+    SkipReason, Usage,
 };
-use crate::spec::Overlap;
+use crate::spec::{Outside, Overlap};
 use crate::time::Timestamp;
 
 /// A start that is wanted, before it is known whether it becomes a run.
@@ -44,6 +44,13 @@ impl Scheduler {
     /// Takes a start through the gate: it becomes a running run, a queued one, or a record of why it was skipped.
     pub(super) fn start(&mut self, job: JobId, start: Start, now: Timestamp, step: &mut Step) -> Arc<Run> {
         let entry = self.jobs.get_mut(&job).expect("starts are made for jobs that are there");
+        let opening = match start.passage {
+            Passage::Forced => Opening::Open,
+            _ => entry.opening(start.origin, now),
+        };
+        if opening == Opening::Never {
+            return self.skip(job, &start, SkipReason::OutsideWindow, now, step);
+        }
         let Some(gate) = entry.gate_for(start.passage) else {
             return self.skip(job, &start, SkipReason::Overlap, now, step);
         };
@@ -51,7 +58,7 @@ impl Scheduler {
         let its_turn = gate != Gate::Turn || !entry.is_busy();
         let mut run = self.new_run(job, &start, RunState::Queued, now);
         run.gate = gate;
-        if !its_turn || !self.has_place() || !self.queue.is_empty() {
+        if opening != Opening::Open || !its_turn || !self.has_place() || !self.queue.is_empty() {
             let run = Arc::new(run);
             step.batch.writes.push(Write::InsertRun(Arc::clone(&run)));
             self.take_in(Arc::clone(&run), priority);
@@ -110,7 +117,22 @@ impl Scheduler {
     pub(super) fn fill(&mut self, now: Timestamp, step: &mut Step) {
         while self.has_place() {
             let Some((_, _, id)) = self.queue.first().copied() else { return };
-            let job = self.jobs.get(&self.active[&id].run.job_id);
+            let run = &self.active[&id].run;
+            let job = self.jobs.get(&run.job_id);
+            // A run that began inside the window may be tried again outside.
+            let asks = run.gate != Gate::Open && run.attempts.is_empty();
+            match job.filter(|_| asks).map(|entry| entry.opening(run.origin, now)) {
+                Some(Opening::At(opens_at)) => {
+                    self.defer(id, opens_at);
+                    continue;
+                }
+                Some(Opening::Never) => {
+                    let ending = Ending::Expired(ExpiryReason::OutsideWindow);
+                    self.advance(id, RunState::Ended { ending, at: now }, step);
+                    continue;
+                }
+                Some(Opening::Open) | None => {}
+            }
             let revision = job.map(|entry| entry.job.revision);
             let begin = |run: &mut Run| {
                 add_attempt(run, now);
@@ -165,7 +187,27 @@ impl Scheduler {
     }
 }
 
+/// When a run may start by the window of its job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Opening {
+    Open,
+    At(Timestamp),
+    Never,
+}
+
 impl Entry {
+    /// When a run of this origin may start. What somebody asked to make up for waits for the window in any case: it would
+    /// be no use to skip it.
+    fn opening(&self, origin: Origin, now: Timestamp) -> Opening {
+        match &self.window {
+            Some(window) if !window.contains(now) => {
+                let waits = window.outside() == Outside::Defer || origin == Origin::Backfill;
+                window.next_open(now).filter(|_| waits).map_or(Opening::Never, Opening::At)
+            }
+            _ => Opening::Open,
+        }
+    }
+
     /// Whether a run of the job is going or waiting.
     fn is_busy(&self) -> bool {
         self.active > 0 || !self.line.is_empty()

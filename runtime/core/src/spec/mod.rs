@@ -68,6 +68,9 @@ pub struct JobSpec {
     /// What happens to fires that came due while nothing could be started.
     #[serde(default)]
     pub catch_up: CatchUp,
+    /// The hours in which runs may start. Default: always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
     /// How many runs the triggers start at most, counted from when they were last changed. Default: no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_runs: Option<NonZeroU64>,

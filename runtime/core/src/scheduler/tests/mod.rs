@@ -3,14 +3,16 @@
 mod catch_up;
 mod line;
 mod random;
+mod window;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use super::*;
 use crate::batch::Batch;
+use crate::calendar::Calendar;
 use crate::event::{Command, JobExpectation, Refusal, Reply, Ticket};
-use crate::id::Digest;
+use crate::id::{CalendarName, Digest};
 use crate::invocation::{AttemptReport, Invocation, RetryAdvice};
 use crate::plugin::{ActionInfo, Manifest};
 use crate::run::{AttemptEnd, AttemptOutcome, Origin, StateName, Usage};
@@ -28,6 +30,7 @@ struct World {
     rng: fastrand::Rng,
     runs: HashMap<RunId, Arc<Run>>,
     jobs: HashMap<JobId, (Arc<Job>, Cursor)>,
+    calendars: HashMap<CalendarName, Arc<Calendar>>,
     plugin: Arc<Plugin>,
     started: Vec<Invocation>,
     cancels: Vec<(RunId, CancelReason)>,
@@ -73,6 +76,7 @@ impl World {
             rng,
             runs: HashMap::new(),
             jobs: HashMap::new(),
+            calendars: HashMap::new(),
             plugin,
             started: vec![],
             cancels: vec![],
@@ -117,6 +121,14 @@ impl World {
                 }
                 Write::PutJob(job) => _ = self.jobs.insert(job.id, (job, Cursor::default())),
                 Write::DeleteJob { id, .. } => _ = self.jobs.remove(&id),
+                Write::PutCalendar(calendar) => {
+                    let key = calendar.spec.name.clone();
+                    let old = self.calendars.insert(key, Arc::clone(&calendar));
+                    assert_eq!(old.map_or(0, |old| old.revision) + 1, calendar.revision);
+                }
+                Write::DeleteCalendar { name, revision, .. } => {
+                    assert_eq!(self.calendars.remove(&name).expect("it is there").revision, revision);
+                }
                 Write::PutCursor { job, cursor } => self.jobs.get_mut(&job).expect("the job is there").1 = cursor,
                 other => panic!("unexpected write {other:?}"),
             }
@@ -167,6 +179,7 @@ impl World {
     fn load(&mut self, now: Timestamp) {
         let snapshot = Snapshot {
             jobs: self.jobs.values().cloned().collect(),
+            calendars: self.calendars.values().cloned().collect(),
             plugins: vec![Arc::clone(&self.plugin)],
             active: self.runs.values().filter(|run| !run.state.name().is_terminal()).cloned().collect(),
         };
