@@ -134,6 +134,7 @@ impl Daemon {
             token: data_dir.admin_token()?,
             listen: address.map(|address| address.to_string()),
             data_dir,
+            backfilling: tokio::sync::Mutex::new(()),
             stopping: is_stopping,
             runs_over: are_runs_over,
         });
@@ -156,6 +157,7 @@ impl Daemon {
         };
         let loop_ended = run_loop(Dispatcher::begin(beginning, inbox)?)?;
         crate::jobs_dir::save_all(&app, jobs).await.map_err(StartError::Jobs)?;
+        app.inbox.started(app.started_at);
         let servers = serve(&app, listener, tcp);
         Ok(Self {
             app,

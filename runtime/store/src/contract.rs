@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use sandglass_core::batch::Batch;
-use sandglass_core::id::{Digest, JobId, JobName, Namespace, PluginName, RunId};
+use sandglass_core::calendar::Calendar;
+use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId};
 use sandglass_core::output::OutputChunk;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
@@ -83,6 +84,12 @@ pub trait Reader: Send + Sync {
         after: Option<&JobPosition>,
         limit: usize,
     ) -> Result<Page<StoredJob, JobPosition>, StoreError>;
+
+    /// The calendar of this name.
+    fn calendar(&self, namespace: &Namespace, name: &CalendarName) -> Result<Option<Arc<Calendar>>, StoreError>;
+
+    /// All calendars of a namespace by name.
+    fn calendars(&self, namespace: &Namespace) -> Result<Vec<Arc<Calendar>>, StoreError>;
 
     /// The plugin of this name.
     fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError>;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sandglass_core::id::{JobId, JobName, Namespace, PluginName, RunId};
+use sandglass_core::id::{CalendarName, JobId, JobName, Namespace, PluginName, RunId};
 
 /// The store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +112,18 @@ pub enum ConflictKind {
     /// There is no such job.
     #[error("there is no job {0}")]
     NoJob(JobId),
+    /// The calendar has another revision, or is not there, or is there although it should not.
+    #[error("calendar '{name}' in namespace '{namespace}' should be at revision {expected}, but is {}", at(*found))]
+    CalendarRevision {
+        /// Where.
+        namespace: Namespace,
+        /// The calendar.
+        name: CalendarName,
+        /// The revision it should have; 0: it should not be there.
+        expected: u64,
+        /// The revision it has.
+        found: Option<u64>,
+    },
     /// The plugin is not there with this digest.
     #[error("plugin '{0}' is not there with the expected digest")]
     Plugin(PluginName),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sandglass_core::calendar::Calendar;
 use sandglass_core::id::RunId;
 use sandglass_core::job::{Cursor, Job};
 use sandglass_core::plugin::Plugin;
@@ -13,6 +14,8 @@ use sandglass_core::time::Timestamp;
 pub struct Snapshot {
     /// All jobs with their cursors.
     pub jobs: Vec<StoredJob>,
+    /// All calendars.
+    pub calendars: Vec<Arc<Calendar>>,
     /// All plugins, without their components.
     pub plugins: Vec<Arc<Plugin>>,
     /// All runs that are not over, by id.

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use sandglass_core::batch::{Batch, Write};
-use sandglass_core::id::{Digest, JobId, JobName, Namespace, PluginName, RunId};
+use sandglass_core::calendar::Calendar;
+use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId};
 use sandglass_core::output::OutputChunk;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
@@ -72,6 +73,12 @@ impl Reader for Fake {
         _: usize,
     ) -> Result<Page<StoredJob, JobPosition>, StoreError> {
         Err(StoreError::Closed)
+    }
+    fn calendar(&self, _: &Namespace, _: &CalendarName) -> Result<Option<Arc<Calendar>>, StoreError> {
+        Ok(None)
+    }
+    fn calendars(&self, _: &Namespace) -> Result<Vec<Arc<Calendar>>, StoreError> {
+        Ok(Vec::new())
     }
     fn plugin(&self, _: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError> {
         Ok(None)

@@ -5,6 +5,7 @@
 mod endpoint;
 mod error;
 mod logs;
+mod schedule;
 mod sse;
 #[cfg(test)]
 mod tests;
@@ -151,12 +152,7 @@ impl Client {
     ) -> Result<ApplyResult, ClientError> {
         let query = if dry_run { "?dry_run=true" } else { "" };
         let path = self.scoped(&format!("jobs/{}{query}", spec.name));
-        let mut request = Request::new(Method::PUT, path).with_json(spec);
-        match expect {
-            Precondition::Anything => {}
-            Precondition::Absent => request = request.with_header("if-none-match", "*".to_owned()),
-            Precondition::Revision(revision) => request = request.with_header("if-match", format!("\"{revision}\"")),
-        }
+        let request = Request::new(Method::PUT, path).with_json(spec).expecting(expect);
         self.transport.json(request, PATIENCE).await
     }
 

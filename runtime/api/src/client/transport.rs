@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-use super::{ClientError, Endpoint};
+use super::{ClientError, Endpoint, Precondition};
 use crate::problem::{Class, Problem};
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -45,6 +45,15 @@ pub(super) struct Request {
 impl Request {
     pub(super) fn new(method: Method, path: String) -> Self {
         Self { method, path, headers: Vec::new(), body: Bytes::new() }
+    }
+
+    /// With what must be there.
+    pub(super) fn expecting(self, expect: Precondition) -> Self {
+        match expect {
+            Precondition::Anything => self,
+            Precondition::Absent => self.with_header("if-none-match", "*".to_owned()),
+            Precondition::Revision(revision) => self.with_header("if-match", format!("\"{revision}\"")),
+        }
     }
 
     pub(super) fn with_header(mut self, name: &'static str, value: String) -> Self {

@@ -25,6 +25,8 @@ pub const KEYS: &[&str] = &[
     "retry",
     "overlap",
     "catch_up",
+    "window",
+    "max_runs",
     "priority",
     "idempotent",
     "limits",

@@ -15,7 +15,6 @@ const LATER: &[&str] = &[
     "host",
     "hosts",
     "max_instances",
-    "max_runs",
     "notify",
     "paused",
     "requires",
@@ -24,7 +23,6 @@ const LATER: &[&str] = &[
     "start_deadline",
     "target",
     "targets",
-    "window",
     // Of triggers.
     "event",
     "file",
@@ -33,7 +31,6 @@ const LATER: &[&str] = &[
     // Of retries, catch-up and limits.
     "exit_codes",
     "max_elapsed",
-    "limit",
     "processes",
     // Of grants.
     "artifacts",
@@ -42,11 +39,7 @@ const LATER: &[&str] = &[
     "remote",
     "reveal",
     // Values of `overlap` and of `catch_up.policy`.
-    "all",
-    "buffer_all",
-    "buffer_one",
     "cancel_other",
-    "earliest",
     "terminate_other",
 ];
 

@@ -152,7 +152,11 @@ impl From<Refusal> for Problem {
             Refusal::NoJob { .. } => (Code::JobNotFound, Some("`sandglass job list` shows the jobs there are")),
             Refusal::NoActiveRun(_) => (Code::RunOver, None),
             Refusal::NoPlugin(_) => (Code::PluginNotFound, Some("`sandglass plugin list` shows the plugins there are")),
-            Refusal::RevisionConflict { .. } => (Code::RevisionConflict, None),
+            Refusal::NoCalendar { .. } => {
+                (Code::CalendarNotFound, Some("`sandglass calendar list` shows the calendars there are"))
+            }
+            Refusal::CalendarInUse { .. } => (Code::CalendarInUse, None),
+            Refusal::RevisionConflict { .. } | Refusal::CalendarConflict { .. } => (Code::RevisionConflict, None),
             Refusal::PluginInUse { .. } => (Code::PluginInUse, None),
             Refusal::BackfillTooLarge { .. } => (Code::BackfillTooLarge, None),
             Refusal::BuiltIn(_) => (Code::PluginBuiltIn, None),

@@ -113,6 +113,8 @@ table! {
     UnknownPlugin: "unknown_plugin", Invalid, 422, "The job's plugin is not there";
     /// The job names an action that its plugin lacks.
     UnknownAction: "unknown_action", Invalid, 422, "The plugin has no such action";
+    /// The calendar is wrong.
+    InvalidCalendar: "invalid_calendar", Invalid, 422, "The calendar is not valid";
     /// More fires than one backfill may have.
     BackfillTooLarge: "backfill_too_large", Invalid, 422, "The backfill is too large";
     /// The action's parameters break its schema, or the plugin refuses them.
@@ -129,18 +131,22 @@ table! {
     RunNotFound: "run_not_found", NotFound, 404, "There is no such run";
     /// There is no such plugin.
     PluginNotFound: "plugin_not_found", NotFound, 404, "There is no such plugin";
+    /// There is no such calendar.
+    CalendarNotFound: "calendar_not_found", NotFound, 404, "There is no such calendar";
     /// A job of this name is there already.
     JobExists: "job_exists", Conflict, 409, "A job of this name is there already";
     /// The run is over, so it cannot be stopped.
     RunOver: "run_over", Conflict, 409, "The run is over";
     /// The store was written by a later version. Only a daemon that starts says so.
     StoreNewer: "store_newer", Conflict, 409, "The store belongs to a later version";
+    /// Jobs use the calendar.
+    CalendarInUse: "calendar_in_use", Conflict, 409, "The calendar is in use";
     /// Jobs use the plugin.
     PluginInUse: "plugin_in_use", Conflict, 409, "The plugin is in use";
     /// The plugin came with Sandglass.
     PluginBuiltIn: "plugin_built_in", Conflict, 409, "The plugin came with Sandglass";
-    /// The job has another revision than the request expects. RFC 9110, section 13.1.1, wants 412.
-    RevisionConflict: "revision_conflict", Conflict, 412, "The job was changed in the meantime";
+    /// The job or calendar has another revision than the request expects. RFC 9110, section 13.1.1, wants 412.
+    RevisionConflict: "revision_conflict", Conflict, 412, "It was changed in the meantime";
     /// No token, or one that is not known.
     Unauthenticated: "unauthenticated", Denied, 401, "A valid token is needed";
     /// The token does not allow it.

@@ -13,6 +13,13 @@
 //! | `PUT …/jobs/{name}` `?dry_run=`; `If-Match: "REVISION"`, `If-None-Match: *` | [`ApplyResult`] |
 //! | `DELETE …/jobs/{name}` | 204 |
 //! | `POST …/jobs/{name}/run` `?force=` | 202 [`Run`] |
+//! | `POST …/jobs/{name}/backfill` `?dry_run=`, a [`BackfillRequest`] as body | 202 [`Backfill`]; 200 for a dry run |
+//! | `GET …/jobs/{name}/next` `?count=&from=` | [`Page`] of [`Fire`] |
+//! | `GET …/jobs/{name}/why` `?at=` | [`Why`] |
+//! | `GET /api/v1/namespaces/{ns}/calendars` | [`Page`] of [`Calendar`] |
+//! | `GET …/calendars/{name}` | [`Calendar`], its revision as `ETag` |
+//! | `PUT …/calendars/{name}`; `If-Match: "REVISION"`, `If-None-Match: *` | [`CalendarResult`] |
+//! | `DELETE …/calendars/{name}` | 204; 409 if jobs use it |
 //! | `GET /api/v1/namespaces/{ns}/runs`, see [`RunListQuery`] | [`Page`] of [`Run`] |
 //! | `GET …/runs/{id}` `?wait=SECONDS` | [`Run`], once it is over or the time is up |
 //! | `GET …/runs/{id}/logs`, see [`LogsQuery`] | [`OutputEvent`]s, a line each; or an event stream |
@@ -24,6 +31,8 @@
 //!
 //! Every failure is a [`crate::problem::Problem`].
 
+mod calendar;
+mod fire;
 mod job;
 mod output;
 mod run;
@@ -37,6 +46,8 @@ use serde::{Deserialize, Serialize};
 use sandglass_core::spec::TimeZone;
 use sandglass_core::time::Timestamp;
 
+pub use calendar::{Calendar, CalendarResult};
+pub use fire::{Backfill, BackfillRequest, Fire, Overlap, Verdict, Why};
 pub use job::{ApplyResult, Job};
 pub use output::{EVENT_END, EVENT_OUTPUT, EVENT_PROGRESS, LogsQuery, OutputEvent, ProgressEvent};
 pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, Usage, origin_name, outcome_name};

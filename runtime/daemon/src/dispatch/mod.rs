@@ -18,7 +18,7 @@ use sandglass_core::batch::Batch;
 use sandglass_core::event::{Command, Effect, Event, Reply, Step, Ticket};
 use sandglass_core::invocation::AttemptReport;
 use sandglass_core::scheduler::{Moment, Options, Scheduler};
-use sandglass_core::time::Clock;
+use sandglass_core::time::{Clock, Timestamp};
 use sandglass_host::Host;
 use sandglass_store::{Committer, FailureEpoch, Store};
 use tokio::sync::oneshot;
@@ -41,6 +41,8 @@ pub(crate) enum Inbound {
     Finished(Box<AttemptReport>),
     /// Something is to be looked at among what is shared, such as a failed commit.
     Nudge,
+    /// The daemon is up: `startup` triggers fire, for this instant.
+    Started(Timestamp),
     /// The daemon is stopping.
     Shutdown,
 }
@@ -87,8 +89,18 @@ pub(crate) struct Dispatcher {
     /// The last failure of the committer that was recovered from.
     acknowledged: Option<FailureEpoch>,
     stopping: bool,
+    /// The fires of the daemon's start, until they are durable.
+    startup: Option<Startup>,
     /// The committer is gone: nothing can be made durable any more.
     broken: bool,
+}
+
+/// The fires of the daemon's start.
+#[derive(Clone, Copy)]
+struct Startup {
+    at: Timestamp,
+    /// The loop's commit that they are in, once they were decided on.
+    commit: Option<u64>,
 }
 
 /// What several events came to, on its way to one batch.
@@ -138,6 +150,7 @@ impl Dispatcher {
             failures_in_a_row: 0,
             acknowledged: None,
             stopping: false,
+            startup: None,
             broken: false,
         };
         let mut gathered = Gathered::default();
@@ -205,6 +218,7 @@ impl Dispatcher {
                 gathered.reports.push(*report);
             }
             Inbound::Nudge => {}
+            Inbound::Started(at) => self.startup = Some(Startup { at, commit: None }),
             Inbound::Shutdown => {
                 self.stopping = true;
                 if self.failed.is_some() {
@@ -220,6 +234,10 @@ impl Dispatcher {
         if self.failed.is_some() {
             self.try_to_recover(gathered);
             return;
+        }
+        if let Some(Startup { at, commit: None }) = self.startup {
+            self.decide(Event::Startup { at }, gathered);
+            self.startup = Some(Startup { at, commit: Some(self.commits + 1) });
         }
         let now = self.clock.now();
         if self.scheduler.next_wake().is_some_and(|at| at <= now) {
@@ -274,6 +292,9 @@ impl Dispatcher {
         }
         if durable > self.durable_seen {
             self.durable_seen = durable;
+            if self.startup.and_then(|startup| startup.commit).is_some_and(|commit| commit <= durable) {
+                self.startup = None;
+            }
             self.failures_in_a_row = 0;
         }
         while let Some((commit, report)) = self.unacknowledged.front() {
@@ -303,6 +324,12 @@ impl Inbox {
             crossbeam_channel::TrySendError::Disconnected(_) => Unavailable::Stopping,
         })?;
         receiver.await.unwrap_or(Err(Unavailable::Stopping))
+    }
+
+    /// Tells the loop that the daemon is up, since `at`.
+    pub(crate) fn started(&self, at: Timestamp) {
+        // A loop that is gone starts nothing.
+        _ = self.0.send(Inbound::Started(at));
     }
 
     /// Tells the loop to stop.

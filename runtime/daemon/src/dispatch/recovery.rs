@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sandglass_core::event::{Command, Event, Reply};
-use sandglass_core::id::RunId;
+use sandglass_core::id::{JobId, RunId};
 use sandglass_core::invocation::CancelReason;
 use sandglass_core::scheduler::{Moment, Scheduler, Snapshot};
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_store::{FailureEpoch, Store, StoreError};
 use tokio::sync::oneshot;
 
-use super::{Dispatcher, Gathered, Unavailable};
+use super::{Dispatcher, Gathered, Startup, Unavailable};
 
 /// How long to wait before the store is tried again, at first and at most. The wait doubles from failure to failure.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -127,6 +127,7 @@ impl Dispatcher {
 
     fn rebuild(&mut self, snapshot: Snapshot, epoch: Option<FailureEpoch>, gathered: &mut Gathered) {
         let going = self.shared.going().into_iter().map(|(run, _)| run).collect();
+        self.startup = self.startup_after_failure(&snapshot);
         let active: HashSet<RunId> = snapshot.active.iter().map(|run| run.id).collect();
         let mut moment = Moment { now: self.clock.now(), rng: &mut self.rng };
         let (scheduler, step) = Scheduler::load(snapshot, self.options.clone(), &going, self.stopping, &mut moment);
@@ -155,11 +156,23 @@ impl Dispatcher {
     }
 }
 
+impl Dispatcher {
+    /// The fires of the daemon's start, if they still have to be decided on. They are committed as one, so one run of them
+    /// that is there tells of all.
+    fn startup_after_failure(&self, snapshot: &Snapshot) -> Option<Startup> {
+        let Startup { at, commit } = self.startup?;
+        let there = |job: &JobId| matches!(self.store.run(RunId::of_startup(*job, at)), Ok(Some(_)));
+        let durable = commit.is_some() && snapshot.jobs.iter().any(|(job, _)| there(&job.id));
+        (!durable).then_some(Startup { at, commit: None })
+    }
+}
+
 /// What the store holds, as the scheduler wants it.
 pub(super) fn snapshot(store: &dyn Store) -> Result<Snapshot, StoreError> {
     let loaded = store.load()?;
     Ok(Snapshot {
         jobs: loaded.jobs.into_iter().map(|stored| (Arc::clone(&stored.job), stored.cursor)).collect(),
+        calendars: loaded.calendars,
         plugins: loaded.plugins,
         active: loaded.active,
     })

@@ -23,6 +23,7 @@ use serde::Deserialize;
 use super::App;
 use super::error::Failure;
 use super::path::Path;
+use super::schedule::calendars_of;
 use crate::admission;
 use crate::clock::SystemClock;
 
@@ -176,6 +177,10 @@ async fn rehearse(
     expect: JobExpectation,
 ) -> Result<ApplyResult, Failure> {
     admission::check_job(&spec, app.store.as_ref(), &app.host, &app.options.ceiling).await?;
+    let calendars = calendars_of(app, &namespace)?;
+    if let Some(missing) = spec.calendars().find(|name| calendars.get(name).is_none()) {
+        return Err(Refusal::NoCalendar { namespace, name: missing.clone() }.into());
+    }
     let old = app.store.job_named(&namespace, &spec.name)?;
     let actual = old.as_ref().map_or(0, |stored| stored.job.revision);
     if !expect.holds(actual) {
@@ -186,20 +191,20 @@ async fn rehearse(
         let same_schedule = stored.job.spec.same_schedule(&spec);
         let mut job = view(app, &stored)?;
         if !same_schedule {
-            job.next_fire_at = next_fire(app, &namespace, &spec);
+            job.next_fire_at = next_fire(app, &namespace, &spec, &calendars);
         }
         if changed {
             job.spec = Arc::new(spec);
         }
         return Ok(ApplyResult { job, changed, created: false });
     }
-    let next = next_fire(app, &namespace, &spec);
+    let next = next_fire(app, &namespace, &spec, &calendars);
     Ok(ApplyResult { job: Job::planned(namespace, Arc::new(spec), next), changed: true, created: true })
 }
 
 /// The first fire of `spec`, were it saved now.
-fn next_fire(app: &App, namespace: &Namespace, spec: &JobSpec) -> Option<Timestamp> {
-    spec.next_fire(&spec.planning(namespace, SystemClock.now(), app.options.timezone, &Calendars::default()))
+fn next_fire(app: &App, namespace: &Namespace, spec: &JobSpec, calendars: &Calendars) -> Option<Timestamp> {
+    spec.next_fire(&spec.planning(namespace, SystemClock.now(), app.options.timezone, calendars))
 }
 
 fn view(app: &App, stored: &StoredJob) -> Result<Job, Failure> {
@@ -224,7 +229,7 @@ fn read_spec(body: &[u8]) -> Result<JobSpec, Failure> {
     jobfile::parse_one(text, format, "the request's body").map_err(|errors| Problem::from_job_errors(&errors).into())
 }
 
-fn expectation(headers: &HeaderMap) -> Result<JobExpectation, Failure> {
+pub(super) fn expectation(headers: &HeaderMap) -> Result<JobExpectation, Failure> {
     let bad = |detail: &str| Failure::new(Code::BadRequest, detail);
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim().to_owned());
     match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {

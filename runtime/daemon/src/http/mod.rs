@@ -1,14 +1,17 @@
 //! The admin API: thin handlers between the wire and the store, the loop and the host.
 
 mod auth;
+mod calendars;
 mod error;
 pub(crate) mod jobs;
 mod logs;
 mod path;
 mod plugins;
 mod runs;
+mod schedule;
 mod serve;
 mod status;
+mod why;
 
 use std::sync::Arc;
 
@@ -45,6 +48,8 @@ pub(crate) struct App {
     pub(crate) data_dir: DataDir,
     pub(crate) listen: Option<String>,
     pub(crate) token: String,
+    /// Held by a backfill from its look at what is there until its runs are durable.
+    pub(crate) backfilling: tokio::sync::Mutex<()>,
     pub(crate) stopping: tokio::sync::watch::Receiver<bool>,
     /// True once the daemon is stopping and no run is going any more; how each ended is durable then.
     pub(crate) runs_over: tokio::sync::watch::Receiver<bool>,
@@ -66,6 +71,11 @@ fn routes() -> Router<Arc<App>> {
         .route("/jobs", get(jobs::list).post(jobs::create))
         .route("/jobs/{name}", get(jobs::show).put(jobs::put).delete(jobs::delete))
         .route("/jobs/{name}/run", post(jobs::run))
+        .route("/jobs/{name}/backfill", post(schedule::backfill))
+        .route("/jobs/{name}/next", get(schedule::next))
+        .route("/jobs/{name}/why", get(schedule::why))
+        .route("/calendars", get(calendars::list))
+        .route("/calendars/{name}", get(calendars::show).put(calendars::put).delete(calendars::delete))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/cancel", post(runs::cancel))

@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests; they fail by panicking")]
 
+mod calendars;
 mod jobs;
 mod outputs;
 mod plugins;
@@ -38,6 +39,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("jobs are saved by revision and name", jobs::revisions),
     ("jobs are listed by namespace and name", jobs::listing),
     ("deleting a job takes its cursor and state along", jobs::deletion),
+    ("calendars are saved by revision", calendars::revisions),
     ("plugins and components are kept", plugins::kept),
     ("state entries have revisions and expectations", state::expectations),
     ("state entries expire", state::expiry),

@@ -2,7 +2,8 @@
 
 use redb::WriteTransaction;
 use sandglass_core::batch::{Batch, Write};
-use sandglass_core::id::{JobId, PluginName, RunId};
+use sandglass_core::calendar::Calendar;
+use sandglass_core::id::{CalendarName, JobId, Namespace, PluginName, RunId};
 use sandglass_core::job::{Cursor, Job};
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::{Run, StateName};
@@ -73,6 +74,8 @@ fn apply_write(writing: &mut Writing<'_>, write: &Write, now: Timestamp) -> Resu
         Write::PutJob(job) => put_job(writing, job),
         Write::DeleteJob { id, revision } => delete_job(writing, *id, *revision),
         Write::PutCursor { job, cursor } => put_cursor(writing, *job, cursor),
+        Write::PutCalendar(calendar) => put_calendar(writing, calendar),
+        Write::DeleteCalendar { namespace, name, revision } => delete_calendar(writing, namespace, name, *revision),
         Write::PutPlugin { plugin, wasm } => Ok(put_plugin(writing, plugin, wasm)?),
         Write::RemovePlugin { name, digest } => remove_plugin(writing, name, digest),
         Write::PutState { job, key, value, expect, expires_at } => {
@@ -197,6 +200,38 @@ fn put_cursor(writing: &mut Writing<'_>, job: JobId, cursor: &Cursor) -> Result<
         return Err(ConflictKind::NoJob(job).into());
     }
     Ok(writing.put(Table::Cursors, &key, &rows::encode_cursor(cursor))?)
+}
+
+fn put_calendar(writing: &mut Writing<'_>, calendar: &Calendar) -> Result<(), Refused> {
+    let (namespace, name) = (&calendar.namespace, &calendar.spec.name);
+    expect_calendar(writing, namespace, name, calendar.revision.saturating_sub(1))?;
+    Ok(writing.put(Table::Calendars, &rows::calendar_key(namespace, name), &rows::encode_calendar(calendar))?)
+}
+
+fn delete_calendar(
+    writing: &mut Writing<'_>,
+    namespace: &Namespace,
+    name: &CalendarName,
+    revision: u64,
+) -> Result<(), Refused> {
+    expect_calendar(writing, namespace, name, revision)?;
+    Ok(writing.remove(Table::Calendars, &rows::calendar_key(namespace, name))?)
+}
+
+/// Whether the calendar is at the revision `expected`; 0 if it should not be there.
+fn expect_calendar(
+    writing: &mut Writing<'_>,
+    namespace: &Namespace,
+    name: &CalendarName,
+    expected: u64,
+) -> Result<(), Refused> {
+    let key = rows::calendar_key(namespace, name);
+    let found = writing.get(Table::Calendars, &key, rows::decode_calendar)?.map(|calendar| calendar.revision);
+    if found.unwrap_or(0) == expected {
+        return Ok(());
+    }
+    let (namespace, name) = (namespace.clone(), name.clone());
+    Err(ConflictKind::CalendarRevision { namespace, name, expected, found }.into())
 }
 
 fn put_plugin(writing: &mut Writing<'_>, plugin: &Plugin, wasm: &[u8]) -> Result<(), StoreError> {

@@ -24,7 +24,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use redb::StorageBackend;
 use redb::backends::{FileBackend, InMemoryBackend};
 use sandglass_core::batch::Batch;
-use sandglass_core::id::{Digest, JobId, JobName, Namespace, PluginName, RunId};
+use sandglass_core::calendar::Calendar;
+use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId};
 use sandglass_core::output::OutputChunk;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
@@ -209,6 +210,14 @@ impl Reader for RedbStore {
         limit: usize,
     ) -> Result<Page<StoredJob, JobPosition>, StoreError> {
         self.read(|reading| reading.jobs(namespace, after, limit))
+    }
+
+    fn calendar(&self, namespace: &Namespace, name: &CalendarName) -> Result<Option<Arc<Calendar>>, StoreError> {
+        self.read(|reading| reading.calendar(namespace, name))
+    }
+
+    fn calendars(&self, namespace: &Namespace) -> Result<Vec<Arc<Calendar>>, StoreError> {
+        self.read(|reading| reading.calendars(Some(namespace)))
     }
 
     fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError> {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction};
-use sandglass_core::id::{Digest, JobId, JobName, Namespace, PluginName, RunId};
+use sandglass_core::calendar::Calendar;
+use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId};
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
 use sandglass_core::time::Timestamp;
@@ -64,7 +65,8 @@ impl<'t> Reading<'t> {
     }
 
     pub(super) fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let mut snapshot = Snapshot { plugins: self.plugins()?, ..Snapshot::default() };
+        let mut snapshot =
+            Snapshot { calendars: self.calendars(None)?, plugins: self.plugins()?, ..Snapshot::default() };
         self.scan(Table::Jobs, &[], |key, row| {
             snapshot.jobs.push(self.stored_job(job_of_key(key)?, row)?);
             Ok(Step::Go)
@@ -131,6 +133,29 @@ impl<'t> Reading<'t> {
             .filter(|_| more)
             .map(|last| JobPosition { namespace: last.job.namespace.clone(), name: last.job.spec.name.clone() });
         Ok(Page { items, next: last })
+    }
+
+    pub(super) fn calendar(
+        &self,
+        namespace: &Namespace,
+        name: &CalendarName,
+    ) -> Result<Option<Arc<Calendar>>, StoreError> {
+        let key = rows::calendar_key(namespace, name);
+        Ok(self.get(Table::Calendars, &key, rows::decode_calendar)?.map(Arc::new))
+    }
+
+    /// All calendars, of one namespace if it is given.
+    pub(super) fn calendars(&self, namespace: Option<&Namespace>) -> Result<Vec<Arc<Calendar>>, StoreError> {
+        let prefix = namespace.map(|namespace| [namespace.as_str().as_bytes(), b"\0"].concat()).unwrap_or_default();
+        let mut calendars = Vec::new();
+        self.scan(Table::Calendars, &prefix, |key, row| {
+            if !key.starts_with(&prefix) {
+                return Ok(Step::Stop);
+            }
+            calendars.push(Arc::new(rows::decode_calendar(row)?));
+            Ok(Step::Go)
+        })?;
+        Ok(calendars)
     }
 
     pub(super) fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError> {

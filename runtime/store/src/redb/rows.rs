@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use sandglass_core::id::{JobId, JobName, Namespace};
+use sandglass_core::calendar::Calendar;
+use sandglass_core::id::{CalendarName, JobId, JobName, Namespace};
 use sandglass_core::job::{Backlog, Cursor, Job};
 use sandglass_core::plugin::Plugin;
 use sandglass_core::time::Timestamp;
@@ -12,7 +13,8 @@ use crate::error::StoreError;
 use crate::records::StateEntry;
 
 const JOB_FORMAT: u8 = 1;
-const CURSOR_FORMAT: u8 = 1;
+const CURSOR_FORMAT: u8 = 2;
+const CALENDAR_FORMAT: u8 = 1;
 const PLUGIN_FORMAT: u8 = 1;
 const STATE_FORMAT: u8 = 1;
 /// More fires than a cursor can hold; a row that claims more is damaged.
@@ -85,6 +87,28 @@ fn decode_held(row: &mut Decoder<'_>, done_until: Timestamp) -> Result<Vec<Times
         return Err(row.wrong(&format!("claims to hold {count} fires")));
     }
     (0..count).map(|_| row.instant_from(done_until)).collect()
+}
+
+/// Namespace and name with a byte between that is in neither, so that names sort within their namespace.
+pub(super) fn calendar_key(namespace: &Namespace, name: &CalendarName) -> Vec<u8> {
+    [namespace.as_str().as_bytes(), b"\0", name.as_str().as_bytes()].concat()
+}
+
+pub(super) fn encode_calendar(calendar: &Calendar) -> Vec<u8> {
+    let mut row = Encoder::new(CALENDAR_FORMAT);
+    row.number(calendar.revision);
+    row.text(calendar.namespace.as_str());
+    row.instant(calendar.updated_at);
+    row.raw(&serde_json::to_vec(&*calendar.spec).expect("a calendar has only text keys"));
+    row.finish()
+}
+
+pub(super) fn decode_calendar(bytes: &[u8]) -> Result<Calendar, StoreError> {
+    let mut row = Decoder::new(bytes, "calendar", CALENDAR_FORMAT)?;
+    let (revision, namespace, updated_at) = (row.number()?, row.parsed()?, row.instant()?);
+    let spec = serde_json::from_slice(row.rest())
+        .map_err(|error| StoreError::corrupt(format!("a calendar of namespace {namespace}: {error}")))?;
+    Ok(Calendar { namespace, revision, spec: Arc::new(spec), updated_at })
 }
 
 pub(super) fn encode_plugin(plugin: &Plugin) -> Vec<u8> {

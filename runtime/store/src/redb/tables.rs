@@ -39,6 +39,8 @@ pub(super) enum Table {
     JobNames,
     /// job → row.
     Cursors,
+    /// namespace, name → row.
+    Calendars,
     /// name → row.
     Plugins,
     /// digest, piece → bytes.
@@ -50,7 +52,7 @@ pub(super) enum Table {
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Meta,
         Self::Active,
         Self::Ended,
@@ -59,6 +61,7 @@ impl Table {
         Self::Jobs,
         Self::JobNames,
         Self::Cursors,
+        Self::Calendars,
         Self::Plugins,
         Self::Components,
         Self::State,
@@ -75,6 +78,7 @@ impl Table {
             Self::Jobs => "jobs",
             Self::JobNames => "job_names",
             Self::Cursors => "cursors",
+            Self::Calendars => "calendars",
             Self::Plugins => "plugins",
             Self::Components => "components",
             Self::State => "state",

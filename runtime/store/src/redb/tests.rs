@@ -69,6 +69,7 @@ fn a_damaged_run_is_an_error_whatever_the_damage() {
             let _ = run_row::head(&damaged);
             let _ = rows::decode_cursor(&damaged);
             let _ = rows::decode_job(run.job_id, &damaged);
+            let _ = rows::decode_calendar(&damaged);
             let _ = rows::decode_plugin(&damaged);
             let _ = StateRow::decode(&damaged);
         }
@@ -87,7 +88,7 @@ fn cursors_and_state_are_written_as_ever() {
     let stood_for = Backlog::StoodForUntil(Timestamp::from_micros(65));
     for (backlog, expected) in [(None, "00"), (Some(held), "01020700"), (Some(stood_for), "0202")] {
         let cursor = Cursor { backlog: backlog.map(Box::new), ..cursor.clone() };
-        assert_eq!(hex(&rows::encode_cursor(&cursor)), format!("018001010103{expected}"));
+        assert_eq!(hex(&rows::encode_cursor(&cursor)), format!("028001010103{expected}"));
         assert_eq!(rows::decode_cursor(&rows::encode_cursor(&cursor)).unwrap(), cursor);
     }
     let row = StateRow { revision: 200, entry: Some((b"ab".to_vec(), Some(Timestamp::from_micros(1)))) };

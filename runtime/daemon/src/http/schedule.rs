@@ -1,0 +1,225 @@
+//! A job's fires: those ahead, those to be made up for, and why there was or was not one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Query, State};
+use http::StatusCode;
+use sandglass_api::problem::Code;
+use sandglass_api::wire::{Backfill, BackfillRequest, Fire, Page, Why};
+use sandglass_core::event::{Command, MAX_BACKFILL, Refusal, Reply};
+use sandglass_core::id::{JobId, Namespace, RunId};
+use sandglass_core::run::StateName;
+use sandglass_core::schedule::{Calendars, JobSchedule};
+use sandglass_core::spec::Outside;
+use sandglass_core::time::{Clock, Timestamp};
+use sandglass_store::{StoreError, StoredJob};
+use serde::Deserialize;
+
+use super::App;
+use super::error::Failure;
+use super::jobs::{find, parse_name, parse_namespace};
+use super::path::Path;
+use super::why::explain;
+use crate::clock::SystemClock;
+
+/// Fires on a page if the request names no count, and at most.
+const DEFAULT_FIRES: usize = 10;
+const MAX_FIRES: usize = 1000;
+/// Fires looked at between two points at which other requests have their turn.
+const FIRES_AT_A_TIME: usize = 200;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NextQuery {
+    count: Option<usize>,
+    from: Option<String>,
+}
+
+pub(super) async fn next(
+    State(app): State<Arc<App>>,
+    Path((namespace, name)): Path<(String, String)>,
+    query: Result<Query<NextQuery>, QueryRejection>,
+) -> Result<Json<Page<Fire>>, Failure> {
+    let Query(query) = query?;
+    let stored = find(&app, parse_namespace(&namespace)?, parse_name(&name)?)?;
+    let from = query.from.as_deref().map(parse_instant).transpose()?.unwrap_or_else(|| SystemClock.now());
+    let schedule = schedule_of(&app, &stored)?;
+    let left = stored.job.spec.max_runs.map(|most| most.get().saturating_sub(stored.cursor.fired));
+    let left = left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+    let count = query.count.unwrap_or(DEFAULT_FIRES).min(MAX_FIRES);
+    let mut items: Vec<Fire> = Vec::new();
+    let mut at = from;
+    // A fire that starts nothing does not count as a run.
+    let mut runs = 0;
+    while items.len() < count && runs < left {
+        let Some(fire) = schedule.fire_after(at) else { break };
+        at = fire.occurrence.at;
+        runs += usize::from(fire.occurrence.exclusion.is_none());
+        items.push(Fire::from(&fire));
+    }
+    Ok(Json(Page { items, next: None }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WhyQuery {
+    at: String,
+}
+
+pub(super) async fn why(
+    State(app): State<Arc<App>>,
+    Path((namespace, name)): Path<(String, String)>,
+    query: Result<Query<WhyQuery>, QueryRejection>,
+) -> Result<Json<Why>, Failure> {
+    let Query(query) = query?;
+    let stored = find(&app, parse_namespace(&namespace)?, parse_name(&name)?)?;
+    let at = parse_instant(&query.at)?;
+    let schedule = schedule_of(&app, &stored)?;
+    let window = stored.job.spec.open_window(app.options.timezone);
+    Ok(Json(explain(app.store.as_ref(), &stored, &schedule, window.as_ref(), at, SystemClock.now())?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BackfillQuery {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+pub(super) async fn backfill(
+    State(app): State<Arc<App>>,
+    Path((namespace, name)): Path<(String, String)>,
+    query: Result<Query<BackfillQuery>, QueryRejection>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<Backfill>), Failure> {
+    let Query(query) = query?;
+    let (namespace, name) = (parse_namespace(&namespace)?, parse_name(&name)?);
+    let request: BackfillRequest =
+        serde_json::from_slice(&body?).map_err(|error| Failure::new(Code::BadRequest, error.to_string()))?;
+    let stored = find(&app, namespace.clone(), name)?;
+    // In a task of its own: even if whoever asked goes away, no other backfill looks at what is there before this one's
+    // runs are.
+    let done = tokio::spawn(async move {
+        let _only = app.backfilling.lock().await;
+        make_up(&app, namespace, &stored, &request, query.dry_run).await
+    });
+    let answer = done.await.map_err(|_| Failure::new(Code::Internal, "the backfill broke off"))??;
+    let status = if query.dry_run { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(answer)))
+}
+
+async fn make_up(
+    app: &App,
+    namespace: Namespace,
+    stored: &StoredJob,
+    request: &BackfillRequest,
+    dry_run: bool,
+) -> Result<Backfill, Failure> {
+    let now = SystemClock.now();
+    let to = request.to.map_or(now, |to| to.min(now));
+    if to <= request.from {
+        let detail = format!("there is no past time between {} and {to}", request.from);
+        return Err(Failure::new(Code::BadRequest, detail));
+    }
+    let fires = fires_between(app, stored, request.from, to).await?;
+    let wanted = if request.all { fires.clone() } else { missing(app, stored.job.id, &fires).await? };
+    if wanted.len() > MAX_BACKFILL {
+        return Err(Refusal::BackfillTooLarge { fires: wanted.len() }.into());
+    }
+    let answer = Backfill {
+        from: request.from,
+        to,
+        fires: fires.len(),
+        present: fires.len() - wanted.len(),
+        runs: wanted.len(),
+        dry_run,
+        ids: Vec::new(),
+    };
+    if dry_run || wanted.is_empty() {
+        return Ok(answer);
+    }
+    let name = stored.job.spec.name.clone();
+    let overlap = request.overlap.into();
+    let command = Command::Backfill { namespace, name, fires: wanted, again: request.all, overlap };
+    match app.inbox.ask(command).await? {
+        Reply::Backfilled(ids) => Ok(Backfill { runs: ids.len(), ids, ..answer }),
+        Reply::Refused(refusal) => Err(refusal.into()),
+        other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
+    }
+}
+
+/// The fires that the schedule has from `from` to before `to`, without those that calendars or the window leave out.
+async fn fires_between(
+    app: &App,
+    stored: &StoredJob,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<Timestamp>, Failure> {
+    let schedule = schedule_of(app, stored)?;
+    let window = stored.job.spec.open_window(app.options.timezone);
+    let window = window.filter(|window| window.outside() == Outside::Skip);
+    let mut fires = Vec::new();
+    let mut at = Timestamp::from_micros(from.as_micros().saturating_sub(1));
+    let mut seen = 0usize;
+    while let Some(fire) = schedule.fire_after(at).filter(|fire| fire.occurrence.at < to) {
+        at = fire.occurrence.at;
+        if fire.occurrence.exclusion.is_none() && window.as_ref().is_none_or(|window| window.contains(at)) {
+            fires.push(at);
+        }
+        seen += 1;
+        if seen > MAX_SEEN {
+            return Err(Refusal::BackfillTooLarge { fires: seen }.into());
+        }
+        if seen.is_multiple_of(FIRES_AT_A_TIME) {
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(fires)
+}
+
+/// Fires looked at for one backfill, whether missing or not.
+const MAX_SEEN: usize = 200_000;
+
+/// Those of the fires that came to no run: there is no record, or one that says that the fire was skipped.
+async fn missing(app: &App, job: JobId, fires: &[Timestamp]) -> Result<Vec<Timestamp>, Failure> {
+    let mut missing = BTreeSet::new();
+    for part in fires.chunks(FIRES_AT_A_TIME) {
+        for at in part {
+            if is_missing(app, job, *at)? {
+                missing.insert(*at);
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    Ok(missing.into_iter().collect())
+}
+
+fn is_missing(app: &App, job: JobId, at: Timestamp) -> Result<bool, StoreError> {
+    let run = app.store.run(RunId::of_fire(job, at))?;
+    if run.is_some_and(|run| run.state.name() != StateName::Skipped) {
+        return Ok(false);
+    }
+    Ok(app.store.run(RunId::of_backfill(job, at))?.is_none())
+}
+
+/// The job's schedule with the calendars of its namespace.
+pub(super) fn schedule_of(app: &App, stored: &StoredJob) -> Result<JobSchedule, Failure> {
+    let job = &stored.job;
+    let calendars = calendars_of(app, &job.namespace)?;
+    let planning = job.spec.planning(&job.namespace, job.scheduled_since, app.options.timezone, &calendars);
+    Ok(JobSchedule::new(&job.spec, &planning))
+}
+
+/// The calendars of a namespace, ready for schedules.
+pub(super) fn calendars_of(app: &App, namespace: &Namespace) -> Result<Calendars, Failure> {
+    let calendars = app.store.calendars(namespace)?;
+    Ok(calendars.iter().map(|calendar| calendar.spec.as_ref()).collect())
+}
+
+fn parse_instant(text: &str) -> Result<Timestamp, Failure> {
+    text.parse().map_err(|error| Failure::new(Code::BadRequest, format!("{error}")))
+}
