@@ -3,9 +3,6 @@
 use sandglass_api::wire::{Job, MAX_LIMIT, Page, Run, RunListQuery};
 use sandglass_core::id::JobName;
 use sandglass_core::run::StateName;
-use sandglass_core::schedule::Calendars;
-use sandglass_core::spec::TimeZone;
-use sandglass_core::time::Timestamp;
 
 use super::confirm::confirm;
 use super::schedule::{Fires, machine_zone};
@@ -177,22 +174,10 @@ async fn next(name: &JobName, count: usize, context: &Context) -> Result<(), Fai
         Some(zone) => zone.0,
         None => context.client.status().await?.timezone.map_or_else(machine_zone, |zone| zone.0),
     };
-    let since = job.scheduled_since.or(job.created_at).unwrap_or(context.now);
-    let calendars = Calendars::default();
-    let planning = job.spec.planning(&job.namespace, since, TimeZone(zone), &calendars);
-    let schedules = job.spec.schedules(&planning);
-    let mut fires = Vec::new();
-    let mut at = context.now;
-    if let Some(first) = job.next_fire_at {
-        fires.push(first);
-        at = first.max(at);
+    let (mut fires, mut notes) = (Vec::new(), Vec::new());
+    for fire in context.client.next_fires(name, Some(count), None).await?.items {
+        fires.push(fire.at);
+        notes.push(fire.excluded.map(|why| format!("starts nothing: {why}")).unwrap_or_default());
     }
-    while fires.len() < count {
-        let soonest: Option<Timestamp> = schedules.iter().filter_map(|schedule| schedule.next_after(at)).min();
-        let Some(fire) = soonest.filter(|_| job.next_fire_at.is_some()) else { break };
-        fires.push(fire);
-        at = fire;
-    }
-    fires.truncate(count);
-    Fires { fires, notes: Vec::new() }.show(zone, context)
+    Fires { fires, notes }.show(zone, context)
 }
