@@ -39,7 +39,7 @@ fn a_newer_store_is_refused_and_left_alone() {
     txn.commit().expect("a commit");
     drop(database);
     for _ in 0..2 {
-        assert!(matches!(open(dir.path()), Err(StoreError::Newer { found: 7, supported: 1 })));
+        assert!(matches!(open(dir.path()), Err(StoreError::Newer { found: 7, supported: 2 })));
     }
     let database = Database::open(&path).expect("still a redb file");
     let txn = database.begin_read().expect("a transaction");
