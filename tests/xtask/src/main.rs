@@ -20,6 +20,7 @@ cargo xtask COMMAND [ARGUMENTS]
   setup [--tests]    find or install what is needed to build; with --tests, also the tools that tests use
   guests             build the test guests
   bench [NAME]       run the benchmarks, or one of them
+  fuzz [MINUTES]     feed the readers of schedules with random text
   tidy               check what no compiler checks: file lengths, words, which crate imports which
   ci                 everything that must hold before a change is taken: format, lints, tidy, documentation, tests
 ";
@@ -73,6 +74,7 @@ fn perform(command: &str, rest: &[String]) -> Result {
             run::cargo(&["build", "--release", "--package", "sandglass", "--package", "sandglass-bench"], &[])?;
             run::program(std::process::Command::new(run::target_dir().join("release/sandglass-bench")).args(rest))
         }
+        "fuzz" => run::cargo(&["run", "--package", "sandglass-fuzz", "--"], rest),
         "tidy" => tidy::check(&root()),
         "ci" => run::everything(),
         "" | "help" | "--help" | "-h" => {
