@@ -114,6 +114,9 @@ pub(crate) enum Command {
     /// List, show, follow and cancel runs
     #[command(subcommand)]
     Run(commands::run::Command),
+    /// Save, import, list and delete named sets of dates, such as holidays
+    #[command(subcommand)]
+    Calendar(commands::calendar::Command),
     /// Add, list, inspect and remove plugins
     #[command(subcommand)]
     Plugin(commands::plugin::Command),

@@ -1,12 +1,17 @@
-//! `apply`: the jobs of files, all or none.
+//! `apply`: the jobs and calendars of files, all or none.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sandglass_api::client::{ClientError, Precondition};
-use sandglass_api::wire::{ApplyResult, Page};
+use sandglass_api::wire::ApplyResult;
+use sandglass_core::id::CalendarName;
+use sandglass_core::spec::{CalendarRules, JobSpec};
 use serde::Serialize;
 
-use super::files::{self, Refusals, SourcedJob};
+use super::calendar;
+use super::calendar::Change as CalendarChange;
+use super::files::{self, Refusals, SourcedJob, Sources};
 use crate::changes::{self, Change};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -35,26 +40,86 @@ pub(crate) struct Planned {
     pub(crate) fields: Vec<Change>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let jobs = files::read(&args.files)?;
-    if args.dry_run {
-        return show_plan(plan(&jobs, context).await?, context);
-    }
-    // The daemon is asked about every job before the first is saved, so that a refusal leaves nothing half done.
-    check(&jobs, context).await?;
-    let page = Page { items: put(&jobs, context, false).await?, next: None };
-    context.show(&page, |context| render::job::applied(&page.items, false, context.now, context.paint))
+/// What was done, or would be.
+#[derive(Serialize)]
+struct Applied<T> {
+    items: Vec<T>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    calendars: Vec<calendar::Outcome>,
 }
 
-/// What saving the jobs would come to.
-pub(crate) async fn check(jobs: &[SourcedJob], context: &Context) -> Result<Vec<ApplyResult>, Failure> {
-    put(jobs, context, true).await
+pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let sources = files::read(&args.files)?;
+    if args.dry_run {
+        let calendars = calendar::plan(&sources.calendars, context).await?;
+        return show_plan(&Applied { items: plan(&sources, context).await?, calendars }, context);
+    }
+    // The daemon is asked about every job before the first is saved, so that a refusal leaves nothing half done.
+    check(&sources, context).await?;
+    let calendars = calendar::put(&sources.calendars, context).await?;
+    let applied = Applied { items: put(&sources.jobs, context).await?, calendars };
+    context.show(&applied, |context| {
+        let jobs = render::job::applied(&applied.items, false, context.now, context.paint);
+        tables(&applied.calendars, jobs, applied.items.is_empty(), false, context)
+    })
+}
+
+/// The table of calendars, if there are any, and that of jobs, if there are any or nothing else is.
+fn tables(calendars: &[calendar::Outcome], jobs: String, no_jobs: bool, dry_run: bool, context: &Context) -> String {
+    if calendars.is_empty() {
+        return jobs;
+    }
+    let calendars = render::calendar::applied(calendars, dry_run, context.paint);
+    if no_jobs { calendars } else { format!("{calendars}\n{jobs}") }
+}
+
+/// What saving the jobs would come to, once the calendars that come with them are there.
+pub(crate) async fn check(sources: &Sources, context: &Context) -> Result<Vec<ApplyResult>, Failure> {
+    let outcomes = calendar::plan(&sources.calendars, context).await?;
+    let absent: Vec<&CalendarName> = outcomes
+        .iter()
+        .filter(|outcome| outcome.change == CalendarChange::Created)
+        .map(|outcome| &outcome.spec.name)
+        .collect();
+    let mut results = Vec::new();
+    let mut refusals = Refusals::default();
+    for sourced in &sources.jobs {
+        let spec = &sourced.job.spec;
+        let checked = without(spec, &absent);
+        match context.client.put_job(checked.as_ref().unwrap_or(spec), Precondition::Anything, true).await {
+            Ok(mut result) => {
+                if checked.is_some() {
+                    result.job.spec = Arc::new(spec.clone());
+                    // It cannot have named them before.
+                    result.changed = true;
+                }
+                results.push(result);
+            }
+            Err(ClientError::Refused(problem)) => refusals.push(sourced, *problem),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    refusals.into_failure(0, context)?;
+    Ok(results)
+}
+
+/// The job without its naming of calendars that are not there yet; none if it names none of them.
+fn without(spec: &JobSpec, absent: &[&CalendarName]) -> Option<JobSpec> {
+    let is_absent = |name: &CalendarName| absent.contains(&name);
+    let names_one = |rules: &CalendarRules| rules.exclude.iter().chain(rules.include.iter()).any(is_absent);
+    spec.triggers.iter().any(|trigger| names_one(&trigger.calendars)).then(|| {
+        let mut spec = spec.clone();
+        for trigger in spec.triggers.iter_mut().filter(|trigger| names_one(&trigger.calendars)) {
+            trigger.calendars = CalendarRules::default();
+        }
+        spec
+    })
 }
 
 /// What saving the jobs would change, field by field.
-pub(crate) async fn plan(jobs: &[SourcedJob], context: &Context) -> Result<Vec<Planned>, Failure> {
+pub(crate) async fn plan(sources: &Sources, context: &Context) -> Result<Vec<Planned>, Failure> {
     let mut planned = Vec::new();
-    for result in check(jobs, context).await? {
+    for result in check(sources, context).await? {
         let fields = if result.changed && !result.created {
             let saved = context.client.job(&result.job.name).await?;
             changes::between(&saved.spec, &result.job.spec)
@@ -66,30 +131,28 @@ pub(crate) async fn plan(jobs: &[SourcedJob], context: &Context) -> Result<Vec<P
     Ok(planned)
 }
 
-fn show_plan(planned: Vec<Planned>, context: &Context) -> Result<(), Failure> {
-    let page = Page { items: planned, next: None };
-    context.show(&page, |context| {
-        let results: Vec<ApplyResult> = page.items.iter().map(|planned| planned.result.clone()).collect();
-        let mut text = render::job::applied(&results, true, context.now, context.paint);
-        for Planned { result, fields } in page.items.iter().filter(|planned| !planned.fields.is_empty()) {
+fn show_plan(applied: &Applied<Planned>, context: &Context) -> Result<(), Failure> {
+    context.show(applied, |context| {
+        let results: Vec<ApplyResult> = applied.items.iter().map(|planned| planned.result.clone()).collect();
+        let mut jobs = render::job::applied(&results, true, context.now, context.paint);
+        for Planned { result, fields } in applied.items.iter().filter(|planned| !planned.fields.is_empty()) {
             let name = context.paint.bold(result.job.name.as_str());
-            text.push_str(&format!("\n{name}:\n{}", render::changes::show(fields, context.paint)));
+            jobs.push_str(&format!("\n{name}:\n{}", render::changes::show(fields, context.paint)));
         }
-        text
+        tables(&applied.calendars, jobs, results.is_empty(), true, context)
     })
 }
 
-async fn put(jobs: &[SourcedJob], context: &Context, dry_run: bool) -> Result<Vec<ApplyResult>, Failure> {
+async fn put(jobs: &[SourcedJob], context: &Context) -> Result<Vec<ApplyResult>, Failure> {
     let mut results = Vec::new();
     let mut refusals = Refusals::default();
     for sourced in jobs {
-        match context.client.put_job(&sourced.job.spec, Precondition::Anything, dry_run).await {
+        match context.client.put_job(&sourced.job.spec, Precondition::Anything, false).await {
             Ok(result) => results.push(result),
             Err(ClientError::Refused(problem)) => refusals.push(sourced, *problem),
             Err(error) => return Err(error.into()),
         }
     }
-    let saved = if dry_run { 0 } else { results.len() };
-    refusals.into_failure(saved, context)?;
+    refusals.into_failure(results.len(), context)?;
     Ok(results)
 }

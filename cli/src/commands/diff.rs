@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use sandglass_api::wire::Page;
 use serde::Serialize;
 
 use super::apply::{self, Planned};
+use super::calendar::{self, Change as CalendarChange};
 use super::files;
 use crate::changes::Change;
 use crate::context::Context;
@@ -30,12 +30,22 @@ struct Compared {
     fields: Vec<Change>,
 }
 
+/// Everything that is compared.
+#[derive(Serialize)]
+struct Comparison {
+    items: Vec<Compared>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    calendars: Vec<calendar::Outcome>,
+}
+
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let planned = apply::plan(&files::read(&args.files)?, context).await?;
-    let items: Vec<Compared> = planned.into_iter().map(Compared::from).collect();
-    let same = items.iter().all(|item| item.change == "unchanged");
-    let page = Page { items, next: None };
-    context.show(&page, |context| text(&page.items, context))?;
+    let sources = files::read(&args.files)?;
+    let calendars = calendar::plan(&sources.calendars, context).await?;
+    let items: Vec<Compared> = apply::plan(&sources, context).await?.into_iter().map(Compared::from).collect();
+    let same = items.iter().all(|item| item.change == "unchanged")
+        && calendars.iter().all(|outcome| outcome.change == CalendarChange::Unchanged);
+    let comparison = Comparison { items, calendars };
+    context.show(&comparison, |context| text(&comparison, context))?;
     if same { Ok(()) } else { Err(Failure::NotSo) }
 }
 
@@ -51,17 +61,21 @@ impl From<Planned> for Compared {
     }
 }
 
-fn text(items: &[Compared], context: &Context) -> String {
+fn text(comparison: &Comparison, context: &Context) -> String {
     let paint = context.paint;
-    let differing = items.iter().filter(|item| item.change != "unchanged");
-    let mut text: String = differing
-        .map(|item| {
-            let change = if item.change == "created" { paint.green("created") } else { paint.yellow("changed") };
-            format!("{}: would be {change}\n{}", paint.bold(&item.job), render::changes::show(&item.fields, paint))
-        })
-        .collect();
-    if text.is_empty() {
-        text = paint.dim("nothing would change") + "\n";
+    let mut text = String::new();
+    for outcome in &comparison.calendars {
+        let change = match outcome.change {
+            CalendarChange::Created => paint.green("created"),
+            CalendarChange::Changed => paint.yellow("changed"),
+            CalendarChange::Unchanged => continue,
+        };
+        text.push_str(&format!("calendar {}: would be {change}\n", paint.bold(outcome.spec.name.as_str())));
     }
-    text
+    for item in comparison.items.iter().filter(|item| item.change != "unchanged") {
+        let change = if item.change == "created" { paint.green("created") } else { paint.yellow("changed") };
+        let fields = render::changes::show(&item.fields, paint);
+        text.push_str(&format!("{}: would be {change}\n{fields}", paint.bold(&item.job)));
+    }
+    if text.is_empty() { paint.dim("nothing would change") + "\n" } else { text }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use sandglass_api::jobfile::{self, FileJob, Format, JobFileError, MAX_BYTES};
 use sandglass_api::problem::{Code, Position, Problem};
 use sandglass_core::id::JobName;
+use sandglass_core::spec::CalendarSpec;
 
 use crate::context::Context;
 use crate::failure::{Failure, for_invocation};
@@ -34,22 +35,32 @@ impl SourcedJob {
     }
 }
 
-/// Reads every job of `paths`. Faults of all files are told together.
-pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<SourcedJob>, Failure> {
-    let (mut jobs, mut errors) = (Vec::new(), Vec::new());
+/// What files hold.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) jobs: Vec<SourcedJob>,
+    pub(crate) calendars: Vec<CalendarSpec>,
+}
+
+/// Reads every job and calendar of `paths`. Faults of all files are told together.
+pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Failure> {
+    let (mut jobs, mut calendars, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for path in expand(paths)? {
         let (text, source, format) = content(&path)?;
         let text: Arc<str> = text.into();
-        match jobfile::read(&text, format, &source) {
-            Ok(found) => jobs.extend(found.into_iter().map(|job| {
-                let (source, text) = (source.clone(), Arc::clone(&text));
-                SourcedJob { source, text, job }
-            })),
+        match jobfile::read_all(&text, format, &source) {
+            Ok(found) => {
+                jobs.extend(found.jobs.into_iter().map(|job| {
+                    let (source, text) = (source.clone(), Arc::clone(&text));
+                    SourcedJob { source, text, job }
+                }));
+                calendars.extend(found.calendars.into_iter().map(|calendar| calendar.spec));
+            }
             Err(found) => errors.extend(found),
         }
     }
     errors.extend(repeated(&jobs));
-    if errors.is_empty() { Ok(jobs) } else { Err(Failure::JobFiles(errors)) }
+    if errors.is_empty() { Ok(Sources { jobs, calendars }) } else { Err(Failure::JobFiles(errors)) }
 }
 
 /// A name that two files use.
@@ -68,7 +79,7 @@ fn repeated(jobs: &[SourcedJob]) -> Vec<JobFileError> {
 }
 
 /// The files of `paths`; of a folder those that end as job files do, by name.
-fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -110,36 +121,43 @@ fn search(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), F
 }
 
 /// A file's text, the name to call it by, and its format; `-` is standard input.
-fn content(path: &Path) -> Result<(String, String, Format), Failure> {
-    let standard_input = path == Path::new("-");
-    let source = if standard_input { "standard input".to_owned() } else { path.display().to_string() };
-    let failed = |error| Failure::io(&format!("cannot read {source}"), error);
-    let limit = MAX_BYTES as u64 + 1;
-    let mut bytes = Vec::new();
-    if standard_input {
-        std::io::stdin().lock().take(limit).read_to_end(&mut bytes).map_err(failed)?;
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(failed)?;
-    }
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        // Cut inside a character by the limit, so it is too large, which the reader says.
-        Err(error) if error.as_bytes().len() > MAX_BYTES => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let problem = Problem::new(Code::InvalidFile, format!("{source} is not text: byte {at} is not UTF-8"));
-            return Err(problem.into());
-        }
-    };
+pub(super) fn content(path: &Path) -> Result<(String, String, Format), Failure> {
+    let (text, source) = text(path, MAX_BYTES)?;
     let format = match Format::of_path(path) {
         Some(format) => format,
-        None if standard_input => Format::of_text(&text),
+        None if path == Path::new("-") => Format::of_text(&text),
         None => {
             let problem = Problem::new(Code::InvalidFile, format!("{source} has no known format"));
             return Err(problem.with_hint("job files end in .yaml, .yml, .toml or .json").into());
         }
     };
     Ok((text, source, format))
+}
+
+/// A file's text, a little more than `limit` bytes of it at most, and the name to call it by; `-` is standard input.
+pub(super) fn text(path: &Path, limit: usize) -> Result<(String, String), Failure> {
+    let standard_input = path == Path::new("-");
+    let source = if standard_input { "standard input".to_owned() } else { path.display().to_string() };
+    let failed = |error| Failure::io(&format!("cannot read {source}"), error);
+    let most = limit as u64 + 1;
+    let mut bytes = Vec::new();
+    if standard_input {
+        std::io::stdin().lock().take(most).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)).map_err(failed)?;
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((text, source)),
+        // Cut inside a character by the limit, so it is too large, which the reader says.
+        Err(error) if error.as_bytes().len() > limit => {
+            Ok((String::from_utf8_lossy(error.as_bytes()).into_owned(), source))
+        }
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let problem = Problem::new(Code::InvalidFile, format!("{source} is not text: byte {at} is not UTF-8"));
+            Err(problem.into())
+        }
+    }
 }
 
 /// What the daemon has against jobs: told together, each with its place in its file.

@@ -5,11 +5,11 @@ use sandglass_core::id::JobName;
 use sandglass_core::run::StateName;
 
 use super::confirm::confirm;
-use super::schedule::{Fires, machine_zone};
-use super::{follow, run as run_command, which_run};
+use super::{fires, follow, run as run_command, which_run};
 use crate::context::{Context, print, print_json};
 use crate::failure::Failure;
-use crate::{render, when};
+use crate::render;
+use crate::when::{self, When};
 
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
@@ -66,14 +66,30 @@ pub(crate) enum Command {
         #[command(flatten)]
         logs: run_command::LogOptions,
     },
-    /// Show when a job fires next
+    /// Show when a job fires next, what calendars leave out included
+    #[command(after_help = when::FORMS)]
     Next {
         /// The job's name
         name: JobName,
         /// How many fires to show
         #[arg(long, short, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
         count: u32,
+        /// Fires after this instant [default: now]
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        from: Option<When>,
     },
+    /// Say why a job ran or did not run at a time
+    #[command(after_help = when::FORMS)]
+    Why {
+        /// The job's name
+        name: JobName,
+        /// The time, such as '2027-01-15 02:30', in the job's zone
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        at: When,
+    },
+    /// Start runs for fires of the past that have none
+    #[command(after_help = when::FORMS)]
+    Backfill(fires::BackfillArgs),
 }
 
 pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
@@ -98,7 +114,9 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
             let run = which_run::latest(Some(&name), context).await?;
             run_command::print_logs(run.id, &logs, context).await
         }
-        Command::Next { name, count } => next(&name, count as usize, context).await,
+        Command::Next { name, count, from } => fires::next(&name, count as usize, from, context).await,
+        Command::Why { name, at } => fires::why(&name, at, context).await,
+        Command::Backfill(args) => fires::backfill(args, context).await,
     }
 }
 
@@ -166,18 +184,4 @@ async fn delete(names: &[JobName], yes: bool, context: &Context) -> Result<(), F
         }
     }
     if context.is_json() { print_json(&serde_json::json!({ "deleted": names })) } else { Ok(()) }
-}
-
-async fn next(name: &JobName, count: usize, context: &Context) -> Result<(), Failure> {
-    let job = context.client.job(name).await?;
-    let zone = match job.spec.timezone {
-        Some(zone) => zone.0,
-        None => context.client.status().await?.timezone.map_or_else(machine_zone, |zone| zone.0),
-    };
-    let (mut fires, mut notes) = (Vec::new(), Vec::new());
-    for fire in context.client.next_fires(name, Some(count), None).await?.items {
-        fires.push(fire.at);
-        notes.push(fire.excluded.map(|why| format!("starts nothing: {why}")).unwrap_or_default());
-    }
-    Fires { fires, notes }.show(zone, context)
 }

@@ -1,11 +1,13 @@
 //! One file per command or noun.
 
 pub(crate) mod apply;
+pub(crate) mod calendar;
 pub(crate) mod completions;
 mod confirm;
 pub(crate) mod demo;
 pub(crate) mod diff;
 mod files;
+mod fires;
 mod follow;
 pub(crate) mod job;
 pub(crate) mod plugin;
@@ -33,6 +35,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<(), 
         Command::Schema(command) => schema::run(&command),
         Command::Job(command) => job::run(command, context).await,
         Command::Run(command) => run::run(command, context).await,
+        Command::Calendar(command) => calendar::run(command, context).await,
         Command::Plugin(command) => plugin::run(command, context).await,
         Command::Schedule(command) => schedule::run(&command, context),
         Command::Status => status::run(context).await,

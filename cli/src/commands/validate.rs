@@ -26,6 +26,8 @@ pub(crate) struct Args {
 struct Report {
     valid: bool,
     jobs: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    calendars: Vec<String>,
     /// Whether a daemon checked plugins, parameters and grants.
     checked_by_daemon: bool,
     /// What only a daemon can check, of each plugin that the jobs use.
@@ -57,16 +59,24 @@ impl NotChecked {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let jobs = files::read(&args.files)?;
-    let checked_by_daemon = !args.offline && ask(&jobs, context).await?;
+    let sources = files::read(&args.files)?;
+    let checked_by_daemon = !args.offline && ask(&sources, context).await?;
+    let jobs = &sources.jobs;
     let names = jobs.iter().map(|sourced| sourced.job.spec.name.to_string()).collect();
-    let not_checked = if checked_by_daemon { Vec::new() } else { NotChecked::of(&jobs) };
-    let report = Report { valid: true, jobs: names, checked_by_daemon, not_checked };
+    let not_checked = if checked_by_daemon { Vec::new() } else { NotChecked::of(jobs) };
+    let calendars = sources.calendars.iter().map(|calendar| calendar.name.to_string()).collect();
+    let report = Report { valid: true, jobs: names, calendars, checked_by_daemon, not_checked };
     context.show(&report, |context| report_text(&report, args.offline, context))
 }
 
 fn report_text(report: &Report, offline: bool, context: &Context) -> String {
-    let jobs = format!("{} {}", counted(report.jobs.len(), "job"), if report.jobs.len() == 1 { "is" } else { "are" });
+    let (jobs, calendars) = (report.jobs.len(), report.calendars.len());
+    let both = match (jobs, calendars) {
+        (jobs, 0) => counted(jobs, "job"),
+        (0, calendars) => counted(calendars, "calendar"),
+        (jobs, calendars) => format!("{} and {}", counted(jobs, "job"), counted(calendars, "calendar")),
+    };
+    let jobs = format!("{both} {}", if jobs + calendars == 1 { "is" } else { "are" });
     if report.checked_by_daemon {
         return format!("{}\n", context.paint.green(&format!("{jobs} valid")));
     }
@@ -86,8 +96,8 @@ fn report_text(report: &Report, offline: bool, context: &Context) -> String {
 }
 
 /// Whether a daemon was there to check the jobs.
-async fn ask(jobs: &[files::SourcedJob], context: &Context) -> Result<bool, Failure> {
-    match apply::check(jobs, context).await {
+async fn ask(sources: &files::Sources, context: &Context) -> Result<bool, Failure> {
+    match apply::check(sources, context).await {
         Ok(_) => Ok(true),
         Err(Failure::Problem(problem)) if problem.is(Code::NoDaemon) => Ok(false),
         Err(failure) => Err(failure),

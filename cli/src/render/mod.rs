@@ -2,7 +2,9 @@
 
 pub(crate) mod amount;
 pub(crate) mod ansi;
+pub(crate) mod calendar;
 pub(crate) mod changes;
+pub(crate) mod fire;
 pub(crate) mod job;
 pub(crate) mod output;
 pub(crate) mod paint;

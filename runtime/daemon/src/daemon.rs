@@ -140,7 +140,7 @@ impl Daemon {
         });
         let jobs = match &config.jobs {
             Some(path) => crate::jobs_dir::read(&app, path).await.map_err(StartError::Jobs)?,
-            None => Vec::new(),
+            None => crate::jobs_dir::Files::default(),
         };
         let socket = app.data_dir.socket();
         let listener = listen_unix(&socket)?;

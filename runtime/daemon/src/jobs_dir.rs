@@ -2,26 +2,38 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sandglass_api::jobfile::{self, Format};
 use sandglass_api::problem::Problem;
-use sandglass_core::event::JobExpectation;
+use sandglass_core::event::{Command, JobExpectation, Reply};
 use sandglass_core::id::{JobName, Namespace};
-use sandglass_core::spec::JobSpec;
+use sandglass_core::spec::{CalendarSpec, JobSpec};
 
 use crate::admission::check_job;
 use crate::http::App;
 use crate::http::jobs::save;
 
-/// Reads and checks every job in the file or folder at `path`.
-pub(crate) async fn read(app: &App, path: &Path) -> Result<Vec<(PathBuf, JobSpec)>, String> {
-    let mut specs: Vec<(PathBuf, JobSpec)> = Vec::new();
+/// What the files hold, each with its file.
+#[derive(Default)]
+pub(crate) struct Files {
+    jobs: Vec<(PathBuf, JobSpec)>,
+    calendars: Vec<(PathBuf, CalendarSpec)>,
+}
+
+/// Reads and checks every job and calendar in the file or folder at `path`.
+pub(crate) async fn read(app: &App, path: &Path) -> Result<Files, String> {
+    let mut found = Files::default();
     let mut faults = Vec::new();
     for file in files(path).map_err(|error| format!("the jobs in {} cannot be read: {error}", path.display()))? {
         let Some(format) = Format::of_path(&file) else { continue };
         let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-        match jobfile::parse(&text, format, &file.display().to_string()) {
-            Ok(jobs) => specs.extend(jobs.into_iter().map(|job| (file.clone(), job))),
+        match jobfile::read_all(&text, format, &file.display().to_string()) {
+            Ok(contents) => {
+                found.jobs.extend(contents.jobs.into_iter().map(|job| (file.clone(), job.spec)));
+                let calendars = contents.calendars.into_iter().map(|calendar| (file.clone(), calendar.spec));
+                found.calendars.extend(calendars);
+            }
             Err(errors) => faults.extend(errors.iter().map(ToString::to_string)),
         }
     }
@@ -29,19 +41,29 @@ pub(crate) async fn read(app: &App, path: &Path) -> Result<Vec<(PathBuf, JobSpec
         return Err(faults.join("\n"));
     }
     let mut names = HashMap::new();
-    for (file, spec) in &specs {
+    for (file, spec) in &found.jobs {
         if let Some(other) = names.insert(spec.name.clone(), file) {
             return Err(format!("job '{}' stands in {} and in {}", spec.name, other.display(), file.display()));
         }
         let checked = check_job(spec, app.store.as_ref(), &app.host, &app.options.ceiling).await;
         checked.map_err(|problem| refused(file, &spec.name, &problem))?;
     }
-    Ok(specs)
+    Ok(found)
 }
 
-/// Saves the jobs that [`read`] gave.
-pub(crate) async fn save_all(app: &App, specs: Vec<(PathBuf, JobSpec)>) -> Result<(), String> {
-    for (file, spec) in specs {
+/// Saves what [`read`] gave: the calendars first, because the jobs may name them.
+pub(crate) async fn save_all(app: &App, files: Files) -> Result<(), String> {
+    for (file, spec) in files.calendars {
+        let name = spec.name.clone();
+        let failed = |why: &dyn std::fmt::Display| format!("{}: calendar '{name}': {why}", file.display());
+        let (namespace, spec, expect) = (Namespace::default(), Arc::new(spec), JobExpectation::Anything);
+        match app.inbox.ask(Command::PutCalendar { namespace, spec, expect }).await {
+            Ok(Reply::Refused(refusal)) => return Err(failed(&refusal)),
+            Ok(_) => tracing::info!(calendar = %name, "calendar applied"),
+            Err(unavailable) => return Err(failed(&unavailable)),
+        }
+    }
+    for (file, spec) in files.jobs {
         let name = spec.name.clone();
         let result = save(app, Namespace::default(), spec, JobExpectation::Anything).await;
         let saved = result.map_err(|failure| refused(&file, &name, &failure.0))?;

@@ -18,7 +18,7 @@ use lines::{Line, Lines};
 /// How many dates a file may name.
 const MOST_DATES: usize = 100_000;
 /// How many bytes a file may have.
-const MOST_BYTES: usize = 16 << 20;
+pub const MOST_BYTES: usize = 16 << 20;
 
 /// The text is no calendar that can be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,8 @@ use super::error::{JobFileError, NodeError};
 use super::node::{Entry, Node, Scalar, Span, Value};
 use crate::problem::Position;
 
-use super::{FileJob, Format, MAX_BYTES, MAX_ERRORS, MAX_JOBS, check, json, keys, short, toml, yaml};
+use super::calendars::{self, FileCalendar};
+use super::{FileContents, FileJob, Format, MAX_BYTES, MAX_ERRORS, MAX_JOBS, check, json, keys, short, toml, yaml};
 
 /// The keys of a job in canonical form, in the order of its type.
 pub const KEYS: &[&str] = &[
@@ -42,8 +43,29 @@ pub(super) struct Document<'a> {
 }
 
 impl Document<'_> {
-    pub(super) fn read(&self, format: Format) -> Result<Vec<FileJob>, Vec<JobFileError>> {
-        let nodes = self.tree(format).and_then(job_nodes).map_err(|error| vec![self.error(&error)])?;
+    pub(super) fn read(&self, format: Format) -> Result<FileContents, Vec<JobFileError>> {
+        let parts = self.tree(format).and_then(parts).map_err(|error| vec![self.error(&error)])?;
+        let (mut calendars, mut errors) = (Vec::new(), Vec::new());
+        for list in parts.calendars {
+            match calendars::read(list) {
+                Ok(found) => calendars.extend(found),
+                Err(found) => errors.extend(found.into_iter().map(|error| (error.under("calendars"), None))),
+            }
+        }
+        let (jobs, more) = self.jobs(parts.jobs);
+        errors.extend(more);
+        if errors.is_empty() {
+            return Ok(FileContents { jobs, calendars });
+        }
+        let located =
+            |(error, job): &(NodeError, Option<String>)| JobFileError { job: job.clone(), ..self.error(error) };
+        let mut errors: Vec<JobFileError> = errors.iter().take(MAX_ERRORS).map(located).collect();
+        errors.sort_by_key(|error| error.position);
+        Err(errors)
+    }
+
+    /// The jobs, and what is wrong with those that are none, each with the job's name if it has one.
+    fn jobs(&self, nodes: Vec<Node>) -> (Vec<FileJob>, Vec<(NodeError, Option<String>)>) {
         let (mut jobs, mut errors) = (Vec::<FileJob>::new(), Vec::new());
         let mut names = std::collections::HashMap::new();
         for node in nodes {
@@ -62,14 +84,35 @@ impl Document<'_> {
                 break;
             }
         }
-        if errors.is_empty() {
-            return Ok(jobs);
+        (jobs, errors)
+    }
+
+    /// The calendars of a file that holds nothing else: one, a list of them, or `calendars:`.
+    pub(super) fn calendars(&self, format: Format) -> Result<Vec<FileCalendar>, Vec<JobFileError>> {
+        let mut all = Vec::new();
+        for node in self.tree(format).map_err(|error| vec![self.error(&error)])? {
+            let lists = node.get("calendars").is_some();
+            let found = match (&node.value, lists) {
+                (Value::Map(_), true) => parts(vec![node]).map_err(|error| vec![error]).and_then(|parts| {
+                    if let Some(job) = parts.jobs.first() {
+                        return Err(vec![NodeError::at("expected calendars alone, found jobs too", job.span)]);
+                    }
+                    parts
+                        .calendars
+                        .into_iter()
+                        .map(calendars::read)
+                        .collect::<Result<Vec<_>, _>>()
+                        .map(|all| all.concat())
+                }),
+                (Value::List(_), _) => calendars::read(node),
+                _ => calendars::calendar(node).map(|calendar| vec![calendar]).map_err(|error| vec![error]),
+            };
+            all.extend(found.map_err(|errors| errors.iter().map(|error| self.error(error)).collect::<Vec<_>>())?);
         }
-        let located =
-            |(error, job): &(NodeError, Option<String>)| JobFileError { job: job.clone(), ..self.error(error) };
-        let mut errors: Vec<JobFileError> = errors.iter().take(MAX_ERRORS).map(located).collect();
-        errors.sort_by_key(|error| error.position);
-        Err(errors)
+        if all.is_empty() {
+            return Err(vec![self.error(&NodeError::at("there is no calendar in this file", Span::start()))]);
+        }
+        Ok(all)
     }
 
     /// The documents of the file: several only in YAML.
@@ -111,41 +154,65 @@ impl Document<'_> {
     }
 }
 
-/// The jobs of a file's documents: each is a job, a list of jobs, or a map with `jobs`.
-fn job_nodes(documents: Vec<Node>) -> Result<Vec<Node>, NodeError> {
-    let mut jobs = Vec::new();
+/// What a file's documents hold.
+#[derive(Default)]
+struct Parts {
+    jobs: Vec<Node>,
+    /// The values of `calendars`.
+    calendars: Vec<Node>,
+}
+
+/// Each document is a job, a list of jobs, or a map with `jobs`, `calendars` or both.
+fn parts(documents: Vec<Node>) -> Result<Parts, NodeError> {
+    let mut parts = Parts::default();
     for document in documents {
         let span = document.span;
         match document.value {
-            Value::List(items) => jobs.extend(items),
-            Value::Map(mut entries) => match entries.iter().position(|entry| entry.key == "jobs") {
-                None => jobs.push(Node::new(span, Value::Map(entries))),
-                Some(at) => {
-                    let list = entries.remove(at).value;
-                    if let Some(other) = entries.first() {
-                        let message = format!("key '{}' cannot stand beside 'jobs'", other.key);
-                        return Err(NodeError::at(message, other.key_span).hint("put it into each job that it is for"));
-                    }
-                    let Value::List(items) = list.value else {
-                        let message = format!("expected a list of jobs, found {}", list.kind_name());
-                        return Err(NodeError::at(message, list.span));
-                    };
-                    jobs.extend(items);
-                }
-            },
+            Value::List(items) => parts.jobs.extend(items),
+            Value::Map(entries) => parts.take(entries, span)?,
             Value::Scalar { .. } => {
                 let message = format!("expected a job, a list of jobs or 'jobs:', found {}", document.kind_name());
                 return Err(NodeError::at(message, span));
             }
         }
     }
-    match jobs.len() {
-        0 => Err(NodeError::at("there is no job in this file", Span::start())
+    match parts.jobs.len() {
+        0 if parts.calendars.is_empty() => Err(NodeError::at("there is no job in this file", Span::start())
             .hint("a job needs a name and what it does, such as name: hello and command: echo hello")),
         found if found > MAX_JOBS => {
             Err(NodeError::at(format!("there are too many jobs in this file: {MAX_JOBS} are allowed"), Span::start()))
         }
-        _ => Ok(jobs),
+        _ => Ok(parts),
+    }
+}
+
+impl Parts {
+    /// Takes a document that is a map.
+    fn take(&mut self, mut entries: Vec<Entry>, span: Span) -> Result<(), NodeError> {
+        let at = entries.iter().position(|entry| entry.key == "jobs");
+        let jobs = at.map(|at| entries.remove(at).value);
+        // A job itself has a name, and its calendars in its triggers.
+        let lists_calendars = jobs.is_some() || !entries.iter().any(|entry| entry.key == "name");
+        let at = entries.iter().position(|entry| lists_calendars && entry.key == "calendars");
+        let calendars = at.map(|at| entries.remove(at).value);
+        if jobs.is_none() && calendars.is_none() {
+            self.jobs.push(Node::new(span, Value::Map(entries)));
+            return Ok(());
+        }
+        if let Some(other) = entries.first() {
+            let beside = if jobs.is_some() { "jobs" } else { "calendars" };
+            let message = format!("key '{}' cannot stand beside '{beside}'", other.key);
+            return Err(NodeError::at(message, other.key_span).hint("put it into each job that it is for"));
+        }
+        self.calendars.extend(calendars);
+        match jobs {
+            None => Ok(()),
+            Some(Node { value: Value::List(items), .. }) => {
+                self.jobs.extend(items);
+                Ok(())
+            }
+            Some(list) => Err(NodeError::at(format!("expected a list of jobs, found {}", list.kind_name()), list.span)),
+        }
     }
 }
 

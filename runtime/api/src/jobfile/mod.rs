@@ -4,6 +4,7 @@
 //! on that tree ([`short`]), and the tree becomes [`JobSpec`]s ([`de`]). So every fault, whoever finds it, has a line and
 //! a column.
 
+mod calendars;
 mod check;
 mod de;
 mod document;
@@ -23,6 +24,7 @@ use sandglass_core::capability::Grants;
 use sandglass_core::spec::{JobSpec, Trigger};
 use serde::Deserialize as _;
 
+pub use calendars::FileCalendar;
 pub use document::KEYS;
 pub use error::JobFileError;
 pub use keys::nearest;
@@ -99,14 +101,49 @@ impl FileJob {
     }
 }
 
-/// Reads the jobs of a file whose content is `text` and whose name, for errors, is `source`.
+/// What a file holds.
+#[derive(Clone, Debug)]
+pub struct FileContents {
+    /// Its jobs.
+    pub jobs: Vec<FileJob>,
+    /// The calendars under its `calendars:`.
+    pub calendars: Vec<FileCalendar>,
+}
+
+/// Reads what is in a file whose content is `text` and whose name, for errors, is `source`.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with the file, in the order of its lines: syntax faults alone, else the faults of every job.
+/// Everything that is wrong with the file, in the order of its lines: syntax faults alone, else the faults of every job
+/// and calendar.
+pub fn read_all(text: &str, format: Format, source: &str) -> Result<FileContents, Vec<JobFileError>> {
+    document::Document { text, source }.read(format)
+}
+
+/// Reads the jobs of a file where there can be nothing else.
+///
+/// # Errors
+///
+/// As [`read_all`], and if there are calendars in the file.
 pub fn read(text: &str, format: Format, source: &str) -> Result<Vec<FileJob>, Vec<JobFileError>> {
-    let document = document::Document { text, source };
-    document.read(format)
+    let contents = read_all(text, format, source)?;
+    match contents.calendars.first() {
+        None => Ok(contents.jobs),
+        Some(calendar) => {
+            let message = "calendars cannot stand here: only jobs can";
+            let error = error::NodeError::at(message, calendar.node.span).under("calendars");
+            Err(vec![document::Document { text, source }.error(&error)])
+        }
+    }
+}
+
+/// Reads the calendars of a file that holds nothing else: one calendar, a list of them, or `calendars:`.
+///
+/// # Errors
+///
+/// As [`read_all`], and if there is no calendar or something else.
+pub fn read_calendars(text: &str, format: Format, source: &str) -> Result<Vec<FileCalendar>, Vec<JobFileError>> {
+    document::Document { text, source }.calendars(format)
 }
 
 /// Reads the jobs of a file, as [`read`] does, and forgets where they were.

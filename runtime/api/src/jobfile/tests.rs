@@ -346,3 +346,31 @@ fn a_schedule_is_a_line_of_text() {
         assert!(super::trigger(bad, "here").is_err(), "{bad}");
     }
 }
+
+#[test]
+fn calendars_stand_beside_jobs() {
+    let text = "calendars:\n  - { name: holidays, dates: [2027-01-01], weekdays: [sun] }\njobs:\n  - name: a\n    command: x\n";
+    let contents = super::read_all(text, Format::Yaml, "f.yaml").unwrap();
+    assert_eq!((contents.jobs.len(), contents.calendars[0].spec.name.as_str()), (1, "holidays"));
+    assert_eq!(contents.calendars[0].position().line, 2);
+    let alone = "calendars:\n  holidays: { yearly: [\"12-25\"] }\n  weekend: { weekdays: [sat, sun] }\n";
+    let contents = super::read_all(alone, Format::Yaml, "f.yaml").unwrap();
+    let names: Vec<&str> = contents.calendars.iter().map(|calendar| calendar.spec.name.as_str()).collect();
+    assert_eq!((contents.jobs.len(), names), (0, vec!["holidays", "weekend"]));
+    for file in [alone, "name: a\nweekdays: [sat]\n", "[{name: a, weekdays: [sat]}, {name: b, weekdays: [sun]}]"] {
+        assert!(!super::read_calendars(file, Format::Yaml, "f.yaml").unwrap().is_empty(), "{file}");
+    }
+    // Where only jobs can be, and files that are wrong.
+    assert!(first_error(text, Format::Yaml).contains("calendars cannot stand here"));
+    for (file, fault) in [
+        ("calendars: 5\n", "f.yaml:1:12: expected a list of calendars, found a number"),
+        ("calendars: [{name: a, dates: [2027-13-01]}]\n", "f.yaml:1:31: '2027-13-01' is not a date"),
+        ("calendars: [{name: a}]\ntimeout: 5\n", "f.yaml:2:1: key 'timeout' cannot stand beside 'calendars'"),
+        ("calendars: [{name: a}, {name: a}]\n", "f.yaml:1:31: calendar 'a' is in this file twice"),
+    ] {
+        let error = super::read_all(file, Format::Yaml, "f.yaml").unwrap_err().remove(0).to_string();
+        assert!(error.starts_with(fault), "{file}: {error}");
+    }
+    assert!(super::read_calendars("calendars: []\njobs: [{name: a, command: x}]\n", Format::Yaml, "f").is_err());
+    assert!(super::read_calendars("", Format::Yaml, "f").is_err());
+}

@@ -11,4 +11,5 @@ mod main_job;
 mod no_start;
 mod people;
 mod plugins;
+mod schedules;
 mod scripts;

@@ -1,0 +1,177 @@
+//! `calendar`: named sets of dates that triggers leave out or keep to.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sandglass_api::client::Precondition;
+use sandglass_api::problem::{Code, Problem};
+use sandglass_api::wire::{Calendar, Page};
+use sandglass_api::{ics, jobfile};
+use sandglass_core::id::CalendarName;
+use sandglass_core::spec::CalendarSpec;
+use serde::Serialize;
+
+use super::confirm::confirm;
+use super::files;
+use crate::args::Form;
+use crate::context::{Context, print, print_json};
+use crate::failure::Failure;
+use crate::render;
+
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum Command {
+    /// List calendars
+    #[command(visible_alias = "ls")]
+    List,
+    /// Show a calendar, and its dates of the next twelve months
+    Show {
+        /// The calendar's name
+        name: CalendarName,
+    },
+    /// Save the calendars of files
+    #[command(
+        after_help = "A file holds one calendar, a list of them, or 'calendars:'; `apply` takes the last beside 'jobs:'.\n\n\
+                            Example:\n  name: holidays\n  dates: [2027-05-01, {from: 2027-12-24, to: 2028-01-02}]\n  \
+                            weekdays: [sat, sun]\n  yearly: [\"12-25\", {month: nov, weekday: \"fourth thu\"}, {easter: -2}]"
+    )]
+    Apply {
+        /// Calendar files in YAML, TOML or JSON, folders of them, or - for standard input
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Save the dates of an iCalendar file as a calendar
+    #[command(after_help = "Example:\n  sandglass calendar import holidays germany.ics")]
+    Import {
+        /// The calendar's name
+        name: CalendarName,
+        /// The iCalendar file (RFC 5545), or - for standard input
+        file: PathBuf,
+        /// Print the calendar instead of saving it
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Delete calendars that no job uses
+    #[command(visible_alias = "rm")]
+    Delete {
+        /// The calendars' names
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<CalendarName>,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
+    match command {
+        Command::List => {
+            let page = context.client.calendars().await?;
+            context.show(&page, |context| {
+                if page.items.is_empty() {
+                    let apply = context.command("calendar apply FILE");
+                    return context.paint.dim(&format!("no calendars; save one with {apply}")) + "\n";
+                }
+                let wide = context.form == Form::Wide;
+                render::calendar::list(&page.items, wide, context.now, context.paint)
+            })
+        }
+        Command::Show { name } => {
+            let calendar = context.client.calendar(&name).await?;
+            context.show(&calendar, |context| render::calendar::show(&calendar, context.now, context.paint))
+        }
+        Command::Apply { files } => save(&read(&files)?, context).await,
+        Command::Import { name, file, dry_run } => import(name, &file, dry_run, context).await,
+        Command::Delete { names, yes } => delete(&names, yes, context).await,
+    }
+}
+
+/// The calendars of files that hold nothing else.
+fn read(paths: &[PathBuf]) -> Result<Vec<CalendarSpec>, Failure> {
+    let (mut calendars, mut errors) = (Vec::new(), Vec::new());
+    for path in files::expand(paths)? {
+        let (text, source, format) = files::content(&path)?;
+        match jobfile::read_calendars(&text, format, &source) {
+            Ok(found) => calendars.extend(found.into_iter().map(|calendar| calendar.spec)),
+            Err(found) => errors.extend(found),
+        }
+    }
+    if errors.is_empty() { Ok(calendars) } else { Err(Failure::JobFiles(errors)) }
+}
+
+/// What became, or would become, of a calendar.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outcome {
+    calendar: CalendarName,
+    pub(crate) change: Change,
+    #[serde(skip)]
+    pub(crate) spec: Arc<CalendarSpec>,
+}
+
+/// Whether a calendar is another than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Change {
+    Created,
+    Changed,
+    Unchanged,
+}
+
+impl Outcome {
+    /// `before` is the calendar that was there.
+    fn new(spec: &CalendarSpec, before: Option<&Calendar>) -> Self {
+        let change = match before {
+            None => Change::Created,
+            Some(before) if *before.spec == *spec => Change::Unchanged,
+            Some(_) => Change::Changed,
+        };
+        Self { calendar: spec.name.clone(), change, spec: Arc::new(spec.clone()) }
+    }
+}
+
+/// What saving the calendars would come to.
+pub(super) async fn plan(calendars: &[CalendarSpec], context: &Context) -> Result<Vec<Outcome>, Failure> {
+    if calendars.is_empty() {
+        return Ok(Vec::new());
+    }
+    let there = context.client.calendars().await?.items;
+    let before = |spec: &CalendarSpec| there.iter().find(|calendar| calendar.name == spec.name);
+    Ok(calendars.iter().map(|spec| Outcome::new(spec, before(spec))).collect())
+}
+
+/// Saves calendars one by one.
+pub(super) async fn put(calendars: &[CalendarSpec], context: &Context) -> Result<Vec<Outcome>, Failure> {
+    let outcomes = plan(calendars, context).await?;
+    for calendar in calendars {
+        context.client.put_calendar(calendar, Precondition::Anything).await?;
+    }
+    Ok(outcomes)
+}
+
+async fn save(calendars: &[CalendarSpec], context: &Context) -> Result<(), Failure> {
+    let page = Page { items: put(calendars, context).await?, next: None };
+    context.show(&page, |context| render::calendar::applied(&page.items, false, context.paint))
+}
+
+async fn import(name: CalendarName, file: &Path, dry_run: bool, context: &Context) -> Result<(), Failure> {
+    let (text, source) = files::text(file, ics::MOST_BYTES)?;
+    let calendar = ics::read(&text, name).map_err(|error| {
+        let what = format!("{source}:{}: {}", error.line, error.message);
+        Problem::new(Code::InvalidFile, what).with_hint("an iCalendar file begins with BEGIN:VCALENDAR")
+    })?;
+    if dry_run {
+        return context.show(&calendar, |_| render::calendar::spec(&calendar));
+    }
+    save(&[calendar], context).await
+}
+
+async fn delete(names: &[CalendarName], yes: bool, context: &Context) -> Result<(), Failure> {
+    let listed = names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    confirm(&format!("Delete {listed}?"), yes)?;
+    for name in names {
+        context.client.delete_calendar(name).await?;
+        if !context.is_json() {
+            print(&format!("calendar '{name}' is deleted\n"))?;
+        }
+    }
+    if context.is_json() { print_json(&serde_json::json!({ "deleted": names })) } else { Ok(()) }
+}

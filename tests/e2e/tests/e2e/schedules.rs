@@ -1,0 +1,102 @@
+//! A job's fires from the command line: those ahead, those of the past, why there was or was not one, and calendars.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use sandglass_e2e::{Home, until};
+use serde_json::json;
+
+use crate::scripts::command;
+
+const CALENDARS: &str = "calendars:\n  - { name: holidays, yearly: [\"12-25\", {easter: -2}], dates: [2027-05-01] }\n\
+                         jobs:\n  - name: nightly\n    timezone: Europe/Berlin\n    command: date\n    triggers:\n      \
+                         - { cron: \"30 2 * * *\", calendars: { exclude: [holidays] } }\n";
+
+#[test]
+fn calendars_come_with_their_jobs() {
+    let home = Home::new();
+    let daemon = home.start();
+    let none = home.cli(&["calendar", "list"]).expect(0).stdout;
+    assert!(none.contains("calendar apply FILE"), "{none}");
+    home.write("jobs.yaml", CALENDARS);
+    // The job names a calendar that only comes with it.
+    home.cli(&["validate", "jobs.yaml"]).expect(0);
+    let diff = home.cli(&["diff", "jobs.yaml"]).expect(1).stdout;
+    assert!(
+        diff.contains("calendar holidays: would be created") && diff.contains("nightly: would be created"),
+        "{diff}"
+    );
+    let planned = home.cli(&["apply", "jobs.yaml", "--dry-run"]).expect(0).stdout;
+    assert!(planned.contains("would be created"), "{planned}");
+    assert_eq!(daemon.get("/calendars")["items"], json!([]), "a dry run saved something");
+    let applied = home.cli(&["apply", "jobs.yaml", "--json"]).expect(0).json();
+    assert_eq!(applied["calendars"], json!([{ "calendar": "holidays", "change": "created" }]), "{applied}");
+    home.cli(&["diff", "jobs.yaml"]).expect(0);
+    // A fault in a job saves no calendar either.
+    home.write("bad.yaml", CALENDARS.replace("holidays", "other").replace("date\n", "date\n    working_dir: x\n"));
+    home.cli(&["apply", "bad.yaml"]).expect(3);
+    home.cli(&["calendar", "show", "other"]).expect(4).says(&["calendar list"]);
+
+    let shown = home.cli(&["calendar", "show", "holidays"]).expect(0).stdout;
+    assert!(shown.contains("yearly:") && shown.contains("-12-25\n"), "{shown}");
+    let next = ["job", "next", "nightly", "-c", "2", "--from", "2027-12-24T12:00"];
+    let next = home.cli(&next).expect(0).stdout;
+    assert!(next.contains("calendar 'holidays' has its date"), "{next}");
+    home.cli(&["calendar", "delete", "holidays"]).expect(2);
+    home.cli(&["calendar", "delete", "holidays", "--yes"]).expect(5).says(&["nightly"]);
+
+    let ics = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nX-WR-CALNAME:Closed days\r\nBEGIN:VEVENT\r\nUID:1\r\n\
+               DTSTART;VALUE=DATE:20271224\r\nDTEND;VALUE=DATE:20271227\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+    home.write("closed.ics", ics);
+    let dry = home.cli(&["calendar", "import", "closed", "closed.ics", "--dry-run"]).expect(0).stdout;
+    assert!(dry.contains("2027-12-26"), "{dry}");
+    home.cli(&["calendar", "import", "closed", "closed.ics"]).expect(0);
+    home.cli(&["calendar", "delete", "closed", "--yes"]).expect(0);
+    home.write("broken.ics", ics.replace("20271227", "tomorrow"));
+    home.cli(&["calendar", "import", "closed", "broken.ics"]).expect(3).says(&["broken.ics:7:"]);
+    let alone = home.write("calendar.yaml", "name: closed\nweekdays: [sat, sun]\n");
+    home.cli(&["calendar", "apply", alone.to_str().expect("UTF-8")]).expect(0);
+    daemon.stop();
+    // The daemon's own folder of jobs may hold calendars, too.
+    let jobs = home.write("jobs/nightly.yaml", CALENDARS.replace("holidays", "feasts"));
+    let daemon = home.spawn(&["--jobs", jobs.parent().and_then(|path| path.to_str()).expect("UTF-8")]).ready();
+    assert_eq!(daemon.get("/calendars/feasts")["name"], "feasts");
+    daemon.stop();
+}
+
+#[test]
+fn the_past_is_made_up_for_once_its_size_is_known() {
+    let home = Home::new();
+    let daemon = home.start();
+    let mut job = command("daily", "echo $SANDGLASS_SCHEDULED_AT");
+    job["triggers"] = json!([{ "cron": "30 2 * * *" }]);
+    job["timezone"] = json!("Europe/Berlin");
+    daemon.put(&job);
+    let range = ["--from", "2026-03-28", "--to", "2026-03-31"];
+    let backfill = |more: &[&str]| home.cli(&[&["job", "backfill", "daily"], &range[..], more].concat());
+    let dry = backfill(&["--dry-run"]).expect(0).stdout;
+    assert!(dry.contains("From 2026-03-28T00:00:00+01:00") && dry.contains("3 runs would be started"), "{dry}");
+    // Nobody is there to be asked.
+    let refused = home.command(&[&["job", "backfill", "daily"], &range[..]].concat()).stdin(Stdio::null()).output();
+    assert_eq!(refused.expect("the program can be started").status.code(), Some(2));
+    let started = backfill(&["--yes", "--json"]).expect(0).json();
+    assert_eq!((&started["runs"], started["ids"].as_array().map(Vec::len)), (&json!(3), Some(3)), "{started}");
+    let runs = daemon.until_runs("daily", "succeeded", 3);
+    assert!(runs.iter().all(|run| run["origin"] == "backfill"), "{runs:?}");
+    // On 29 March the clocks skip 02:30.
+    let due: Vec<&str> = runs.iter().filter_map(|run| run["scheduled_at"].as_str()).collect();
+    assert_eq!(due, ["2026-03-28T01:30:00Z", "2026-03-29T01:30:00Z", "2026-03-30T00:30:00Z"]);
+    let again = backfill(&["--yes"]).expect(0).stdout;
+    assert!(again.contains("all of them with their runs already") && again.contains("nothing to start"), "{again}");
+
+    let why = home.cli(&["job", "why", "daily", "--at", "2026-03-29 03:30", "--json"]).expect(0).json();
+    assert_eq!((&why["verdict"], &why["at"]), (&json!("run"), &json!("2026-03-29T01:30:00Z")), "{why}");
+    let why = home.cli(&["job", "why", "daily", "--at", "2026-03-29 12:00"]).expect(0).stdout;
+    assert!(why.contains("fire before") && why.contains("T03:30:00+02:00"), "{why}");
+    home.cli(&["job", "why", "nowhere", "--at", "now"]).expect(4);
+    home.cli(&["job", "why", "daily", "--at", "noon"]).expect(2).says(&["2027-03-28"]);
+    until("no run to be going", Duration::from_secs(20), || {
+        daemon.get("/runs?state=queued,running")["items"].as_array().is_some_and(Vec::is_empty).then_some(())
+    });
+    daemon.stop();
+}
