@@ -129,7 +129,13 @@ impl Times {
         let mut times: Vec<u32> = times.iter().map(|time| time.secs()).collect();
         times.sort_unstable();
         times.dedup();
-        Self::Listed(times.into())
+        match times.as_slice() {
+            // One time needs no memory of its own this way.
+            [time] => {
+                Self::Fields { seconds: 1 << (time % 60), minutes: 1 << (time / 60 % 60), hours: 1 << (time / 3600) }
+            }
+            _ => Self::Listed(times.into()),
+        }
     }
 
     fn first(&self) -> i64 {

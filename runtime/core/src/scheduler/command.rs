@@ -52,9 +52,8 @@ impl Scheduler {
             return Err(Refusal::NoPlugin(spec.action.uses.plugin.clone()));
         }
         self.check_calendars(&namespace, &spec)?;
-        let key = (namespace.clone(), spec.name.clone());
         let now = moment.now;
-        let id = self.names.get(&key).copied();
+        let id = self.job_named(&namespace, &spec.name).ok();
         if let Some(id) = id.filter(|id| !self.jobs[id].job.spec.same_fires(&spec)) {
             // The new schedule would not know the old one's fires, or would take them for something else.
             self.settle(id, now, step);
@@ -94,8 +93,8 @@ impl Scheduler {
         if let Some(old) = self.jobs.remove(&job.id) {
             (entry.active, entry.line) = (old.active, old.line);
         }
-        self.jobs.insert(job.id, entry);
-        self.names.insert(key, job.id);
+        self.jobs.insert(job.id, Box::new(entry));
+        self.names.entry(job.namespace.clone()).or_default().insert(job.spec.name.clone(), job.id);
         self.ask_window_again(job.id);
         step.batch.writes.push(Write::PutJob(Arc::clone(&job)));
         if moved {
@@ -120,7 +119,9 @@ impl Scheduler {
             self.stop_run(run, now, step);
         }
         let entry = self.jobs.remove(&id).expect("names point to jobs that are there");
-        self.names.remove(&(namespace, name));
+        if let Some(names) = self.names.get_mut(&namespace) {
+            names.remove(&name);
+        }
         step.batch.writes.push(Write::DeleteJob { id, revision: entry.job.revision });
         Ok(Reply::JobDeleted(id))
     }
@@ -183,8 +184,7 @@ impl Scheduler {
             }
         }
         step.batch.writes.push(Write::PutPlugin { plugin: Arc::clone(&plugin), wasm });
-        self.plugins.insert(name.clone(), Arc::clone(&plugin));
-        self.replan(&name);
+        self.plugins.insert(name, Arc::clone(&plugin));
         Ok(Reply::Plugin(plugin))
     }
 
@@ -207,8 +207,7 @@ impl Scheduler {
     }
 
     pub(super) fn job_named(&self, namespace: &Namespace, name: &JobName) -> Result<JobId, Refusal> {
-        let key = (namespace.clone(), name.clone());
         let no_job = || Refusal::NoJob { namespace: namespace.clone(), name: name.clone() };
-        self.names.get(&key).copied().ok_or_else(no_job)
+        self.names.get(namespace).and_then(|names| names.get(name)).copied().ok_or_else(no_job)
     }
 }

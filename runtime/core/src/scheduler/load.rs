@@ -40,7 +40,7 @@ impl Scheduler {
         let mut scheduler = Self {
             options,
             jobs: HashMap::with_capacity(snapshot.jobs.len()),
-            names: HashMap::with_capacity(snapshot.jobs.len()),
+            names: HashMap::new(),
             plugins: HashMap::new(),
             due: BinaryHeap::with_capacity(snapshot.jobs.len()),
             retries: BTreeSet::new(),
@@ -82,7 +82,7 @@ impl Scheduler {
 
     /// The next fire is asked for anew: the time zones' rules or the daemon's own zone may have changed meanwhile.
     fn adopt_job(&mut self, job: Arc<Job>, cursor: Cursor, now: Timestamp) {
-        self.names.insert((job.namespace.clone(), job.spec.name.clone()), job.id);
+        self.names.entry(job.namespace.clone()).or_default().insert(job.spec.name.clone(), job.id);
         let mut entry = self.entry(Arc::clone(&job), cursor);
         entry.cursor.next_fire_at = entry.next_fire_after(entry.cursor.done_until);
         // Fires that were held back start even if there is none behind them any more.
@@ -91,7 +91,7 @@ impl Scheduler {
         if let Some(at) = entry.wake_at {
             self.due.push(Reverse((at, job.id)));
         }
-        self.jobs.insert(job.id, entry);
+        self.jobs.insert(job.id, Box::new(entry));
     }
 
     fn adopt_run(&mut self, run: Arc<Run>) {

@@ -28,7 +28,7 @@ use crate::batch::Write;
 use crate::capability::Grants;
 use crate::event::{Effect, Event, Step};
 use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
-use crate::invocation::{CancelReason, Work};
+use crate::invocation::CancelReason;
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
 use crate::run::{Run, RunState};
@@ -70,8 +70,9 @@ pub struct Moment<'a> {
 /// Decides what happens, event by event.
 pub struct Scheduler {
     options: Options,
-    jobs: HashMap<JobId, Entry>,
-    names: HashMap<(Namespace, JobName), JobId>,
+    /// Boxed, as a map has room for twice as many jobs as there are.
+    jobs: HashMap<JobId, Box<Entry>>,
+    names: HashMap<Namespace, HashMap<JobName, JobId>>,
     plugins: HashMap<PluginName, Arc<Plugin>>,
     /// When jobs want to be looked at, soonest first. An entry whose job wants another instant by now is stale.
     due: BinaryHeap<Reverse<(Timestamp, JobId)>>,
@@ -97,9 +98,8 @@ struct Entry {
     /// before it was looked at, so that one job's backlog does not hold up the punctual fires of others.
     wake_at: Option<Timestamp>,
     schedule: JobSchedule,
-    window: Option<Window>,
-    /// None only if the store has lost the plugin; runs of such a job fail and say so.
-    work: Option<Arc<Work>>,
+    /// Boxed, as few jobs have one.
+    window: Option<Box<Window>>,
     /// Runs of the job that are not over, but for those in the line.
     active: u32,
     /// Queued runs of the job that wait for its other runs to end, the one whose turn comes next first.

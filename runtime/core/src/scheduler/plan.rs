@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::{Entry, Options, Scheduler};
 use crate::capability::EffectiveGrants;
-use crate::id::PluginName;
 use crate::invocation::Work;
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
@@ -88,17 +87,14 @@ impl Scheduler {
     /// Makes the entry of `job`, whose schedule is worked off as far as `cursor` says.
     pub(super) fn entry(&self, job: Arc<Job>, cursor: Cursor) -> Entry {
         let schedule = schedule(&job, &self.options, self.calendars_of(&job.namespace));
-        let window = job.spec.open_window(self.options.timezone);
-        let plugin = self.plugins.get(&job.spec.action.uses.plugin);
-        let work = plugin.and_then(|plugin| work(&job, plugin, &self.options)).map(Arc::new);
-        Entry { job, cursor, wake_at: None, schedule, window, work, active: 0, line: BTreeSet::new() }
+        let window = job.spec.open_window(self.options.timezone).map(Box::new);
+        Entry { job, cursor, wake_at: None, schedule, window, active: 0, line: BTreeSet::new() }
     }
 
-    /// Makes the work of all jobs that use `plugin` anew.
-    pub(super) fn replan(&mut self, name: &PluginName) {
-        let Some(plugin) = self.plugins.get(name) else { return };
-        for entry in self.jobs.values_mut().filter(|entry| entry.job.spec.action.uses.plugin == *name) {
-            entry.work = work(&entry.job, plugin, &self.options).map(Arc::new);
-        }
+    /// What an attempt of `job` does now. It is made for every attempt, as it would fill more memory than all else that is
+    /// kept of a job. None only if the store has lost the plugin; runs of such a job fail and say so.
+    pub(super) fn work(&self, job: &Job) -> Option<Arc<Work>> {
+        let plugin = self.plugins.get(&job.spec.action.uses.plugin)?;
+        work(job, plugin, &self.options).map(Arc::new)
     }
 }

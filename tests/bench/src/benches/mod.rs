@@ -5,6 +5,7 @@ mod invoke;
 mod lateness;
 mod queries;
 mod runs;
+mod schedule;
 mod spawn;
 
 use crate::report::Report;
@@ -24,11 +25,13 @@ pub(crate) enum Bench {
     Idle,
     /// The first page of a long history.
     Queries,
+    /// The next fire of each kind of trigger, and a million jobs in the scheduler.
+    Schedule,
 }
 
 impl Bench {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Invoke, Self::Runs, Self::Lateness, Self::Spawn, Self::Idle, Self::Queries];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Invoke, Self::Runs, Self::Lateness, Self::Spawn, Self::Idle, Self::Queries, Self::Schedule];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -38,6 +41,7 @@ impl Bench {
             Self::Spawn => "spawn",
             Self::Idle => "idle",
             Self::Queries => "queries",
+            Self::Schedule => "schedule",
         }
     }
 
@@ -51,6 +55,7 @@ impl Bench {
             Self::Spawn => spawn::run(scale, report),
             Self::Idle => idle::run(scale, report),
             Self::Queries => queries::run(scale, report),
+            Self::Schedule => schedule::run(scale, report),
         }
     }
 }
