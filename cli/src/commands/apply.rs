@@ -52,16 +52,26 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let sources = files::read(&args.files)?;
     if args.dry_run {
         let calendars = calendar::plan(&sources.calendars, context).await?;
-        return show_plan(&Applied { items: plan(&sources, context).await?, calendars }, context);
+        let items = plan(&sources, context).await?;
+        warn(&sources.jobs, items.iter().map(|planned| &planned.result), context);
+        return show_plan(&Applied { items, calendars }, context);
     }
     // The daemon is asked about every job before the first is saved, so that a refusal leaves nothing half done.
     check(&sources, context).await?;
     let calendars = calendar::put(&sources.calendars, context).await?;
     let applied = Applied { items: put(&sources.jobs, context).await?, calendars };
+    warn(&sources.jobs, &applied.items, context);
     context.show(&applied, |context| {
         let jobs = render::job::applied(&applied.items, false, context.now, context.paint);
         tables(&applied.calendars, jobs, applied.items.is_empty(), false, context)
     })
+}
+
+/// Tells of likely slips in the jobs, each with its place in its file. `results` are the daemon's answers, job by job.
+fn warn<'a>(jobs: &[SourcedJob], results: impl IntoIterator<Item = &'a ApplyResult>, context: &Context) {
+    for (sourced, result) in jobs.iter().zip(results) {
+        sourced.warn(&result.warnings, context);
+    }
 }
 
 /// The table of calendars, if there are any, and that of jobs, if there are any or nothing else is.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use sandglass_api::jobfile::{self, FileJob, Format, JobFileError, MAX_BYTES};
 use sandglass_api::problem::{Code, Position, Problem};
 use sandglass_core::id::JobName;
+use sandglass_core::schedule::Warning;
 use sandglass_core::spec::CalendarSpec;
 
 use crate::context::Context;
@@ -32,6 +33,17 @@ impl SourcedJob {
     /// A fault at `pointer` of the canonical job, shown in its file.
     fn fault(&self, pointer: &str, message: &str) -> JobFileError {
         self.job.fault(&self.text, &self.source, pointer, message)
+    }
+
+    /// Tells of likely slips in the job.
+    pub(crate) fn warn(&self, warnings: &[Warning], context: &Context) {
+        for Warning { pointer, message, hint, .. } in warnings {
+            let line = self.job.locate(pointer).line;
+            let (source, job) = (&self.source, &self.job.spec.name);
+            context
+                .note(&format!("{} {source}:{line}: job '{job}': {message}", context.error_paint.yellow("warning:")));
+            context.note(&format!("  {hint}"));
+        }
     }
 }
 

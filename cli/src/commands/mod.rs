@@ -15,6 +15,7 @@ pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod schema;
 pub(crate) mod serve;
+mod simulate;
 mod status;
 pub(crate) mod validate;
 mod version;

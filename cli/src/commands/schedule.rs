@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::simulate;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::amount::distant;
@@ -44,6 +45,8 @@ pub(crate) enum Command {
         #[arg(long, short, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         count: u32,
     },
+    /// Forecast what the jobs of files would do
+    Simulate(simulate::Args),
 }
 
 /// Fires, as they are printed.
@@ -94,7 +97,12 @@ pub(crate) fn machine_zone() -> Tz {
 }
 
 pub(crate) fn run(command: &Command, context: &Context) -> Result<(), Failure> {
-    let Command::Next { expression, timezone, from, gap, fold, count } = command;
+    let (expression, timezone, from, gap, fold, count) = match command {
+        Command::Next { expression, timezone, from, gap, fold, count } => {
+            (expression, timezone, from, gap, fold, count)
+        }
+        Command::Simulate(args) => return simulate::run(args, context),
+    };
     let trigger = trigger(expression, *gap, *fold)?;
     let zone = trigger.timezone.or(*timezone).map_or_else(machine_zone, |zone| zone.0);
     let from = from.map_or(context.now, |when| when.instant(context.now, zone));

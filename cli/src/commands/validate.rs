@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use sandglass_api::problem::Code;
+use sandglass_api::wire::ApplyResult;
+use sandglass_core::schedule::{self, Calendars, Warning, WarningCode};
+use sandglass_core::spec::TimeZone;
 use serde::Serialize;
 
+use super::schedule::machine_zone;
 use super::{apply, files};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -33,6 +37,16 @@ struct Report {
     /// What only a daemon can check, of each plugin that the jobs use.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_checked: Vec<NotChecked>,
+    /// What is allowed in their schedules, and likely a slip.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<JobWarning>,
+}
+
+#[derive(Serialize)]
+struct JobWarning {
+    job: String,
+    #[serde(flatten)]
+    warning: Warning,
 }
 
 /// A plugin that no daemon was asked about.
@@ -60,12 +74,25 @@ impl NotChecked {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let sources = files::read(&args.files)?;
-    let checked_by_daemon = !args.offline && ask(&sources, context).await?;
+    let answers = if args.offline { None } else { ask(&sources, context).await? };
+    let checked_by_daemon = answers.is_some();
     let jobs = &sources.jobs;
+    let warnings: Vec<Vec<Warning>> = match answers {
+        Some(answers) => answers.into_iter().map(|answer| answer.warnings).collect(),
+        None => lint(&sources, context),
+    };
+    for (sourced, warnings) in jobs.iter().zip(&warnings) {
+        sourced.warn(warnings, context);
+    }
+    let named = |(sourced, warnings): (&files::SourcedJob, Vec<Warning>)| {
+        let job = sourced.job.spec.name.to_string();
+        warnings.into_iter().map(move |warning| JobWarning { job: job.clone(), warning }).collect::<Vec<_>>()
+    };
+    let warnings = jobs.iter().zip(warnings).flat_map(named).collect();
     let names = jobs.iter().map(|sourced| sourced.job.spec.name.to_string()).collect();
     let not_checked = if checked_by_daemon { Vec::new() } else { NotChecked::of(jobs) };
     let calendars = sources.calendars.iter().map(|calendar| calendar.name.to_string()).collect();
-    let report = Report { valid: true, jobs: names, calendars, checked_by_daemon, not_checked };
+    let report = Report { valid: true, jobs: names, calendars, checked_by_daemon, not_checked, warnings };
     context.show(&report, |context| report_text(&report, args.offline, context))
 }
 
@@ -95,11 +122,25 @@ fn report_text(report: &Report, offline: bool, context: &Context) -> String {
     text
 }
 
-/// Whether a daemon was there to check the jobs.
-async fn ask(sources: &files::Sources, context: &Context) -> Result<bool, Failure> {
+/// Likely slips in each job, as far as they can be told without a daemon: which other calendars are there is not known.
+fn lint(sources: &files::Sources, context: &Context) -> Vec<Vec<Warning>> {
+    let calendars: Calendars = sources.calendars.iter().collect();
+    let warnings = |sourced: &files::SourcedJob| {
+        let spec = &sourced.job.spec;
+        let zone = TimeZone(machine_zone());
+        let planning = spec.planning(context.client.namespace(), context.now, zone, &calendars);
+        let mut warnings = schedule::lint(spec, &planning, context.now);
+        warnings.retain(|warning| warning.code != WarningCode::NoSuchCalendar);
+        warnings
+    };
+    sources.jobs.iter().map(warnings).collect()
+}
+
+/// What a daemon says of each job, if one is there.
+async fn ask(sources: &files::Sources, context: &Context) -> Result<Option<Vec<ApplyResult>>, Failure> {
     match apply::check(sources, context).await {
-        Ok(_) => Ok(true),
-        Err(Failure::Problem(problem)) if problem.is(Code::NoDaemon) => Ok(false),
+        Ok(answers) => Ok(Some(answers)),
+        Err(Failure::Problem(problem)) if problem.is(Code::NoDaemon) => Ok(None),
         Err(failure) => Err(failure),
     }
 }

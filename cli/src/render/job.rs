@@ -110,7 +110,7 @@ pub(crate) fn show(job: &Job, now: Timestamp, paint: Paint) -> String {
 /// What saving came to.
 pub(crate) fn applied(results: &[ApplyResult], dry_run: bool, now: Timestamp, paint: Paint) -> String {
     let mut table = Table::new(&["JOB", "CHANGE", "REVISION", "NEXT"]).right(2);
-    for ApplyResult { job, changed, created } in results {
+    for ApplyResult { job, changed, created, .. } in results {
         let change = match (created, changed, dry_run) {
             (true, _, false) => paint.green("created"),
             (true, _, true) => paint.green("would be created"),

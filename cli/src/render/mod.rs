@@ -10,6 +10,7 @@ pub(crate) mod output;
 pub(crate) mod paint;
 pub(crate) mod plugin;
 pub(crate) mod run;
+pub(crate) mod simulation;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;

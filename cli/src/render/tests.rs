@@ -182,7 +182,7 @@ fn jobs() {
 
 #[test]
 fn what_apply_came_to() {
-    let result = |changed, created| ApplyResult { job: job(None), changed, created };
+    let result = |changed, created| ApplyResult { job: job(None), changed, created, warnings: vec![] };
     let results = [result(true, true), result(true, false), result(false, false)];
     insta::assert_snapshot!(super::job::applied(&results, false, now(), PLAIN), @r#"
     JOB             CHANGE     REVISION  NEXT

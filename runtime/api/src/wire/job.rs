@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use sandglass_core::id::{JobId, JobName, Namespace};
 use sandglass_core::job;
+use sandglass_core::schedule::Warning;
 use sandglass_core::spec::JobSpec;
 use sandglass_core::time::Timestamp;
 
@@ -95,4 +96,7 @@ pub struct ApplyResult {
     pub changed: bool,
     /// Whether the job was not there before.
     pub created: bool,
+    /// What is allowed in its schedule, and likely a slip.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }

@@ -13,7 +13,7 @@ use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::{ApplyResult, DEFAULT_LIMIT, Job, MAX_LIMIT, Page, Run};
 use sandglass_core::event::{Command, JobExpectation, Refusal, Reply};
 use sandglass_core::id::{JobId, JobName, Namespace};
-use sandglass_core::schedule::Calendars;
+use sandglass_core::schedule::{Calendars, Warning, lint};
 use sandglass_core::spec::JobSpec;
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_store::query::JobPosition;
@@ -157,12 +157,13 @@ pub(crate) async fn save(
     expect: JobExpectation,
 ) -> Result<ApplyResult, Failure> {
     admission::check_job(&spec, app.store.as_ref(), &app.host, &app.options.ceiling).await?;
+    let warnings = warnings(app, &namespace, &spec, &calendars_of(app, &namespace)?);
     let command = Command::PutJob { namespace, spec: Arc::new(spec), expect };
     match app.inbox.ask(command).await? {
         Reply::Job { job, cursor, changed } => {
             let created = changed && job.revision == 1;
             let last_run = if created { None } else { last_run(app, job.id)? };
-            Ok(ApplyResult { job: Job::new(&job, &cursor, last_run), changed, created })
+            Ok(ApplyResult { job: Job::new(&job, &cursor, last_run), changed, created, warnings })
         }
         Reply::Refused(refusal) => Err(refusal.into()),
         other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
@@ -186,6 +187,7 @@ async fn rehearse(
     if !expect.holds(actual) {
         return Err(Refusal::RevisionConflict { name: spec.name, actual }.into());
     }
+    let warnings = warnings(app, &namespace, &spec, &calendars);
     if let Some(stored) = old {
         let changed = *stored.job.spec != spec;
         let same_schedule = stored.job.spec.same_schedule(&spec);
@@ -196,15 +198,21 @@ async fn rehearse(
         if changed {
             job.spec = Arc::new(spec);
         }
-        return Ok(ApplyResult { job, changed, created: false });
+        return Ok(ApplyResult { job, changed, created: false, warnings });
     }
     let next = next_fire(app, &namespace, &spec, &calendars);
-    Ok(ApplyResult { job: Job::planned(namespace, Arc::new(spec), next), changed: true, created: true })
+    Ok(ApplyResult { job: Job::planned(namespace, Arc::new(spec), next), changed: true, created: true, warnings })
 }
 
 /// The first fire of `spec`, were it saved now.
 fn next_fire(app: &App, namespace: &Namespace, spec: &JobSpec, calendars: &Calendars) -> Option<Timestamp> {
     spec.next_fire(&spec.planning(namespace, SystemClock.now(), app.options.timezone, calendars))
+}
+
+/// What is allowed in the schedule of `spec`, and likely a slip.
+fn warnings(app: &App, namespace: &Namespace, spec: &JobSpec, calendars: &Calendars) -> Vec<Warning> {
+    let now = SystemClock.now();
+    lint(spec, &spec.planning(namespace, now, app.options.timezone, calendars), now)
 }
 
 fn view(app: &App, stored: &StoredJob) -> Result<Job, Failure> {

@@ -5,8 +5,8 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
 use super::Forecast;
-use crate::schedule::Schedule;
-use crate::spec::JobSpec;
+use crate::schedule::{Schedule, Window};
+use crate::spec::{JobSpec, Outside};
 use crate::time::Timestamp;
 
 /// A fire in a forecast.
@@ -32,6 +32,8 @@ pub struct Fires {
 
 struct Job {
     triggers: Vec<Trigger>,
+    /// When its runs may start, if a fire outside is to be skipped; one that waits for the window still starts a run.
+    window: Option<Window>,
     /// How many runs it may still start.
     runs_left: u64,
 }
@@ -60,7 +62,13 @@ impl Fires {
                 spec.schedule.next_after(before).filter(|at| *at < forecast.to).map(|at| Reverse((at, index, trigger)))
             });
             fires.next.extend(first);
-            fires.jobs.push(Job { triggers, runs_left: job.max_runs.map_or(u64::MAX, std::num::NonZeroU64::get) });
+            let window = job.window.as_ref().filter(|window| window.outside == Outside::Skip);
+            let window = window.map(|window| Window::new(window, planning.zone));
+            fires.jobs.push(Job {
+                triggers,
+                window,
+                runs_left: job.max_runs.map_or(u64::MAX, std::num::NonZeroU64::get),
+            });
         }
         fires
     }
@@ -100,12 +108,13 @@ impl Iterator for Fires {
                 skipped = skipped && self.is_excluded(at, job, other);
                 self.take();
             }
-            let left = &mut self.jobs[job as usize].runs_left;
-            if *left == 0 {
+            let spec = &mut self.jobs[job as usize];
+            if spec.runs_left == 0 {
                 continue;
             }
+            skipped = skipped || spec.window.as_ref().is_some_and(|window| !window.contains(at));
             if !skipped {
-                *left -= 1;
+                spec.runs_left -= 1;
             }
             return Some(ForecastFire { at, job: job as usize, trigger: trigger as usize, skipped });
         }

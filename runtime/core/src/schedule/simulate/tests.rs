@@ -70,6 +70,17 @@ fn what_calendars_exclude_is_counted_aside() {
 }
 
 #[test]
+fn fires_outside_of_a_window_are_skipped_or_wait() {
+    let night = r#""triggers": [{"cron": "0 * * * *"}], "window": {"from": "22:00", "to": "06:00", "outside""#;
+    let (skip, wait) = (format!(r#"{night}: "skip"}}"#), format!(r#"{night}: "defer"}}"#));
+    let jobs = jobs(&[("skip", &skip), ("wait", &wait)]);
+    let (namespace, calendars) = (Namespace::default(), Calendars::default());
+    let found = forecast("2027-03-01T23:00:00Z", "2027-03-02T23:00:00Z", &namespace, &calendars).simulate(&jobs);
+    let counts: Vec<(u64, u64)> = found.jobs.iter().map(|job| (job.fires, job.skipped)).collect();
+    assert_eq!(counts, [(8, 16), (24, 0)]);
+}
+
+#[test]
 fn fires_come_in_order_within_the_span() {
     let jobs = jobs(&[
         ("a", r#""triggers": [{"every": "7m"}, {"cron": "*/5 * * * *"}]"#),
