@@ -48,6 +48,20 @@ fn fires_are_json_strings_in_utc() {
 }
 
 #[test]
+fn a_schedule_is_explained_in_words() {
+    let berlin = ["--timezone", "Europe/Berlin"];
+    let explained = output(&[["schedule", "explain", "30 2 * * *", "--gap", "end"].as_slice(), &berlin].concat());
+    let words = text(&explained.stdout);
+    assert_eq!(code(&explained), Some(0), "{}", text(&explained.stderr));
+    assert!(words.starts_with("at 02:30 every day, Europe/Berlin\n") && words.contains("does not exist"), "{words}");
+    let map = r#"{monthly: {weekday: "last fri", at: "18:00"}, jitter: 5m}"#;
+    let explained = output(&[["schedule", "explain", map, "--json"].as_slice(), &berlin].concat());
+    let value: serde_json::Value = serde_json::from_slice(&explained.stdout).expect("it is JSON");
+    assert!(value["summary"].is_string() && value["notes"][0].is_string(), "{value}");
+    assert_eq!(code(&output(&["schedule", "explain", "every 5m", "--fold", "both"])), Some(3));
+}
+
+#[test]
 fn exit_codes_are_the_documented_ones() {
     for (args, expected) in [
         (["version", "--json", "-n", "a"].as_slice(), 0),

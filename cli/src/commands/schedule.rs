@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::simulate;
+use super::{explain, simulate};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::amount::distant;
@@ -47,6 +47,8 @@ pub(crate) enum Command {
     },
     /// Forecast what the jobs of files would do
     Simulate(simulate::Args),
+    /// Say in plain English when a schedule fires, and what changes of the clocks do to it
+    Explain(explain::Args),
 }
 
 /// Fires, as they are printed.
@@ -102,6 +104,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<(), Failure> {
             (expression, timezone, from, gap, fold, count)
         }
         Command::Simulate(args) => return simulate::run(args, context),
+        Command::Explain(args) => return explain::run(args, context),
     };
     let trigger = trigger(expression, *gap, *fold)?;
     let zone = trigger.timezone.or(*timezone).map_or_else(machine_zone, |zone| zone.0);
@@ -118,12 +121,12 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<(), Failure> {
 }
 
 /// A word of a closed set, as job files have it.
-fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+pub(super) fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_value(text.into()).map_err(|_| "it is none of the words that may stand here".to_owned())
 }
 
 /// What an expression on the command line means, with what the flags say of clock changes.
-fn trigger(text: &str, gap: Option<Gap>, fold: Option<Fold>) -> Result<Trigger, Failure> {
+pub(super) fn trigger(text: &str, gap: Option<Gap>, fold: Option<Fold>) -> Result<Trigger, Failure> {
     let invalid = |message: String, hint: Option<String>| {
         let usual = "write a cron expression such as '0 2 * * *', 'every 10m', 'at 2026-12-24T18:00:00', 'daily 03:00', \
                      or a trigger as in a job file";

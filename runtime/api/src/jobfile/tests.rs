@@ -333,6 +333,10 @@ fn a_schedule_is_a_line_of_text() {
         ("0 2 * * *", json!({ "cron": "0 2 * * *" })),
         ("every 5m", json!({ "every": "5m" })),
         ("at 2026-12-24T18:00:00", json!({ "at": "2026-12-24T18:00:00" })),
+        ("daily 03:00", json!({ "daily": "03:00" })),
+        ("daily at 03:00, 15:30", json!({ "daily": ["03:00", "15:30"] })),
+        ("startup", json!({ "startup": true })),
+        ("@reboot", json!({ "startup": true })),
         ("@daily", json!({ "cron": "@daily" })),
     ] {
         let trigger: sandglass_core::spec::Trigger = serde_json::from_value(trigger).unwrap();
@@ -342,6 +346,8 @@ fn a_schedule_is_a_line_of_text() {
         let file = format!("name: a\ncommand: x\nschedule: \"{text}\"\n");
         assert_eq!(parse(&file, Format::Yaml, "f.yaml").unwrap()[0].triggers, [trigger], "{text}");
     }
+    let map = "{weekly: {days: [mon, wed], at: \"02:00\"}, gap: skip}";
+    assert_eq!(super::trigger(map, "here").unwrap().kind.key(), "weekly");
     for bad in ["", "every", "every now", "at noon", "daily 25:00", "often", "{cron: 5}", "[1, 2]", "61 * * * *"] {
         assert!(super::trigger(bad, "here").is_err(), "{bad}");
     }
