@@ -153,3 +153,32 @@ fn held_fires_start_when_the_job_is_changed_meanwhile() {
     world.apply(t(90), caught_up("a", "1h", &serde_json::json!({})));
     assert_eq!(ran_and_missed(&world).0, [60]);
 }
+
+/// The clock is put forward and back, also in the middle of a backlog: no fire is dealt with twice, and none is forgotten.
+#[test]
+fn a_clock_that_jumps_repeats_nothing() {
+    for policy in ["latest", "earliest", "all", "none"] {
+        let mut world = World::new(8);
+        let catch_up = serde_json::json!({ "policy": policy, "window": "1h", "limit": 3 });
+        let mut job = caught_up("a", "30s", &catch_up);
+        job["overlap"] = "allow_all".into();
+        world.apply(t(0), job);
+        let mut clock = t(0);
+        // Seconds that the clock goes on by between two looks at it.
+        for step in [30, 3600, -7200, 10, 9000, -60, -60, 1, 86_400, -86_400, 43_200, 43_300, 5] {
+            clock = Timestamp::from_secs(clock.as_micros() / 1_000_000 + step);
+            let mut now = clock;
+            // As the loop does: it wakes at once while fires are due, and sleeps until the clock shows the next one.
+            while world.scheduler.next_wake().is_some_and(|at| at <= now.after(Duration::from_millis(1))) {
+                now = now.after(Duration::from_millis(1));
+                world.at(now, Event::Tick);
+                assert!(now < clock.after(Duration::from_secs(5)), "{policy}: time stands still");
+            }
+        }
+        // The world's store panics if a run is inserted twice.
+        let last = world.runs.values().map(|run| run.scheduled_at).max().unwrap();
+        let fires = (last.as_micros() - t(0).as_micros()) / 30_000_000;
+        assert_eq!(i64::try_from(world.runs.len()), Ok(fires), "{policy}: a record for each fire");
+        assert!(world.scheduler.next_wake().is_some_and(|at| at > last));
+    }
+}
