@@ -165,8 +165,20 @@ pub(crate) async fn save(
             let last_run = if created { None } else { last_run(app, job.id)? };
             Ok(ApplyResult { job: Job::new(&job, &cursor, last_run), changed, created, warnings })
         }
-        Reply::Refused(refusal) => Err(refusal.into()),
+        Reply::Refused(refusal) => Err(refused(refusal)),
         other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
+    }
+}
+
+/// Why a job was not saved. A calendar that is not there is a fault of the job, not of the address.
+fn refused(refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::NoCalendar { .. } => {
+            let detail = refusal.to_string();
+            let hint = "save the calendar first, or take it out of the trigger";
+            Problem::new(Code::InvalidJob, detail.clone()).with_fault("/triggers", detail).with_hint(hint).into()
+        }
+        other => other.into(),
     }
 }
 
@@ -180,7 +192,7 @@ async fn rehearse(
     admission::check_job(&spec, app.store.as_ref(), &app.host, &app.options.ceiling).await?;
     let calendars = calendars_of(app, &namespace)?;
     if let Some(missing) = spec.calendars().find(|name| calendars.get(name).is_none()) {
-        return Err(Refusal::NoCalendar { namespace, name: missing.clone() }.into());
+        return Err(refused(Refusal::NoCalendar { namespace, name: missing.clone() }));
     }
     let old = app.store.job_named(&namespace, &spec.name)?;
     let actual = old.as_ref().map_or(0, |stored| stored.job.revision);

@@ -29,6 +29,8 @@ use crate::clock::SystemClock;
 /// Fires on a page if the request names no count, and at most.
 const DEFAULT_FIRES: usize = 10;
 const MAX_FIRES: usize = 1000;
+/// Fires looked at for one backfill, whether missing or not.
+const MAX_SEEN: usize = 200_000;
 /// Fires looked at between two points at which other requests have their turn.
 const FIRES_AT_A_TIME: usize = 200;
 
@@ -180,9 +182,6 @@ async fn fires_between(
     }
     Ok(fires)
 }
-
-/// Fires looked at for one backfill, whether missing or not.
-const MAX_SEEN: usize = 200_000;
 
 /// Those of the fires that came to no run: there is no record, or one that says that the fire was skipped.
 async fn missing(app: &App, job: JobId, fires: &[Timestamp]) -> Result<Vec<Timestamp>, Failure> {
