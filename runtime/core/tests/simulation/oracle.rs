@@ -6,6 +6,9 @@ use chrono_tz::Tz;
 
 use crate::jobs::{Job, Overlap, Policy, When};
 
+/// The most runs that wait by `buffer_all`.
+const LONGEST_LINE: u32 = 1000;
+
 /// What became of a fire.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Outcome {
@@ -148,6 +151,7 @@ impl<'a> Oracle<'a> {
         match job.overlap {
             _ if !job.is_open(clock) => self.records.push((place, at, Outcome::OutsideWindow)),
             Overlap::Skip if busy => self.records.push((place, at, Outcome::Overlap)),
+            Overlap::BufferAll if state.line >= LONGEST_LINE => self.records.push((place, at, Outcome::Overlap)),
             Overlap::BufferOne if state.line > 0 => self.records.push((place, at, Outcome::Overlap)),
             Overlap::BufferOne | Overlap::BufferAll => self.in_turn(place, at, now, clock),
             Overlap::Skip | Overlap::AllowAll => self.run(place, at, now),
@@ -207,8 +211,7 @@ impl Clock {
             if since < offset - older {
                 let would_be = (minute + older).rem_euclid(7 * 1440);
                 // 1970-01-01 was a Thursday.
-                skipped =
-                    Some((u32::try_from(would_be % 1440).unwrap(), u32::try_from((would_be / 1440 + 4) % 7).unwrap()));
+                skipped = Some((small(would_be % 1440), small((would_be / 1440 + 4) % 7)));
             }
         }
         Self {
@@ -234,6 +237,10 @@ impl std::fmt::Debug for Clock {
     }
 }
 
+fn small(number: i64) -> u32 {
+    u32::try_from(number).expect("a remainder is small")
+}
+
 fn local(zone: Tz, minute: i64) -> DateTime<Tz> {
     zone.timestamp_opt(minute * 60, 0).single().expect("an instant has one local time")
 }
@@ -242,7 +249,7 @@ fn local(zone: Tz, minute: i64) -> DateTime<Tz> {
 fn fires(job: &Job, clock: &Clock, minute: i64, since: i64) -> bool {
     match &job.when {
         When::Every(minutes) => (minute - since) % minutes == 0,
-        When::EveryMinutes(step) => clock.minute_of_hour % step == 0,
+        When::EveryMinutes(step) => clock.minute_of_hour.is_multiple_of(*step),
         When::Fixed { times, weekdays } => {
             let named = |time: u32, day: u32| times.contains(&time) && (weekdays >> day) & 1 == 1;
             let regular = !clock.again && named(clock.minute_of_day(), clock.weekday);
