@@ -74,8 +74,13 @@ impl<'a> Oracle<'a> {
             }
             state.ends.retain(|end| *end > minute);
             if state.ends.is_empty() && state.line > 0 {
-                state.line -= 1;
-                state.ends.push(minute + job.takes);
+                if job.is_open(clock) {
+                    state.line -= 1;
+                    state.ends.push(minute + job.takes);
+                } else {
+                    // Their turn has come, but the window has closed: they expire, one after another.
+                    state.line = 0;
+                }
             }
             if !state.due.is_empty() {
                 let mut due = std::mem::take(&mut state.due);
