@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sandglass_api::jobfile::{self, FileJob, Format, JobFileError, MAX_BYTES};
 use sandglass_api::problem::{Code, Position, Problem};
-use sandglass_core::id::JobName;
+use sandglass_core::id::{CalendarName, JobName};
 use sandglass_core::schedule::Warning;
 use sandglass_core::spec::CalendarSpec;
 
@@ -57,6 +57,7 @@ pub(crate) struct Sources {
 /// Reads every job and calendar of `paths`. Faults of all files are told together.
 pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Failure> {
     let (mut jobs, mut calendars, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let mut names: HashMap<CalendarName, (String, usize)> = HashMap::new();
     for path in expand(paths)? {
         let (text, source, format) = content(&path)?;
         let text: Arc<str> = text.into();
@@ -66,7 +67,15 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Failure> {
                     let (source, text) = (source.clone(), Arc::clone(&text));
                     SourcedJob { source, text, job }
                 }));
-                calendars.extend(found.calendars.into_iter().map(|calendar| calendar.spec));
+                for calendar in found.calendars {
+                    let name = calendar.spec.name.clone();
+                    if let Some((first, line)) = names.get(&name) {
+                        let message = format!("calendar '{name}' is given twice: first in {first}:{line}");
+                        errors.push(calendar.fault(&text, &source, &message));
+                    }
+                    names.insert(name, (source.clone(), calendar.position().line));
+                    calendars.push(calendar.spec);
+                }
             }
             Err(found) => errors.extend(found),
         }

@@ -1,11 +1,15 @@
 //! `schedule simulate`: what the jobs of files would do between two instants, without any daemon.
 
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use sandglass_api::ics;
 use sandglass_api::problem::{Code, Problem};
+use sandglass_core::id::JobName;
 use sandglass_core::schedule::{Calendars, Forecast, Simulation};
 use sandglass_core::spec::{CalendarSpec, JobSpec, TimeZone};
+use sandglass_core::time::Timestamp;
+use serde::Serialize;
 
 use super::files;
 use super::schedule::machine_zone;
@@ -21,6 +25,7 @@ const MAX_CALENDAR_BYTES: u64 = 16 << 20;
 #[command(
     after_help = format!("Examples:\n  sandglass schedule simulate jobs/ --from 2027-01-01 --to 2028-01-01\n  \
                   sandglass schedule simulate jobs/ --svg load.svg\n  \
+                  sandglass schedule simulate jobs/ --fires --json\n  \
                   sandglass schedule simulate jobs/ --calendar holidays=de.ics --json\n\n{}", when::FORMS)
 )]
 pub(crate) struct Args {
@@ -42,6 +47,19 @@ pub(crate) struct Args {
     /// Draw the load by hour into this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// List every fire, a line each, instead of what they add up to; with --json, a JSON object a line
+    #[arg(long, conflicts_with = "svg")]
+    fires: bool,
+}
+
+/// A fire, as it is listed.
+#[derive(Serialize)]
+struct Line<'a> {
+    at: Timestamp,
+    job: &'a JobName,
+    trigger: usize,
+    /// It starts nothing: a calendar excludes its date, or the job's window is closed.
+    skipped: bool,
 }
 
 /// How long the forecast is if nobody says.
@@ -68,11 +86,32 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         ));
     }
     let forecast = Forecast { from, to, zone, namespace: context.client.namespace(), calendars: &calendars };
+    if args.fires {
+        return list(&forecast, &jobs, context);
+    }
     let simulation = forecast.simulate(&jobs);
     if let Some(path) = &args.svg {
         write_svg(path, &simulation)?;
     }
     context.show(&simulation, |context| simulation::text(&simulation, context.paint))
+}
+
+/// Prints every fire as it is found: there may be millions.
+fn list(forecast: &Forecast<'_>, jobs: &[JobSpec], context: &Context) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    for fire in forecast.fires(jobs) {
+        let job = &jobs[fire.job].name;
+        let written = if context.is_json() {
+            let line = Line { at: fire.at, job, trigger: fire.trigger, skipped: fire.skipped };
+            serde_json::to_writer(&mut out, &line).map_err(io::Error::from).and_then(|()| writeln!(out))
+        } else {
+            let local = fire.at.to_chrono().with_timezone(&forecast.zone).format("%a %Y-%m-%d %H:%M:%S %Z");
+            let skipped = if fire.skipped { "  skipped" } else { "" };
+            writeln!(out, "{local}  {job}{skipped}")
+        };
+        written.map_err(Failure::output)?;
+    }
+    out.flush().map_err(Failure::output)
 }
 
 fn write_svg(path: &Path, simulation: &Simulation) -> Result<(), Failure> {

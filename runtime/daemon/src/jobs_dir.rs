@@ -41,6 +41,12 @@ pub(crate) async fn read(app: &App, path: &Path) -> Result<Files, String> {
         return Err(faults.join("\n"));
     }
     let mut names = HashMap::new();
+    for (file, spec) in &found.calendars {
+        if let Some(other) = names.insert(spec.name.clone(), file) {
+            return Err(format!("calendar '{}' stands in {} and in {}", spec.name, other.display(), file.display()));
+        }
+    }
+    let mut names = HashMap::new();
     for (file, spec) in &found.jobs {
         if let Some(other) = names.insert(spec.name.clone(), file) {
             return Err(format!("job '{}' stands in {} and in {}", spec.name, other.display(), file.display()));

@@ -6,7 +6,8 @@ use serde::Deserialize as _;
 
 use sandglass_core::spec::CalendarSpec;
 
-use super::error::NodeError;
+use super::document::Document;
+use super::error::{JobFileError, NodeError};
 use super::node::{Entry, Node, Value};
 use crate::problem::Position;
 
@@ -26,6 +27,14 @@ impl FileCalendar {
     #[must_use]
     pub fn position(&self) -> Position {
         self.node.nearest("/name").position
+    }
+
+    /// What somebody else found wrong with its name, as a fault of the file that the calendar was read from: `text` and
+    /// `source` are those given to [`read_all`](super::read_all).
+    #[must_use]
+    pub fn fault(&self, text: &str, source: &str, message: &str) -> JobFileError {
+        let error = NodeError::at(message, self.node.nearest("/name"));
+        JobFileError { pointer: "/name".to_owned(), job: None, ..Document { text, source }.error(&error) }
     }
 }
 

@@ -77,9 +77,10 @@ fn a_newer_store_is_refused_and_left_as_it_is() {
     daemon.put(&crate::scripts::command("job", "echo hello"));
     daemon.stop();
     let store = home.data().join("store.redb");
+    let ours = std::fs::read(&store).expect("it is ours");
     set_format(&store, 4711);
     refused(&home, &[], 5, &["4711", "later version"]);
-    set_format(&store, 1);
+    std::fs::write(&store, ours).expect("it is ours");
     let daemon = home.start();
     home.cli(&["job", "run", "job", "--wait"]).expect(0);
     daemon.stop();

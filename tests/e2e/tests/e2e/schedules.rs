@@ -32,6 +32,10 @@ fn calendars_come_with_their_jobs() {
     let applied = home.cli(&["apply", "jobs.yaml", "--json"]).expect(0).json();
     assert_eq!(applied["calendars"], json!([{ "calendar": "holidays", "change": "created" }]), "{applied}");
     home.cli(&["diff", "jobs.yaml"]).expect(0);
+    // Two files may not mean different things by one name.
+    home.write("again.yaml", "calendars: [{name: holidays, weekdays: [sun]}]\n");
+    let twice = home.cli(&["apply", "jobs.yaml", "again.yaml"]).expect(3);
+    twice.says(&["again.yaml:1:", "calendar 'holidays' is given twice: first in jobs.yaml:2"]);
     // A fault in a job saves no calendar either.
     home.write("bad.yaml", CALENDARS.replace("holidays", "other").replace("date\n", "date\n    working_dir: x\n"));
     home.cli(&["apply", "bad.yaml"]).expect(3);
@@ -98,5 +102,63 @@ fn the_past_is_made_up_for_once_its_size_is_known() {
     until("no run to be going", Duration::from_secs(20), || {
         daemon.get("/runs?state=queued,running")["items"].as_array().is_some_and(Vec::is_empty).then_some(())
     });
+    daemon.stop();
+}
+
+#[test]
+fn what_would_fire_is_seen_beforehand() {
+    let home = Home::new();
+    home.write(
+        "jobs.yaml",
+        "jobs:\n  - {name: night, timezone: Europe/Berlin, schedule: \"30 2 * * *\", command: date}\n  \
+         - {name: other, timezone: UTC, schedule: \"30 1 * * *\", command: date}\n",
+    );
+    let checked = home.cli(&["validate", "jobs.yaml"]).expect(0);
+    checked.says(&["warning: jobs.yaml:2: job 'night': 02:30 does not exist in Europe/Berlin on 28 March 2027"]);
+    let simulate = |more: &[&str]| {
+        let args =
+            ["schedule", "simulate", "jobs.yaml", "--from", "2027-03-27", "--to", "2027-03-30", "--timezone", "UTC"];
+        home.cli(&[&args, more].concat()).expect(0)
+    };
+    let text = simulate(&["--svg", "load.svg"]).stdout;
+    for part in ["2 jobs, 6 fires", "night, other", "28 March 2027 at 03:30, as 02:30 does not exist"] {
+        assert!(text.contains(part), "no {part:?} in:\n{text}");
+    }
+    let drawn = std::fs::read_to_string(home.path().join("load.svg")).expect("it was drawn");
+    assert!(drawn.starts_with("<svg") && drawn.trim_end().ends_with("</svg>"), "{drawn}");
+    let summary = simulate(&["--json"]).json();
+    assert_eq!((&summary["fires"], &summary["collisions"]["instants"]), (&json!(6), &json!(2)), "{summary}");
+    let fires = simulate(&["--fires", "--json"]).stdout;
+    let of_night = fires.lines().filter(|line| line.contains("night")).map(|line| &line[..30]);
+    let expected = ["27T01:30", "28T01:30", "29T00:30"].map(|at| format!("{{\"at\":\"2027-03-{at}:00Z\","));
+    assert_eq!(of_night.collect::<Vec<_>>(), expected.iter().map(|line| &line[..30]).collect::<Vec<_>>());
+    let explained = home.cli(&["schedule", "explain", "30 2 * * 1-5", "--timezone", "Europe/Berlin"]).expect(0).stdout;
+    assert!(explained.contains("02:30") && explained.contains("Europe/Berlin"), "{explained}");
+}
+
+#[test]
+fn a_window_keeps_runs_outside_of_it_from_starting() {
+    let home = Home::new();
+    let daemon = home.start();
+    // A window of one minute that has just been, whatever the time is.
+    let now = chrono::Utc::now();
+    let at = |minutes| (now - chrono::TimeDelta::minutes(minutes)).format("%H:%M").to_string();
+    let window = |outside| json!({ "from": at(90), "to": at(89), "outside": outside });
+    for outside in ["skip", "defer"] {
+        let mut job = command(outside, "echo ran");
+        job["timezone"] = json!("UTC");
+        job["window"] = window(outside);
+        daemon.put(&job);
+    }
+    let skipped = home.cli(&["job", "run", "skip", "--json"]).expect(1).json();
+    assert_eq!((&skipped["state"], &skipped["reason"]), (&json!("skipped"), &json!("outside_window")), "{skipped}");
+    let waits = home.cli(&["job", "run", "defer", "--json"]).expect(0).json();
+    assert_eq!(waits["state"], "queued", "{waits}");
+    let forced = home.cli(&["job", "run", "skip", "--force", "--json"]).expect(0).json();
+    assert_eq!(daemon.ended(forced["id"].as_str().expect("an id"))["state"], "succeeded");
+    let id = waits["id"].as_str().expect("an id");
+    assert_eq!(daemon.get(&format!("/runs/{id}"))["state"], "queued", "it waits for the window");
+    home.cli(&["run", "cancel", id, "--wait", "--json"]).expect(0);
+    assert_eq!(daemon.get(&format!("/runs/{id}"))["state"], "cancelled");
     daemon.stop();
 }
