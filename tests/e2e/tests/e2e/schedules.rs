@@ -140,8 +140,11 @@ fn what_would_fire_is_seen_beforehand() {
 fn a_window_keeps_runs_outside_of_it_from_starting() {
     let home = Home::new();
     let daemon = home.start();
-    // A window of one minute that has just been, whatever the time is.
-    let now = chrono::Utc::now();
+    // A window of one minute that was an hour and a half ago, whatever the time is.
+    daemon.put(&command("clock", "date"));
+    let run = daemon.get(&format!("/runs/{}", daemon.start_run("clock")));
+    let now = run["queued_at"].as_str().and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok());
+    let now = now.expect("an instant in UTC");
     let at = |minutes| (now - chrono::TimeDelta::minutes(minutes)).format("%H:%M").to_string();
     let window = |outside| json!({ "from": at(90), "to": at(89), "outside": outside });
     for outside in ["skip", "defer"] {
