@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use sandglass_e2e::{Home, until};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::scripts::command;
 
@@ -129,9 +129,10 @@ fn what_would_fire_is_seen_beforehand() {
     let summary = simulate(&["--json"]).json();
     assert_eq!((&summary["fires"], &summary["collisions"]["instants"]), (&json!(6), &json!(2)), "{summary}");
     let fires = simulate(&["--fires", "--json"]).stdout;
-    let of_night = fires.lines().filter(|line| line.contains("night")).map(|line| &line[..30]);
-    let expected = ["27T01:30", "28T01:30", "29T00:30"].map(|at| format!("{{\"at\":\"2027-03-{at}:00Z\","));
-    assert_eq!(of_night.collect::<Vec<_>>(), expected.iter().map(|line| &line[..30]).collect::<Vec<_>>());
+    let fires: Vec<Value> =
+        fires.lines().map(|line| serde_json::from_str(line).expect("each line is an object")).collect();
+    let of_night: Vec<&Value> = fires.iter().filter(|fire| fire["job"] == "night").map(|fire| &fire["at"]).collect();
+    assert_eq!(of_night, ["2027-03-27T01:30:00Z", "2027-03-28T01:30:00Z", "2027-03-29T00:30:00Z"]);
     let explained = home.cli(&["schedule", "explain", "30 2 * * 1-5", "--timezone", "Europe/Berlin"]).expect(0).stdout;
     assert!(explained.contains("02:30") && explained.contains("Europe/Berlin"), "{explained}");
 }
