@@ -88,16 +88,28 @@ pub enum Write {
     },
 }
 
-/// What must hold of a key before it is written.
+/// What must hold of a job, a calendar or a key of a state before it is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Expectation {
     /// Anything.
     #[default]
     Anything,
-    /// The key is not there.
+    /// There is none of this name.
     Absent,
-    /// The key is there at this revision.
+    /// It is there at this revision.
     At(u64),
+}
+
+impl Expectation {
+    /// Whether it holds of what is at revision `actual`; 0 if there is none.
+    #[must_use]
+    pub const fn holds(self, actual: u64) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Absent => actual == 0,
+            Self::At(revision) => actual != 0 && actual == revision,
+        }
+    }
 }
 
 impl Batch {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Expectation};
 use crate::calendar::Calendar;
 use crate::id::{CalendarName, JobId, JobName, Namespace, PluginName, RunId};
 use crate::invocation::{AttemptReport, CancelReason, Invocation};
@@ -50,7 +50,7 @@ pub enum Command {
         /// What.
         spec: Arc<JobSpec>,
         /// What must be there.
-        expect: JobExpectation,
+        expect: Expectation,
     },
     /// Delete a job. Its queued runs are cancelled; running ones are asked to stop.
     DeleteJob {
@@ -88,7 +88,7 @@ pub enum Command {
         /// What.
         spec: Arc<CalendarSpec>,
         /// What must be there.
-        expect: JobExpectation,
+        expect: Expectation,
     },
     /// Delete a calendar that no job uses.
     DeleteCalendar {
@@ -127,29 +127,6 @@ pub enum BackfillOverlap {
     OneByOne,
     /// As many at once as there are places.
     AllowAll,
-}
-
-/// What must be there for a job or a calendar to be saved.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum JobExpectation {
-    /// Nothing, or any revision.
-    Anything,
-    /// None of this name.
-    Absent,
-    /// This revision.
-    Revision(u64),
-}
-
-impl JobExpectation {
-    /// Whether it holds of a job at revision `actual`; 0 if there is none.
-    #[must_use]
-    pub const fn holds(self, actual: u64) -> bool {
-        match self {
-            Self::Anything => true,
-            Self::Absent => actual == 0,
-            Self::Revision(revision) => actual == revision,
-        }
-    }
 }
 
 /// The answer to a command.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use sandglass_api::jobfile::{self, Format};
 use sandglass_api::problem::Problem;
-use sandglass_core::event::{Command, JobExpectation, Reply};
+use sandglass_core::batch::Expectation;
+use sandglass_core::event::{Command, Reply};
 use sandglass_core::id::{JobName, Namespace};
 use sandglass_core::spec::{CalendarSpec, JobSpec};
 
@@ -62,7 +63,7 @@ pub(crate) async fn save_all(app: &App, files: Files) -> Result<(), String> {
     for (file, spec) in files.calendars {
         let name = spec.name.clone();
         let failed = |why: &dyn std::fmt::Display| format!("{}: calendar '{name}': {why}", file.display());
-        let (namespace, spec, expect) = (Namespace::default(), Arc::new(spec), JobExpectation::Anything);
+        let (namespace, spec, expect) = (Namespace::default(), Arc::new(spec), Expectation::Anything);
         match app.inbox.ask(Command::PutCalendar { namespace, spec, expect }).await {
             Ok(Reply::Refused(refusal)) => return Err(failed(&refusal)),
             Ok(_) => tracing::info!(calendar = %name, "calendar applied"),
@@ -71,7 +72,7 @@ pub(crate) async fn save_all(app: &App, files: Files) -> Result<(), String> {
     }
     for (file, spec) in files.jobs {
         let name = spec.name.clone();
-        let result = save(app, Namespace::default(), spec, JobExpectation::Anything).await;
+        let result = save(app, Namespace::default(), spec, Expectation::Anything).await;
         let saved = result.map_err(|failure| refused(&file, &name, &failure.0))?;
         tracing::info!(job = %name, changed = saved.changed, "job applied");
     }

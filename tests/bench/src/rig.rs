@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use futures_util::future::join_all;
 use sandglass_api::client::{Client, Endpoint};
+use sandglass_core::batch::Expectation;
 use sandglass_core::capability::Grants;
-use sandglass_core::event::{Command, JobExpectation, Reply};
+use sandglass_core::event::{Command, Reply};
 use sandglass_core::id::{JobName, Namespace, RunId};
 use sandglass_core::run::{Run, StateName};
 use sandglass_core::spec::JobSpec;
@@ -75,7 +76,7 @@ impl Rig {
         let command = |spec| Command::PutJob {
             namespace: Namespace::default(),
             spec: Arc::new(spec),
-            expect: JobExpectation::Anything,
+            expect: Expectation::Anything,
         };
         self.ask_all(specs.into_iter().map(command)).await.map(drop)
     }

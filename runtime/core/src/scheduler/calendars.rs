@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Moment, Scheduler, plan};
-use crate::batch::Write;
+use crate::batch::{Expectation, Write};
 use crate::calendar::Calendar;
-use crate::event::{JobExpectation, Refusal, Reply, Step};
+use crate::event::{Refusal, Reply, Step};
 use crate::id::{CalendarName, JobId, Namespace};
 use crate::schedule::Calendars;
 use crate::spec::{CalendarSpec, JobSpec};
@@ -51,7 +51,7 @@ impl Scheduler {
         &mut self,
         namespace: Namespace,
         spec: Arc<CalendarSpec>,
-        expect: JobExpectation,
+        expect: Expectation,
         moment: &mut Moment<'_>,
         step: &mut Step,
     ) -> Result<Reply, Refusal> {

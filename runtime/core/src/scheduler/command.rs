@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::backfill::Backfill;
 use super::start::{Passage, Start};
 use super::{Entry, Moment, Scheduler, cancel_effect, plan};
-use crate::batch::Write;
-use crate::event::{Command, JobExpectation, Refusal, Reply, Step};
+use crate::batch::{Expectation, Write};
+use crate::event::{Command, Refusal, Reply, Step};
 use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
 use crate::invocation::CancelReason;
 use crate::job::{Cursor, Job};
@@ -43,7 +43,7 @@ impl Scheduler {
         &mut self,
         namespace: Namespace,
         spec: Arc<JobSpec>,
-        expect: JobExpectation,
+        expect: Expectation,
         moment: &mut Moment<'_>,
         step: &mut Step,
     ) -> Result<Reply, Refusal> {

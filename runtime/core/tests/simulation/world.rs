@@ -5,10 +5,10 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandglass_core::batch::{Batch, Write};
+use sandglass_core::batch::{Batch, Expectation, Write};
 use sandglass_core::calendar::Calendar;
 use sandglass_core::capability::Grants;
-use sandglass_core::event::{Command, Effect, Event, JobExpectation, Step, Ticket};
+use sandglass_core::event::{Command, Effect, Event, Step, Ticket};
 use sandglass_core::id::{Digest, JobId, Namespace, RunId};
 use sandglass_core::invocation::{AttemptReport, Invocation, RetryAdvice};
 use sandglass_core::job::{Cursor, Job as Kept};
@@ -90,7 +90,7 @@ impl World {
             records: Vec::new(),
         };
         let namespace = Namespace::default();
-        let expect = JobExpectation::Anything;
+        let expect = Expectation::Anything;
         let calendar = serde_json::json!({ "name": "weekends", "weekdays": ["sat", "sun"] });
         let spec = Arc::new(serde_json::from_value(calendar).expect("a calendar"));
         world.command(at(since), Command::PutCalendar { namespace: namespace.clone(), spec, expect });

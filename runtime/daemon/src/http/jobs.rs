@@ -11,7 +11,8 @@ use http::{HeaderMap, StatusCode, header};
 use sandglass_api::jobfile::{self, Format};
 use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::{ApplyResult, DEFAULT_LIMIT, Job, MAX_LIMIT, Page, Run};
-use sandglass_core::event::{Command, JobExpectation, Refusal, Reply};
+use sandglass_core::batch::Expectation;
+use sandglass_core::event::{Command, Refusal, Reply};
 use sandglass_core::id::{JobId, JobName, Namespace};
 use sandglass_core::schedule::{Calendars, Warning, lint};
 use sandglass_core::spec::JobSpec;
@@ -76,7 +77,7 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<ApplyResult>), Failure> {
     let spec = read_spec(&body?)?;
     let namespace = parse_namespace(&namespace)?;
-    let result = save(&app, namespace, spec, JobExpectation::Absent).await.map_err(|failure| {
+    let result = save(&app, namespace, spec, Expectation::Absent).await.map_err(|failure| {
         if failure.0.is(Code::RevisionConflict) {
             return Failure(
                 Problem::new(Code::JobExists, "a job of this name is there already").with_hint("replace it with PUT"),
@@ -154,7 +155,7 @@ pub(crate) async fn save(
     app: &App,
     namespace: Namespace,
     spec: JobSpec,
-    expect: JobExpectation,
+    expect: Expectation,
 ) -> Result<ApplyResult, Failure> {
     admission::check_job(&spec, app.store.as_ref(), &app.host, &app.options.ceiling).await?;
     let warnings = warnings(app, &namespace, &spec, &calendars_of(app, &namespace)?);
@@ -183,12 +184,7 @@ fn refused(refusal: Refusal) -> Failure {
 }
 
 /// What saving would come to, without saving.
-async fn rehearse(
-    app: &App,
-    namespace: Namespace,
-    spec: JobSpec,
-    expect: JobExpectation,
-) -> Result<ApplyResult, Failure> {
+async fn rehearse(app: &App, namespace: Namespace, spec: JobSpec, expect: Expectation) -> Result<ApplyResult, Failure> {
     admission::check_job(&spec, app.store.as_ref(), &app.host, &app.options.ceiling).await?;
     let calendars = calendars_of(app, &namespace)?;
     if let Some(missing) = spec.calendars().find(|name| calendars.get(name).is_none()) {
@@ -249,18 +245,18 @@ fn read_spec(body: &[u8]) -> Result<JobSpec, Failure> {
     jobfile::parse_one(text, format, "the request's body").map_err(|errors| Problem::from_job_errors(&errors).into())
 }
 
-pub(super) fn expectation(headers: &HeaderMap) -> Result<JobExpectation, Failure> {
+pub(super) fn expectation(headers: &HeaderMap) -> Result<Expectation, Failure> {
     let bad = |detail: &str| Failure::new(Code::BadRequest, detail);
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim().to_owned());
     match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
-        (None, None) => Ok(JobExpectation::Anything),
-        (None, Some(tag)) if tag == "*" => Ok(JobExpectation::Absent),
+        (None, None) => Ok(Expectation::Anything),
+        (None, Some(tag)) if tag == "*" => Ok(Expectation::Absent),
         (None, Some(_)) => Err(bad("If-None-Match knows only *")),
         (Some(_), Some(_)) => Err(bad("send If-Match or If-None-Match, not both")),
         (Some(tag), None) => {
             let revision =
                 tag.trim_matches('"').parse().map_err(|_| bad("If-Match wants a revision, such as \"3\""))?;
-            Ok(JobExpectation::Revision(revision))
+            Ok(Expectation::At(revision))
         }
     }
 }

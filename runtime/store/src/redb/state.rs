@@ -58,12 +58,11 @@ fn compare(
 ) -> Result<Option<StateRow>, Refused> {
     let row = writing.get(Table::State, row_key, StateRow::decode).map_err(Err)?;
     let found = row.as_ref().filter(|row| row.is_live(now)).map(|row| row.revision);
-    let as_expected = match expect {
-        Expectation::Anything => true,
-        Expectation::Absent => found.is_none(),
-        Expectation::At(revision) => found == Some(revision),
-    };
-    if as_expected { Ok(row) } else { Err(Ok(ConflictKind::State { job, key: key.to_owned(), found })) }
+    if expect.holds(found.unwrap_or(0)) {
+        Ok(row)
+    } else {
+        Err(Ok(ConflictKind::State { job, key: key.to_owned(), found }))
+    }
 }
 
 /// Leaves only the revision of an entry.

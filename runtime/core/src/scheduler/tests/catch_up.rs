@@ -182,3 +182,54 @@ fn a_clock_that_jumps_repeats_nothing() {
         assert!(world.scheduler.next_wake().is_some_and(|at| at > last));
     }
 }
+
+#[test]
+fn after_an_absence_the_latest_fire_runs_and_the_others_are_recorded() {
+    let mut world = World::new(8);
+    world.apply(t(0), every_minute("a"));
+    world.restart(t(60 * 5 + 30));
+    let expected: Vec<_> = (1..=4).map(|n| (n * 60, StateName::Skipped)).chain([(300, StateName::Running)]).collect();
+    assert_eq!(world.states(), expected);
+    assert!(world.runs.values().all(|run| run.origin == Origin::CatchUp));
+    assert_eq!(world.scheduler.next_wake(), Some(t(360)));
+}
+
+#[test]
+fn outside_the_window_nothing_is_caught_up() {
+    let mut world = World::new(8);
+    world.apply(
+        t(0),
+        serde_json::json!({ "name": "a", "triggers": [{ "every": "1d" }], "catch_up": { "window": "1h" } }),
+    );
+    let day = 86_400;
+    world.at(t(day), Event::Tick);
+    world.finish(t(day), AttemptOutcome::Succeeded);
+    world.restart(t(2 * day + 7200));
+    assert_eq!(world.states(), [(day, StateName::Succeeded), (2 * day, StateName::Skipped)]);
+    world.restart(t(3 * day + 1800));
+    assert_eq!(world.states().last(), Some(&(3 * day, StateName::Running)));
+}
+
+#[test]
+fn a_jobs_first_fire_is_never_missed() {
+    let mut world = World::new(8);
+    world.apply(t(0), serde_json::json!({ "name": "a", "triggers": [{ "at": t(60).to_string() }] }));
+    world.restart(t(60 + 86_400));
+    assert_eq!(world.states(), [(60, StateName::Running)]);
+    assert_eq!(world.scheduler.next_wake(), None);
+}
+
+#[test]
+fn a_long_absence_is_worked_off_in_bounded_steps() {
+    let mut world = World::new(8);
+    world.apply(t(0), serde_json::json!({ "name": "a", "triggers": [{ "every": "1s" }] }));
+    world.at(t(2000), Event::Tick);
+    assert!(world.runs.len() <= FIRES_PER_STEP);
+    let moment = Duration::from_millis(1);
+    assert!(world.scheduler.next_wake().unwrap() <= t(2000).after(moment));
+    for turn in 1..100 {
+        world.at(t(2000).after(moment * turn), Event::Tick);
+    }
+    assert_eq!(world.runs.len(), 2000);
+    assert_eq!(world.started.len(), 1);
+}

@@ -141,7 +141,7 @@ fn what_would_have_been_outside_is_not_caught_up() {
 
 fn put_calendar(world: &mut World, now: Timestamp, calendar: serde_json::Value) -> Reply {
     let spec = Arc::new(serde_json::from_value(calendar).unwrap());
-    let command = Command::PutCalendar { namespace: Namespace::default(), spec, expect: JobExpectation::Anything };
+    let command = Command::PutCalendar { namespace: Namespace::default(), spec, expect: Expectation::Anything };
     world.at(now, Event::Command { ticket: Ticket(6), command });
     world.replies.pop().unwrap()
 }

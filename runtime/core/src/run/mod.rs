@@ -1,0 +1,159 @@
+//! Runs, attempts, and the one function that lets a run move from state to state.
+//!
+//! ```text
+//!             ┌────────────────── retry_wait ◄─┐
+//!             ▼                                │
+//!  fire ──► queued ──────► running ────────────┴──► succeeded | failed | timed_out | cancelled | interrupted
+//!    │        └──► cancelled | expired
+//!    └──► skipped
+//! ```
+
+mod attempt;
+mod state;
+
+pub use attempt::{Attempt, AttemptEnd, AttemptError, AttemptOutcome, ErrorClass, Usage};
+pub use state::{Ending, ExpiryReason, RunState, SkipReason, StateName};
+
+use crate::id::{JobId, JobName, Namespace, RunId};
+use crate::time::Timestamp;
+
+/// Why a run exists.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Origin {
+    /// Its fire came due.
+    Schedule,
+    /// Somebody asked for it.
+    Manual,
+    /// Its fire came due while nothing could be started, and was caught up.
+    CatchUp,
+    /// Somebody asked for a fire of the past.
+    Backfill,
+}
+
+impl Origin {
+    /// All origins.
+    pub const ALL: [Self; 4] = [Self::Schedule, Self::Manual, Self::CatchUp, Self::Backfill];
+
+    /// The name in text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::Manual => "manual",
+            Self::CatchUp => "catch_up",
+            Self::Backfill => "backfill",
+        }
+    }
+}
+
+/// What a queued run must wait for, besides a free place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Gate {
+    /// Nothing: somebody forced its start.
+    Open,
+    /// The job's window.
+    Window,
+    /// The job's window, and its turn: it starts while no other run of its job is going, the earliest instant first.
+    Turn,
+}
+
+/// The job executed for one fire or one manual start.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Run {
+    /// Its identity.
+    pub id: RunId,
+    /// Grows by one with every change that is committed; counts from 1.
+    pub version: u32,
+    /// The job's owner.
+    pub namespace: Namespace,
+    /// The job.
+    pub job_id: JobId,
+    /// The job's name at the time.
+    pub job: JobName,
+    /// The job's revision at the time.
+    pub revision: u64,
+    /// Why it exists.
+    pub origin: Origin,
+    /// Which of the job's triggers fired, counted from 0.
+    pub trigger: Option<u16>,
+    /// The instant it was due.
+    pub scheduled_at: Timestamp,
+    /// When it was made.
+    pub queued_at: Timestamp,
+    /// What it waits for before its first attempt.
+    pub gate: Gate,
+    /// Where it is in its life.
+    pub state: RunState,
+    /// When somebody asked for it to be stopped while an attempt was going: no other attempt follows.
+    pub cancel_requested_at: Option<Timestamp>,
+    /// Its attempts so far, the first first.
+    pub attempts: Vec<Attempt>,
+    /// What its successful attempt returned: JSON text.
+    pub result: Option<String>,
+}
+
+/// The run would have gone from a state to one that cannot follow it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a run cannot go from {} to {}", from.as_str(), to.as_str())]
+pub struct InvalidTransition {
+    /// The state it is in.
+    pub from: StateName,
+    /// The state it should have gone to.
+    pub to: StateName,
+}
+
+impl Run {
+    /// Moves the run to `next`, and its version up by one.
+    ///
+    /// # Errors
+    ///
+    /// If `next` cannot follow the present state; the run is then as it was.
+    pub fn transition(&mut self, next: RunState) -> Result<(), InvalidTransition> {
+        if !self.state.may_become(next) {
+            return Err(InvalidTransition { from: self.state.name(), to: next.name() });
+        }
+        self.state = next;
+        self.version += 1;
+        Ok(())
+    }
+
+    /// Notes that somebody asked at `at` for a running run to be stopped, and moves its version up by one. The first
+    /// request counts.
+    pub fn request_cancel(&mut self, at: Timestamp) {
+        if self.cancel_requested_at.is_none() {
+            self.cancel_requested_at = Some(at);
+            self.version += 1;
+        }
+    }
+
+    /// Why the run was skipped or expired, in text.
+    #[must_use]
+    pub const fn reason(&self) -> Option<&'static str> {
+        match self.state {
+            RunState::Ended { ending: Ending::Skipped(reason), .. } => Some(reason.as_str()),
+            RunState::Ended { ending: Ending::Expired(reason), .. } => Some(reason.as_str()),
+            _ => None,
+        }
+    }
+
+    /// When the first attempt started.
+    #[must_use]
+    pub fn started_at(&self) -> Option<Timestamp> {
+        self.attempts.first().map(|attempt| attempt.started_at)
+    }
+
+    /// When the run was over.
+    #[must_use]
+    pub fn finished_at(&self) -> Option<Timestamp> {
+        match self.state {
+            RunState::Ended { at, .. } => Some(at),
+            _ => None,
+        }
+    }
+
+    /// The exit code that the last attempt reported.
+    #[must_use]
+    pub fn exit_code(&self) -> Option<i32> {
+        self.attempts.last().and_then(|attempt| attempt.end.as_ref()).and_then(|end| end.exit_code)
+    }
+}

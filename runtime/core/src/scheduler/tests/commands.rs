@@ -1,0 +1,116 @@
+//! Saving, deleting and cancelling.
+
+use super::*;
+
+#[test]
+fn an_unchanged_schedule_keeps_its_next_fire_and_apply_fires_nothing() {
+    let mut world = World::new(8);
+    let first = world.apply(t(0), every_minute("a"));
+    let mut changed = every_minute("a");
+    changed["description"] = "more".into();
+    let second = world.apply(t(30), changed.clone());
+    assert_eq!((first.id, second.revision), (second.id, 2));
+    assert_eq!(world.scheduler.next_wake(), Some(t(60)));
+    assert_eq!(world.apply(t(31), changed).revision, 2);
+    // A fire that is due and not yet dealt with is not lost when the job is saved again.
+    world.apply(t(65), every_minute("a"));
+    world.at(t(65), Event::Tick);
+    assert_eq!(world.states(), [(60, StateName::Running)]);
+    // A changed schedule counts strictly from now.
+    world.apply(t(70), serde_json::json!({ "name": "a", "triggers": [{ "every": "40s" }] }));
+    assert_eq!(world.scheduler.next_wake(), Some(t(110)));
+    assert_eq!(world.runs.len(), 1);
+}
+
+#[test]
+fn a_schedule_changed_after_the_clock_was_set_back_fires_no_instant_twice() {
+    let mut world = World::new(8);
+    world.apply(t(0), serde_json::json!({ "name": "a", "triggers": [{ "cron": "* * * * *" }] }));
+    world.at(t(60), Event::Tick);
+    world.finish(t(61), AttemptOutcome::Succeeded);
+    world.apply(t(30), serde_json::json!({ "name": "a", "triggers": [{ "cron": "*/1 * * * *" }] }));
+    world.at(t(60), Event::Tick);
+    assert_eq!(world.states(), [(60, StateName::Succeeded)]);
+    assert_eq!(world.scheduler.next_wake(), Some(t(120)));
+}
+
+#[test]
+fn overdue_fires_are_dealt_with_before_their_schedule_changes() {
+    let mut world = World::new(8);
+    world.apply(t(0), every_minute("a"));
+    world.apply(t(125), serde_json::json!({ "name": "a", "triggers": [{ "every": "1h" }] }));
+    assert_eq!(world.states(), [(60, StateName::Skipped), (120, StateName::Running)]);
+}
+
+#[test]
+fn a_queued_run_does_what_the_job_is_when_it_starts() {
+    let mut world = World::new(1);
+    world.apply(t(0), serde_json::json!({ "name": "a", "overlap": "allow_all" }));
+    world.start(t(1), "a", false);
+    let queued = world.start(t(2), "a", false).id;
+    world.apply(t(3), serde_json::json!({ "name": "a", "overlap": "allow_all", "description": "new" }));
+    world.finish(t(4), AttemptOutcome::Succeeded);
+    assert_eq!((world.runs[&queued].revision, world.started[0].work.revision), (2, 2));
+}
+
+#[test]
+fn a_deleted_job_leaves_its_history() {
+    let mut world = World::new(1);
+    world.apply(t(0), serde_json::json!({ "name": "a", "triggers": [{ "every": "1m" }], "overlap": "allow_all" }));
+    world.at(t(60), Event::Tick);
+    world.at(t(120), Event::Tick);
+    let command = Command::DeleteJob { namespace: Namespace::default(), name: "a".parse().unwrap() };
+    world.at(t(121), Event::Command { ticket: Ticket(1), command });
+    assert!(world.jobs.is_empty());
+    assert_eq!(world.cancels.len(), 1);
+    assert_eq!(world.states(), [(60, StateName::Running), (120, StateName::Cancelled)]);
+    world.finish(t(122), AttemptOutcome::Cancelled);
+    assert_eq!(world.states()[0], (60, StateName::Cancelled));
+    world.at(t(500), Event::Tick);
+    assert_eq!(world.scheduler.next_wake(), None);
+    assert_eq!(world.runs.len(), 2);
+}
+
+#[test]
+fn cancel_ends_waiting_runs_at_once_and_asks_running_ones() {
+    let mut world = World::new(1);
+    world.apply(t(0), serde_json::json!({ "name": "a", "overlap": "allow_all", "retry": { "max_attempts": 5 } }));
+    let running = world.start(t(1), "a", false).id;
+    let queued = world.start(t(2), "a", false).id;
+    for run in [queued, running] {
+        world.at(t(3), Event::Command { ticket: Ticket(3), command: Command::CancelRun { run } });
+    }
+    assert_eq!(world.runs[&queued].state.name(), StateName::Cancelled);
+    assert_eq!(world.runs[&running].state.name(), StateName::Running);
+    assert_eq!(world.cancels, [(running, CancelReason::User)]);
+    // It failed while it was being stopped: that is no reason to try again.
+    world.finish(t(4), AttemptOutcome::Failed);
+    assert_eq!(world.runs[&running].state.name(), StateName::Failed);
+    world.at(t(5), Event::Command { ticket: Ticket(3), command: Command::CancelRun { run: running } });
+    assert!(matches!(world.replies.last(), Some(Reply::Refused(Refusal::NoActiveRun(_)))));
+}
+
+#[test]
+fn a_cancelled_run_is_not_tried_again_whatever_happens_to_the_daemon() {
+    let mut world = World::new(1);
+    let retried = serde_json::json!({ "name": "a", "idempotent": true, "retry": { "max_attempts": 5 } });
+    world.apply(t(0), retried);
+    let run = world.start(t(1), "a", false).id;
+    for now in [t(2), t(3)] {
+        world.at(now, Event::Command { ticket: Ticket(3), command: Command::CancelRun { run } });
+    }
+    assert_eq!(world.runs[&run].cancel_requested_at, Some(t(2)), "the first request is durable");
+    assert_eq!(world.cancels.len(), 2, "the attempt is asked each time");
+    world.restart(t(4));
+    assert_eq!(world.runs[&run].state.name(), StateName::Interrupted);
+    assert_eq!(world.runs[&run].attempts.len(), 1);
+}
+
+#[test]
+fn plugins_in_use_stay() {
+    let mut world = World::new(8);
+    world.apply(t(0), every_minute("a"));
+    let name: PluginName = "noop".parse().unwrap();
+    world.at(t(1), Event::Command { ticket: Ticket(1), command: Command::RemovePlugin { name } });
+    assert!(matches!(world.replies.last(), Some(Reply::Refused(Refusal::BuiltIn(_)))));
+}
