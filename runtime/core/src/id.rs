@@ -47,19 +47,35 @@ macro_rules! ulid_id {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(u128);
+        pub struct $name(
+            // The most significant byte first, so that the order of the bytes is that of the instants. A `u128` would align
+            // everything that holds an id to 16 bytes.
+            [u8; 16],
+        );
 
         impl $name {
             /// From the 128 bits of a ULID: 48 of milliseconds since the Unix epoch, 80 of identity.
             #[must_use]
             pub const fn from_bits(bits: u128) -> Self {
-                Self(bits)
+                Self(bits.to_be_bytes())
             }
 
             /// The 128 bits.
             #[must_use]
             pub const fn to_bits(self) -> u128 {
+                u128::from_be_bytes(self.0)
+            }
+
+            /// The 128 bits as bytes, the most significant first: they sort as the ids do.
+            #[must_use]
+            pub const fn to_bytes(self) -> [u8; 16] {
                 self.0
+            }
+
+            /// From the bytes of [`Self::to_bytes`].
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
             }
 
             /// A new id that sorts at `at`, with 80 random bits.
@@ -69,13 +85,13 @@ macro_rules! ulid_id {
 
             fn compose(at: Timestamp, identity: u128) -> Self {
                 let millis = u128::try_from(at.as_millis().clamp(0, (1 << 48) - 1)).expect("clamped to be positive");
-                Self(millis << 80 | identity & ((1 << 80) - 1))
+                Self::from_bits(millis << 80 | identity & ((1 << 80) - 1))
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(&Ulid(self.0), f)
+                fmt::Display::fmt(&Ulid(self.to_bits()), f)
             }
         }
         impl fmt::Debug for $name {
@@ -86,7 +102,7 @@ macro_rules! ulid_id {
         impl FromStr for $name {
             type Err = InvalidId;
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                Ulid::from_string(text).map(|ulid| Self(ulid.0)).map_err(|_| InvalidId {
+                Ulid::from_string(text).map(|ulid| Self::from_bits(ulid.0)).map_err(|_| InvalidId {
                     text: text.to_owned(),
                     kind: $kind,
                     rule: "an id has 26 characters, such as 01K9ZV3QJ8R6T1M4W7X2B5N0CE",
@@ -132,7 +148,7 @@ impl RunId {
     fn derived(kind: &[u8], job: JobId, scheduled_at: Timestamp) -> Self {
         let mut hash = Sha256::new();
         hash.update(kind);
-        hash.update(job.to_bits().to_be_bytes());
+        hash.update(job.to_bytes());
         hash.update(scheduled_at.as_micros().to_be_bytes());
         let digest: [u8; 32] = hash.finalize().into();
         let identity = digest[..16].try_into().expect("sixteen of thirty-two bytes");

@@ -170,7 +170,7 @@ impl StateRow {
 
 /// The job, then the key.
 pub(super) fn state_key(job: JobId, key: &str) -> Vec<u8> {
-    [&job.to_bits().to_be_bytes()[..], key.as_bytes()].concat()
+    [&job.to_bytes()[..], key.as_bytes()].concat()
 }
 
 /// The instant, in an order that bytes have too, then the state key.

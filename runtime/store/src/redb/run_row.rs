@@ -63,7 +63,7 @@ fn read_head<'a>(decoder: &mut Decoder<'a>) -> Result<Head<'a>, StoreError> {
     let state = decoder.byte()?;
     let state = state_of(state).ok_or_else(|| decoder.wrong(&format!("has the unknown state {state}")))?;
     let version = u32::from_le_bytes(decoder.array()?);
-    let job = JobId::from_bits(u128::from_be_bytes(decoder.array()?));
+    let job = JobId::from_bytes(decoder.array()?);
     Ok(Head { state, version, job, namespace: decoder.text()? })
 }
 
@@ -71,7 +71,7 @@ pub(super) fn encode(run: &Run) -> Vec<u8> {
     let mut row = Encoder::new(FORMAT);
     row.byte(state_number(run.state.name()));
     row.raw(&run.version.to_le_bytes());
-    row.raw(&run.job_id.to_bits().to_be_bytes());
+    row.raw(&run.job_id.to_bytes());
     row.text(run.namespace.as_str());
     row.text(run.job.as_str());
     row.number(run.revision);

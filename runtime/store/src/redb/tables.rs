@@ -88,11 +88,11 @@ impl Table {
 }
 
 pub(super) fn run_key(id: RunId) -> [u8; 16] {
-    id.to_bits().to_be_bytes()
+    id.to_bytes()
 }
 
 pub(super) fn job_key(id: JobId) -> [u8; 16] {
-    id.to_bits().to_be_bytes()
+    id.to_bytes()
 }
 
 pub(super) fn by_job_key(job: JobId, state: StateName, run: RunId) -> [u8; 33] {
@@ -120,11 +120,11 @@ pub(super) fn piece_key(digest: &Digest, piece: u32) -> [u8; 36] {
 /// The run at the end of a key.
 pub(super) fn run_of_key(key: &[u8]) -> Result<RunId, StoreError> {
     let bits = key.last_chunk().ok_or_else(|| StoreError::corrupt("the key of a run is cut short"))?;
-    Ok(RunId::from_bits(u128::from_be_bytes(*bits)))
+    Ok(RunId::from_bytes(*bits))
 }
 
 /// The job at the beginning of a key.
 pub(super) fn job_of_key(key: &[u8]) -> Result<JobId, StoreError> {
     let bits = key.first_chunk().ok_or_else(|| StoreError::corrupt("the key of a job is cut short"))?;
-    Ok(JobId::from_bits(u128::from_be_bytes(*bits)))
+    Ok(JobId::from_bytes(*bits))
 }
