@@ -1,6 +1,7 @@
 //! The reducer driven by hand: each test is a short story of events and what they must come to.
 
 mod attempts;
+mod calendars;
 mod catch_up;
 mod commands;
 mod fires;

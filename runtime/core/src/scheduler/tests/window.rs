@@ -1,4 +1,4 @@
-//! Windows: when runs may start. And calendars: on which dates.
+//! Windows: when runs may start.
 
 use super::*;
 use crate::run::{Ending, ExpiryReason, SkipReason};
@@ -137,28 +137,4 @@ fn what_would_have_been_outside_is_not_caught_up() {
     let skipped = reasons(&world).iter().filter(|(.., reason)| *reason == Some("outside_window")).count();
     assert_eq!(skipped, 20);
     assert_eq!(SkipReason::OutsideWindow.as_str(), "outside_window");
-}
-
-fn put_calendar(world: &mut World, now: Timestamp, calendar: serde_json::Value) -> Reply {
-    let spec = Arc::new(serde_json::from_value(calendar).unwrap());
-    let command = Command::PutCalendar { namespace: Namespace::default(), spec, expect: Expectation::Anything };
-    world.at(now, Event::Command { ticket: Ticket(6), command });
-    world.replies.pop().unwrap()
-}
-
-#[test]
-fn a_calendar_in_use_stays_and_one_that_is_missing_is_told() {
-    let mut world = World::new(8);
-    let saved = put_calendar(&mut world, at_hour(0), serde_json::json!({ "name": "off", "dates": ["2027-01-16"] }));
-    assert!(matches!(saved, Reply::Calendar { changed: true, calendar } if calendar.revision == 1));
-    let same = put_calendar(&mut world, at_hour(0), serde_json::json!({ "name": "off", "dates": ["2027-01-16"] }));
-    assert!(matches!(same, Reply::Calendar { changed: false, .. }));
-    world.restart(at_hour(0));
-    let changed = put_calendar(&mut world, at_hour(0), serde_json::json!({ "name": "off", "dates": ["2027-01-17"] }));
-    assert!(matches!(changed, Reply::Calendar { changed: true, calendar } if calendar.revision == 2));
-    let command = || Command::DeleteCalendar { namespace: Namespace::default(), name: "off".parse().unwrap() };
-    world.at(at_hour(0), Event::Command { ticket: Ticket(6), command: command() });
-    assert!(matches!(world.replies.pop(), Some(Reply::CalendarDeleted(_))));
-    world.at(at_hour(0), Event::Command { ticket: Ticket(6), command: command() });
-    assert!(matches!(world.replies.pop(), Some(Reply::Refused(Refusal::NoCalendar { .. }))));
 }
