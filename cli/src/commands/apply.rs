@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sandglass_api::client::{ClientError, Precondition};
-use sandglass_api::wire::ApplyResult;
+use sandglass_api::wire::{ApplyRequest, ApplyResult};
 use sandglass_core::id::CalendarName;
 use sandglass_core::spec::{CalendarRules, JobSpec};
 use serde::Serialize;
@@ -56,10 +56,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         warn(&sources.jobs, items.iter().map(|planned| &planned.result), context);
         return show_plan(&Applied { items, calendars }, context);
     }
-    // The daemon is asked about every job before the first is saved, so that a refusal leaves nothing half done.
+    // The daemon is asked about every job first, so that the faults of all are told with their places.
     check(&sources, context).await?;
-    let calendars = calendar::put(&sources.calendars, context).await?;
-    let applied = Applied { items: put(&sources.jobs, context).await?, calendars };
+    let calendars = sources.calendars.clone();
+    let jobs = sources.jobs.iter().map(|sourced| sourced.job.spec.clone()).collect();
+    let saved = context.client.apply(&ApplyRequest { calendars, jobs }).await?;
+    let calendars = saved.calendars.iter().map(calendar::Outcome::from).collect();
+    let applied = Applied { items: saved.jobs, calendars };
     warn(&sources.jobs, &applied.items, context);
     context.show(&applied, |context| {
         let jobs = render::job::applied(&applied.items, false, context.now, context.paint);
@@ -109,7 +112,7 @@ pub(crate) async fn check(sources: &Sources, context: &Context) -> Result<Vec<Ap
             Err(error) => return Err(error.into()),
         }
     }
-    refusals.into_failure(0, context)?;
+    refusals.into_failure(context)?;
     Ok(results)
 }
 
@@ -151,18 +154,4 @@ fn show_plan(applied: &Applied<Planned>, context: &Context) -> Result<(), Failur
         }
         tables(&applied.calendars, jobs, results.is_empty(), true, context)
     })
-}
-
-async fn put(jobs: &[SourcedJob], context: &Context) -> Result<Vec<ApplyResult>, Failure> {
-    let mut results = Vec::new();
-    let mut refusals = Refusals::default();
-    for sourced in jobs {
-        match context.client.put_job(&sourced.job.spec, Precondition::Anything, false).await {
-            Ok(result) => results.push(result),
-            Err(ClientError::Refused(problem)) => refusals.push(sourced, *problem),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    refusals.into_failure(results.len(), context)?;
-    Ok(results)
 }

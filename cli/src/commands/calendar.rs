@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sandglass_api::client::Precondition;
 use sandglass_api::problem::{Code, Problem};
-use sandglass_api::wire::{Calendar, Page};
+use sandglass_api::wire::{ApplyRequest, Calendar, CalendarResult, Page};
 use sandglass_api::{ics, jobfile};
 use sandglass_core::id::CalendarName;
 use sandglass_core::spec::CalendarSpec;
@@ -79,7 +78,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
             let calendar = context.client.calendar(&name).await?;
             context.show(&calendar, |context| render::calendar::show(&calendar, context.now, context.paint))
         }
-        Command::Apply { files } => save(&read(&files)?, context).await,
+        Command::Apply { files } => save(read(&files)?, context).await,
         Command::Import { name, file, dry_run } => import(name, &file, dry_run, context).await,
         Command::Delete { names, yes } => delete(&names, yes, context).await,
     }
@@ -128,6 +127,17 @@ impl Outcome {
     }
 }
 
+impl From<&CalendarResult> for Outcome {
+    fn from(saved: &CalendarResult) -> Self {
+        let change = match (saved.changed, saved.calendar.revision) {
+            (false, _) => Change::Unchanged,
+            (true, 1) => Change::Created,
+            (true, _) => Change::Changed,
+        };
+        Self { calendar: saved.calendar.name.clone(), change, spec: Arc::clone(&saved.calendar.spec) }
+    }
+}
+
 /// What saving the calendars would come to.
 pub(super) async fn plan(calendars: &[CalendarSpec], context: &Context) -> Result<Vec<Outcome>, Failure> {
     if calendars.is_empty() {
@@ -138,17 +148,9 @@ pub(super) async fn plan(calendars: &[CalendarSpec], context: &Context) -> Resul
     Ok(calendars.iter().map(|spec| Outcome::new(spec, before(spec))).collect())
 }
 
-/// Saves calendars one by one.
-pub(super) async fn put(calendars: &[CalendarSpec], context: &Context) -> Result<Vec<Outcome>, Failure> {
-    let outcomes = plan(calendars, context).await?;
-    for calendar in calendars {
-        context.client.put_calendar(calendar, Precondition::Anything).await?;
-    }
-    Ok(outcomes)
-}
-
-async fn save(calendars: &[CalendarSpec], context: &Context) -> Result<(), Failure> {
-    let page = Page { items: put(calendars, context).await?, next: None };
+async fn save(calendars: Vec<CalendarSpec>, context: &Context) -> Result<(), Failure> {
+    let saved = context.client.apply(&ApplyRequest { calendars, jobs: Vec::new() }).await?;
+    let page = Page { items: saved.calendars.iter().map(Outcome::from).collect(), next: None };
     context.show(&page, |context| render::calendar::applied(&page.items, false, context.paint))
 }
 
@@ -161,7 +163,7 @@ async fn import(name: CalendarName, file: &Path, dry_run: bool, context: &Contex
     if dry_run {
         return context.show(&calendar, |_| render::calendar::spec(&calendar));
     }
-    save(&[calendar], context).await
+    save(vec![calendar], context).await
 }
 
 async fn delete(names: &[CalendarName], yes: bool, context: &Context) -> Result<(), Failure> {

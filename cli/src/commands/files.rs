@@ -13,7 +13,6 @@ use sandglass_core::spec::CalendarSpec;
 
 use crate::context::Context;
 use crate::failure::{Failure, for_invocation};
-use crate::render::amount::counted;
 use crate::render::ansi;
 
 /// How deeply folders are searched, and how many files are taken.
@@ -210,9 +209,8 @@ impl Refusals {
         self.refused.push(Refused { job: sourced.job.spec.name.clone(), problem, faults });
     }
 
-    /// The failure they come to, if there are any, after `saved` jobs were saved. With `--json` they become one problem
-    /// document.
-    pub(crate) fn into_failure(self, saved: usize, context: &Context) -> Result<(), Failure> {
+    /// The failure they come to, if there are any. With `--json` they become one problem document.
+    pub(crate) fn into_failure(self, context: &Context) -> Result<(), Failure> {
         let Some(Refused { job, problem, faults }) = self.refused.first() else { return Ok(()) };
         if context.is_json() {
             let mut all = problem.clone();
@@ -224,14 +222,7 @@ impl Refusals {
             return Err(all.into());
         }
         let mut text: String = self.refused.iter().map(|refused| refused.to_text(context)).collect();
-        let applied = match saved {
-            0 => "nothing was applied".to_owned(),
-            _ => {
-                let were = if saved == 1 { "was" } else { "were" };
-                format!("{} {were} applied before the daemon changed its answer", counted(saved, "other job"))
-            }
-        };
-        text.push_str(&format!("{} {applied}\n", context.error_paint.red("error:")));
+        text.push_str(&format!("{} nothing was applied\n", context.error_paint.red("error:")));
         // Nobody is left to be told that this failed.
         let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), ansi::colours_only(&text).as_bytes());
         Err(Failure::Told(problem.class.exit_code()))

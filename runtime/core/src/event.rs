@@ -90,6 +90,15 @@ pub enum Command {
         /// What must be there.
         expect: Expectation,
     },
+    /// Save calendars and jobs that may name them: all of them, or none. The jobs' actions have been checked.
+    Apply {
+        /// Whose.
+        namespace: Namespace,
+        /// The calendars, whatever is there under their names.
+        calendars: Vec<Arc<CalendarSpec>>,
+        /// The jobs, whatever is there under their names.
+        jobs: Vec<Arc<JobSpec>>,
+    },
     /// Delete a calendar that no job uses.
     DeleteCalendar {
         /// Whose.
@@ -129,28 +138,43 @@ pub enum BackfillOverlap {
     AllowAll,
 }
 
+/// A job as it is once it was saved.
+#[derive(Clone, Debug)]
+pub struct SavedJob {
+    /// The job.
+    pub job: Arc<Job>,
+    /// How far its schedule is.
+    pub cursor: Cursor,
+    /// Whether anything had to be written: false if the specification was the same already.
+    pub changed: bool,
+}
+
+/// A calendar as it is once it was saved.
+#[derive(Clone, Debug)]
+pub struct SavedCalendar {
+    /// The calendar.
+    pub calendar: Arc<Calendar>,
+    /// Whether anything had to be written: false if it was the same already.
+    pub changed: bool,
+}
+
 /// The answer to a command.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// The job as it is now. `changed` is false if the specification was the same already.
-    Job {
-        /// The job.
-        job: Arc<Job>,
-        /// How far its schedule is.
-        cursor: Cursor,
-        /// Whether anything had to be written.
-        changed: bool,
-    },
+    /// The job was saved.
+    Job(SavedJob),
     /// The job is gone.
     JobDeleted(JobId),
     /// The run as it is now.
     Run(Arc<Run>),
-    /// The calendar as it is now. `changed` is false if it was the same already.
-    Calendar {
-        /// The calendar.
-        calendar: Arc<Calendar>,
-        /// Whether anything had to be written.
-        changed: bool,
+    /// The calendar was saved.
+    Calendar(SavedCalendar),
+    /// All was saved; in the order of the command.
+    Applied {
+        /// The calendars.
+        calendars: Vec<SavedCalendar>,
+        /// The jobs.
+        jobs: Vec<SavedJob>,
     },
     /// The calendar is gone.
     CalendarDeleted(CalendarName),
@@ -188,6 +212,16 @@ pub enum Refusal {
         name: JobName,
         /// Its revision; 0 if there is none.
         actual: u64,
+    },
+    /// More fires are overdue than can be dealt with at once, and a change of their schedule would lose them.
+    #[error(
+        "job '{name}' has more than {most} overdue fires, which are being recorded one by one: repeat the change in a moment"
+    )]
+    Overdue {
+        /// The job, or one of those that a calendar concerns.
+        name: JobName,
+        /// How many can be dealt with at once.
+        most: usize,
     },
     /// There is no such calendar.
     #[error("there is no calendar '{name}' in namespace '{namespace}'")]

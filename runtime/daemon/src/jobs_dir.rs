@@ -2,18 +2,15 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use sandglass_api::jobfile::{self, Format};
 use sandglass_api::problem::Problem;
-use sandglass_core::batch::Expectation;
-use sandglass_core::event::{Command, Reply};
+use sandglass_api::wire::ApplyRequest;
 use sandglass_core::id::{JobName, Namespace};
 use sandglass_core::spec::{CalendarSpec, JobSpec};
 
 use crate::admission::check_job;
-use crate::http::App;
-use crate::http::jobs::save;
+use crate::http::{App, apply};
 
 /// What the files hold, each with its file.
 #[derive(Default)]
@@ -58,23 +55,18 @@ pub(crate) async fn read(app: &App, path: &Path) -> Result<Files, String> {
     Ok(found)
 }
 
-/// Saves what [`read`] gave: the calendars first, because the jobs may name them.
+/// Saves what [`read`] gave: all of it, or nothing.
 pub(crate) async fn save_all(app: &App, files: Files) -> Result<(), String> {
-    for (file, spec) in files.calendars {
-        let name = spec.name.clone();
-        let failed = |why: &dyn std::fmt::Display| format!("{}: calendar '{name}': {why}", file.display());
-        let (namespace, spec, expect) = (Namespace::default(), Arc::new(spec), Expectation::Anything);
-        match app.inbox.ask(Command::PutCalendar { namespace, spec, expect }).await {
-            Ok(Reply::Refused(refusal)) => return Err(failed(&refusal)),
-            Ok(_) => tracing::info!(calendar = %name, "calendar applied"),
-            Err(unavailable) => return Err(failed(&unavailable)),
-        }
+    let request = ApplyRequest {
+        calendars: files.calendars.into_iter().map(|(_, spec)| spec).collect(),
+        jobs: files.jobs.into_iter().map(|(_, spec)| spec).collect(),
+    };
+    let saved = apply::save(app, Namespace::default(), request).await.map_err(|failure| failure.0.to_string())?;
+    for saved in saved.calendars {
+        tracing::info!(calendar = %saved.calendar.name, changed = saved.changed, "calendar applied");
     }
-    for (file, spec) in files.jobs {
-        let name = spec.name.clone();
-        let result = save(app, Namespace::default(), spec, Expectation::Anything).await;
-        let saved = result.map_err(|failure| refused(&file, &name, &failure.0))?;
-        tracing::info!(job = %name, changed = saved.changed, "job applied");
+    for saved in saved.jobs {
+        tracing::info!(job = %saved.job.name, changed = saved.changed, "job applied");
     }
     Ok(())
 }

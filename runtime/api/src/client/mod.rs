@@ -25,11 +25,15 @@ pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::ClientError;
 pub use logs::{LogItem, LogStream};
 
-use crate::wire::{ApplyResult, Job, LogsQuery, Page, Plugin, Run, RunListQuery, Status, Version};
+use crate::wire::{
+    Applied, ApplyRequest, ApplyResult, Job, LogsQuery, Page, Plugin, Run, RunListQuery, Status, Version,
+};
 use transport::{Request, Transport};
 
 /// How long an answer may take that waits for nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the daemon may take to check and save many jobs.
+const APPLY_PATIENCE: Duration = Duration::from_secs(300);
 /// How long the daemon may take to check and compile a component.
 const COMPILE_PATIENCE: Duration = Duration::from_secs(600);
 
@@ -154,6 +158,16 @@ impl Client {
         let path = self.scoped(&format!("jobs/{}{query}", spec.name));
         let request = Request::new(Method::PUT, path).with_json(spec).expecting(expect);
         self.transport.json(request, PATIENCE).await
+    }
+
+    /// Saves calendars and jobs together: all of them, or none.
+    ///
+    /// # Errors
+    ///
+    /// If the daemon cannot be reached or refuses any of them; nothing is saved then.
+    pub async fn apply(&self, request: &ApplyRequest) -> Result<Applied, ClientError> {
+        let request = Request::new(Method::POST, self.scoped("apply")).with_json(request);
+        self.transport.json(request, APPLY_PATIENCE).await
     }
 
     /// Deletes a job; its history stays.

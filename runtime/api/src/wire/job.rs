@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use sandglass_core::id::{JobId, JobName, Namespace};
 use sandglass_core::job;
 use sandglass_core::schedule::Warning;
-use sandglass_core::spec::JobSpec;
+use sandglass_core::spec::{CalendarSpec, JobSpec};
 use sandglass_core::time::Timestamp;
 
-use super::Run;
+use super::{CalendarResult, Run};
 
 /// A job as the API shows it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -99,4 +99,25 @@ pub struct ApplyResult {
     /// What is allowed in its schedule, and likely a slip.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+}
+
+/// The body of `POST …/apply`: what is saved together, or not at all.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplyRequest {
+    /// Calendars, whatever is there under their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calendars: Vec<CalendarSpec>,
+    /// Jobs in canonical form, whatever is there under their names. They may name the calendars that come with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobSpec>,
+}
+
+/// The answer to saving jobs and calendars together, in the order of the request.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Applied {
+    /// The calendars.
+    pub calendars: Vec<CalendarResult>,
+    /// The jobs.
+    pub jobs: Vec<ApplyResult>,
 }

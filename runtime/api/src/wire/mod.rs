@@ -9,6 +9,7 @@
 //! | `GET /api/v1/version` | [`Version`] |
 //! | `GET /api/v1/namespaces/{ns}/jobs` `?tag=&limit=&cursor=` | [`Page`] of [`Job`] |
 //! | `POST /api/v1/namespaces/{ns}/jobs` | 201 [`ApplyResult`]; 409 if the job exists |
+//! | `POST /api/v1/namespaces/{ns}/apply`, an [`ApplyRequest`] as body | [`Applied`]; all is saved, or nothing |
 //! | `GET …/jobs/{name}` | [`Job`], its revision as `ETag` |
 //! | `PUT …/jobs/{name}` `?dry_run=`; `If-Match: "REVISION"`, `If-None-Match: *` | [`ApplyResult`] |
 //! | `DELETE …/jobs/{name}` | 204 |
@@ -48,7 +49,7 @@ use sandglass_core::time::Timestamp;
 
 pub use calendar::{Calendar, CalendarResult};
 pub use fire::{Backfill, BackfillRequest, Fire, Overlap, Verdict, Why};
-pub use job::{ApplyResult, Job};
+pub use job::{Applied, ApplyRequest, ApplyResult, Job};
 pub use output::{EVENT_END, EVENT_OUTPUT, EVENT_PROGRESS, LogsQuery, OutputEvent, ProgressEvent};
 pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, Usage, origin_name, outcome_name};
 pub use sandglass_core::plugin::Plugin;

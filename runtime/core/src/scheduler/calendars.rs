@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Moment, Scheduler, plan};
-use crate::batch::{Expectation, Write};
+use super::{Scheduler, plan};
+use crate::batch::Write;
 use crate::calendar::Calendar;
 use crate::event::{Refusal, Reply, Step};
 use crate::id::{CalendarName, JobId, Namespace};
 use crate::schedule::Calendars;
-use crate::spec::{CalendarSpec, JobSpec};
 use crate::time::Timestamp;
 
 /// The calendars of a namespace.
@@ -38,45 +37,9 @@ impl Scheduler {
         self.calendars.get(namespace).map_or(Calendars::NONE, |kept| &kept.ready)
     }
 
-    /// Refuses a job that names a calendar which is not there.
-    pub(super) fn check_calendars(&self, namespace: &Namespace, spec: &JobSpec) -> Result<(), Refusal> {
-        let known = self.calendars_of(namespace);
-        match spec.calendars().find(|name| known.get(name).is_none()) {
-            Some(missing) => Err(Refusal::NoCalendar { namespace: namespace.clone(), name: missing.clone() }),
-            None => Ok(()),
-        }
-    }
-
-    pub(super) fn put_calendar(
-        &mut self,
-        namespace: Namespace,
-        spec: Arc<CalendarSpec>,
-        expect: Expectation,
-        moment: &mut Moment<'_>,
-        step: &mut Step,
-    ) -> Result<Reply, Refusal> {
-        let now = moment.now;
-        let name = spec.name.clone();
-        let old = self.calendars.get(&namespace).and_then(|kept| kept.by_name.get(&name));
-        let actual = old.map_or(0, |calendar| calendar.revision);
-        if !expect.holds(actual) {
-            return Err(Refusal::CalendarConflict { name, actual });
-        }
-        if let Some(same) = old.filter(|calendar| calendar.spec == spec) {
-            return Ok(Reply::Calendar { calendar: Arc::clone(same), changed: false });
-        }
-        let users = self.jobs_with_calendar(&namespace, &name);
-        // Fires that are due already are decided on by the calendar as it was.
-        for job in &users {
-            self.settle(*job, now, step);
-        }
-        let calendar = Arc::new(Calendar { namespace: namespace.clone(), revision: actual + 1, spec, updated_at: now });
-        self.calendars.entry(namespace).or_default().put(Arc::clone(&calendar));
-        step.batch.writes.push(Write::PutCalendar(Arc::clone(&calendar)));
-        for job in users {
-            self.reschedule(job, now, step);
-        }
-        Ok(Reply::Calendar { calendar, changed: true })
+    /// The calendar of this name.
+    pub(super) fn calendar(&self, namespace: &Namespace, name: &CalendarName) -> Option<&Arc<Calendar>> {
+        self.calendars.get(namespace)?.by_name.get(name)
     }
 
     pub(super) fn delete_calendar(
@@ -104,7 +67,7 @@ impl Scheduler {
     }
 
     /// The jobs of a namespace that name the calendar, by id.
-    fn jobs_with_calendar(&self, namespace: &Namespace, name: &CalendarName) -> Vec<JobId> {
+    pub(super) fn jobs_with_calendar(&self, namespace: &Namespace, name: &CalendarName) -> Vec<JobId> {
         let jobs = self.jobs.values().map(|entry| &entry.job).filter(|job| job.namespace == *namespace);
         let mut users: Vec<_> =
             jobs.filter(|job| job.spec.calendars().any(|used| used == name)).map(|job| job.id).collect();
@@ -113,7 +76,7 @@ impl Scheduler {
     }
 
     /// Makes a job's schedule anew; its next fire is strictly after now.
-    fn reschedule(&mut self, id: JobId, now: Timestamp, step: &mut Step) {
+    pub(super) fn reschedule(&mut self, id: JobId, now: Timestamp, step: &mut Step) {
         let job = &self.jobs[&id].job;
         let schedule = plan::schedule(job, &self.options, self.calendars_of(&job.namespace));
         let entry = self.jobs.get_mut(&id).expect("jobs that use a calendar are there");

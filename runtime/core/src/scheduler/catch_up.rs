@@ -10,7 +10,7 @@
 //! - `none` starts nothing late.
 
 use super::{Entry, FIRES_PER_STEP, LATE_AFTER, Scheduler};
-use crate::event::Step;
+use crate::event::{Refusal, Step};
 use crate::id::JobId;
 use crate::job::Backlog;
 use crate::run::SkipReason;
@@ -19,8 +19,8 @@ use crate::time::Timestamp;
 
 use super::start::Passage;
 
-/// The most fires dealt with at once because their schedule is about to be forgotten. A backlog that is longer than this
-/// keeps no record of the rest.
+/// The most fires dealt with at once because their schedule is about to be forgotten. While more are overdue, the change
+/// is refused, and ticks go on to deal with them.
 const FIRES_TO_SETTLE: usize = 40 * FIRES_PER_STEP;
 
 /// What a fire comes to.
@@ -114,9 +114,25 @@ impl Scheduler {
         }
     }
 
-    /// Deals with a job's fires that are due because its triggers or policies are about to change.
+    /// Refuses a change of the schedules of `jobs` while so many of their fires are due that they cannot be dealt with at
+    /// once: each must leave its record.
+    pub(super) fn check_overdue(&self, jobs: impl IntoIterator<Item = JobId>, now: Timestamp) -> Result<(), Refusal> {
+        let mut left = FIRES_TO_SETTLE;
+        for id in jobs {
+            let entry = &self.jobs[&id];
+            let fires = std::iter::successors(entry.cursor.next_fire_at, |at| entry.next_fire_after(*at));
+            let due = fires.take_while(|at| *at <= now).take(left + 1).count();
+            left = left
+                .checked_sub(due)
+                .ok_or_else(|| Refusal::Overdue { name: entry.job.spec.name.clone(), most: FIRES_TO_SETTLE })?;
+        }
+        Ok(())
+    }
+
+    /// Deals with a job's fires that are due because its triggers or policies are about to change. How many they are was
+    /// bounded by [`Scheduler::check_overdue`].
     pub(super) fn settle(&mut self, id: JobId, now: Timestamp, step: &mut Step) {
-        self.overdue_fires(id, FIRES_TO_SETTLE, now, step);
+        self.overdue_fires(id, usize::MAX, now, step);
         if !self.jobs[&id].cursor.held().is_empty() {
             self.release(id, now, step);
             self.put_cursor(id, now, step);

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use super::backfill::Backfill;
 use super::start::{Passage, Start};
-use super::{Entry, Moment, Scheduler, cancel_effect, plan};
-use crate::batch::{Expectation, Write};
+use super::{Moment, Scheduler, cancel_effect, plan};
+use crate::batch::Write;
 use crate::event::{Command, Refusal, Reply, Step};
 use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
 use crate::invocation::CancelReason;
-use crate::job::{Cursor, Job};
+use crate::job::Job;
 use crate::plugin::Plugin;
 use crate::run::{Ending, Origin, RunState};
-use crate::spec::JobSpec;
 use crate::time::Timestamp;
 
 impl Scheduler {
@@ -21,11 +20,14 @@ impl Scheduler {
             Err(Refusal::Stopping)
         } else {
             match command {
-                Command::PutJob { namespace, spec, expect } => self.put_job(namespace, spec, expect, moment, step),
+                Command::PutJob { namespace, spec, expect } => self.put_job(&namespace, &spec, expect, moment, step),
                 Command::DeleteJob { namespace, name } => self.delete_job(namespace, name, moment.now, step),
                 Command::StartRun { namespace, name, force } => self.start_run(namespace, name, force, moment, step),
                 Command::PutCalendar { namespace, spec, expect } => {
-                    self.put_calendar(namespace, spec, expect, moment, step)
+                    self.put_calendar(&namespace, &spec, expect, moment.now, step)
+                }
+                Command::Apply { namespace, calendars, jobs } => {
+                    self.apply(&namespace, &calendars, &jobs, moment, step)
                 }
                 Command::DeleteCalendar { namespace, name } => self.delete_calendar(namespace, name, step),
                 Command::Backfill { namespace, name, fires, again, overlap } => {
@@ -37,71 +39,6 @@ impl Scheduler {
             }
         };
         done.unwrap_or_else(Reply::Refused)
-    }
-
-    fn put_job(
-        &mut self,
-        namespace: Namespace,
-        spec: Arc<JobSpec>,
-        expect: Expectation,
-        moment: &mut Moment<'_>,
-        step: &mut Step,
-    ) -> Result<Reply, Refusal> {
-        let plugin = self.plugins.get(&spec.action.uses.plugin);
-        if !plugin.is_some_and(|plugin| plan::serves(plugin, &spec)) {
-            return Err(Refusal::NoPlugin(spec.action.uses.plugin.clone()));
-        }
-        self.check_calendars(&namespace, &spec)?;
-        let now = moment.now;
-        let id = self.job_named(&namespace, &spec.name).ok();
-        if let Some(id) = id.filter(|id| !self.jobs[id].job.spec.same_fires(&spec)) {
-            // The new schedule would not know the old one's fires, or would take them for something else.
-            self.settle(id, now, step);
-        }
-        let old = id.map(|id| &self.jobs[&id]);
-        let actual = old.map_or(0, |entry| entry.job.revision);
-        if !expect.holds(actual) {
-            return Err(Refusal::RevisionConflict { name: spec.name.clone(), actual });
-        }
-        if let Some(entry) = old.filter(|entry| entry.job.spec == spec) {
-            return Ok(Reply::Job { job: Arc::clone(&entry.job), cursor: entry.cursor.clone(), changed: false });
-        }
-        // An unchanged schedule keeps its anchor and its next fire; a changed one counts strictly from now, or from the
-        // last fire if the clock was set back: no instant fires twice.
-        let kept = old.filter(|entry| entry.job.spec.same_schedule(&spec));
-        let job = Arc::new(Job {
-            id: old.map_or_else(|| JobId::random(now, moment.rng), |entry| entry.job.id),
-            namespace,
-            revision: actual + 1,
-            created_at: old.map_or(now, |entry| entry.job.created_at),
-            updated_at: now,
-            scheduled_since: kept.map_or(now, |entry| entry.job.scheduled_since),
-            spec,
-        });
-        let from = old.map_or(now, |entry| now.max(entry.cursor.done_until));
-        let kept = kept.map(|entry| (entry.cursor.clone(), entry.wake_at));
-        let is_kept = kept.is_some();
-        let fresh = || (Cursor { done_until: from, ..Cursor::default() }, None);
-        let (cursor, wake_at) = kept.unwrap_or_else(fresh);
-        let mut entry = Entry { wake_at, ..self.entry(Arc::clone(&job), cursor) };
-        // Other triggers have another next fire, and `max_runs` may end the fires or let them go on: from now.
-        let ended = entry.is_exhausted();
-        let moved = !is_kept || ended == entry.cursor.next_fire_at.is_some();
-        if moved {
-            entry.cursor.next_fire_at = entry.next_fire_after(from);
-        }
-        if let Some(old) = self.jobs.remove(&job.id) {
-            (entry.active, entry.line) = (old.active, old.line);
-        }
-        self.jobs.insert(job.id, Box::new(entry));
-        self.names.entry(job.namespace.clone()).or_default().insert(job.spec.name.clone(), job.id);
-        self.ask_window_again(job.id);
-        step.batch.writes.push(Write::PutJob(Arc::clone(&job)));
-        if moved {
-            self.put_cursor(job.id, now, step);
-        }
-        let cursor = self.jobs[&job.id].cursor.clone();
-        Ok(Reply::Job { job, cursor, changed: true })
     }
 
     fn delete_job(

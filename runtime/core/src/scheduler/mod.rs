@@ -13,6 +13,7 @@ mod fire;
 mod line;
 mod load;
 mod plan;
+mod save;
 mod start;
 #[cfg(test)]
 mod tests;

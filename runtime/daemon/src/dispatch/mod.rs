@@ -8,6 +8,8 @@
 pub(crate) mod effects;
 mod followers;
 mod recovery;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use sandglass_core::batch::Batch;
-use sandglass_core::event::{Command, Effect, Event, Reply, Step, Ticket};
+use sandglass_core::event::{Command, Effect, Event, Refusal, Reply, Step, Ticket};
 use sandglass_core::invocation::AttemptReport;
 use sandglass_core::scheduler::{Moment, Options, Scheduler};
 use sandglass_core::time::{Clock, Timestamp};
@@ -28,6 +30,9 @@ use crate::clock::SystemClock;
 
 /// The longest sleep: after a jump of the clock or a suspended machine, due fires are noticed within it.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// How long a change of a schedule waits until its overdue fires have been dealt with, and how often it is tried.
+const LONGEST_SETTLING: Duration = Duration::from_secs(20);
+const SETTLING_PAUSE: Duration = Duration::from_millis(100);
 /// Events taken in before what they came to is handed on.
 const EVENTS_PER_BATCH: usize = 512;
 /// What may wait to be taken in. Reports wait for a place; commands are refused when there is none.
@@ -312,12 +317,25 @@ impl Dispatcher {
 pub struct Inbox(pub(crate) Sender<Inbound>);
 
 impl Inbox {
-    /// Asks for something and waits until it is durable or refused.
+    /// Asks for something and waits until it is durable or refused. What is refused because fires are overdue is asked
+    /// again for a while, as they are being dealt with.
     ///
     /// # Errors
     ///
     /// If it could not be made durable; nothing was changed then.
     pub async fn ask(&self, command: Command) -> Result<Reply, Unavailable> {
+        let patience = tokio::time::Instant::now() + LONGEST_SETTLING;
+        loop {
+            match self.ask_once(command.clone()).await? {
+                Reply::Refused(Refusal::Overdue { .. }) if tokio::time::Instant::now() < patience => {
+                    tokio::time::sleep(SETTLING_PAUSE).await;
+                }
+                reply => return Ok(reply),
+            }
+        }
+    }
+
+    async fn ask_once(&self, command: Command) -> Result<Reply, Unavailable> {
         let (sender, receiver) = oneshot::channel();
         self.0.try_send(Inbound::Command(Box::new(command), sender)).map_err(|error| match error {
             crossbeam_channel::TrySendError::Full(_) => Unavailable::Overloaded,

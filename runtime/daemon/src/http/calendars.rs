@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::{Calendar, CalendarResult, Page};
-use sandglass_core::event::{Command, Refusal, Reply};
+use sandglass_core::event::{Command, Refusal, Reply, SavedCalendar};
 use sandglass_core::id::CalendarName;
 use sandglass_core::spec::CalendarSpec;
 
@@ -56,12 +56,15 @@ pub(super) async fn put(
     }
     let expect = expectation(&headers)?;
     match app.inbox.ask(Command::PutCalendar { namespace, spec: Arc::new(spec), expect }).await? {
-        Reply::Calendar { calendar, changed } => {
-            Ok(Json(CalendarResult { calendar: Calendar::from(calendar.as_ref()), changed }))
-        }
+        Reply::Calendar(saved) => Ok(Json(result(&saved))),
         Reply::Refused(refusal) => Err(refusal.into()),
         other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
     }
+}
+
+/// What saving a calendar came to.
+pub(super) fn result(saved: &SavedCalendar) -> CalendarResult {
+    CalendarResult { calendar: Calendar::from(saved.calendar.as_ref()), changed: saved.changed }
 }
 
 pub(super) async fn delete(

@@ -12,7 +12,7 @@ use sandglass_api::jobfile::{self, Format};
 use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::{ApplyResult, DEFAULT_LIMIT, Job, MAX_LIMIT, Page, Run};
 use sandglass_core::batch::Expectation;
-use sandglass_core::event::{Command, Refusal, Reply};
+use sandglass_core::event::{Command, Refusal, Reply, SavedJob};
 use sandglass_core::id::{JobId, JobName, Namespace};
 use sandglass_core::schedule::{Calendars, Warning, lint};
 use sandglass_core::spec::JobSpec;
@@ -151,28 +151,26 @@ pub(super) async fn run(
 }
 
 /// Checks a job and saves it.
-pub(crate) async fn save(
-    app: &App,
-    namespace: Namespace,
-    spec: JobSpec,
-    expect: Expectation,
-) -> Result<ApplyResult, Failure> {
+async fn save(app: &App, namespace: Namespace, spec: JobSpec, expect: Expectation) -> Result<ApplyResult, Failure> {
     admission::check_job(&spec, app.store.as_ref(), &app.host, &app.options.ceiling).await?;
     let warnings = warnings(app, &namespace, &spec, &calendars_of(app, &namespace)?);
     let command = Command::PutJob { namespace, spec: Arc::new(spec), expect };
     match app.inbox.ask(command).await? {
-        Reply::Job { job, cursor, changed } => {
-            let created = changed && job.revision == 1;
-            let last_run = if created { None } else { last_run(app, job.id)? };
-            Ok(ApplyResult { job: Job::new(&job, &cursor, last_run), changed, created, warnings })
-        }
+        Reply::Job(saved) => result(app, &saved, warnings),
         Reply::Refused(refusal) => Err(refused(refusal)),
         other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
     }
 }
 
+/// What saving a job came to.
+pub(super) fn result(app: &App, saved: &SavedJob, warnings: Vec<Warning>) -> Result<ApplyResult, Failure> {
+    let created = saved.changed && saved.job.revision == 1;
+    let last_run = if created { None } else { last_run(app, saved.job.id)? };
+    Ok(ApplyResult { job: Job::new(&saved.job, &saved.cursor, last_run), changed: saved.changed, created, warnings })
+}
+
 /// Why a job was not saved. A calendar that is not there is a fault of the job, not of the address.
-fn refused(refusal: Refusal) -> Failure {
+pub(super) fn refused(refusal: Refusal) -> Failure {
     match refusal {
         Refusal::NoCalendar { .. } => {
             let detail = refusal.to_string();
@@ -218,7 +216,7 @@ fn next_fire(app: &App, namespace: &Namespace, spec: &JobSpec, calendars: &Calen
 }
 
 /// What is allowed in the schedule of `spec`, and likely a slip.
-fn warnings(app: &App, namespace: &Namespace, spec: &JobSpec, calendars: &Calendars) -> Vec<Warning> {
+pub(super) fn warnings(app: &App, namespace: &Namespace, spec: &JobSpec, calendars: &Calendars) -> Vec<Warning> {
     let now = SystemClock.now();
     lint(spec, &spec.planning(namespace, now, app.options.timezone, calendars), now)
 }

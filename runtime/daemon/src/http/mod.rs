@@ -1,9 +1,10 @@
 //! The admin API: thin handlers between the wire and the store, the loop and the host.
 
+pub(crate) mod apply;
 mod auth;
 mod calendars;
 mod error;
-pub(crate) mod jobs;
+mod jobs;
 mod logs;
 mod path;
 mod plugins;
@@ -33,6 +34,8 @@ use crate::output::Outputs;
 
 /// The largest job that may be sent, in bytes.
 const MAX_JOB_BYTES: usize = 1 << 20;
+/// The most bytes of jobs and calendars that are saved together.
+const MAX_APPLY_BYTES: usize = 32 << 20;
 /// The largest component that may be sent, in bytes.
 const MAX_COMPONENT_BYTES: usize = 65 << 20;
 
@@ -74,6 +77,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/jobs/{name}/backfill", post(schedule::backfill))
         .route("/jobs/{name}/next", get(schedule::next))
         .route("/jobs/{name}/why", get(schedule::why))
+        .route("/apply", post(apply::apply).layer(DefaultBodyLimit::max(MAX_APPLY_BYTES)))
         .route("/calendars", get(calendars::list))
         .route("/calendars/{name}", get(calendars::show).put(calendars::put).delete(calendars::delete))
         .route("/runs", get(runs::list))

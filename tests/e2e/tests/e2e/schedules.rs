@@ -166,3 +166,52 @@ fn a_window_keeps_runs_outside_of_it_from_starting() {
     assert_eq!(daemon.get(&format!("/runs/{id}"))["state"], "cancelled");
     daemon.stop();
 }
+
+#[test]
+fn fires_and_their_reasons_are_asked_for_over_http() {
+    let home = Home::new();
+    let daemon = home.start();
+    let http = daemon.http();
+    let mut job = command("nightly", "true");
+    job["triggers"] = json!([{ "cron": "30 2 * * *", "end_at": "2030-01-01T00:00:00" }]);
+    job["timezone"] = json!("Europe/Berlin");
+    daemon.put(&job);
+    daemon.put(&command("by-hand", "true"));
+    const JOBS: &str = "/api/v1/namespaces/default/jobs";
+
+    let next = |query: &str| http.get(&format!("{JOBS}/nightly/next{query}")).json(200);
+    let at = |page: &Value| -> Vec<String> {
+        let items = page["items"].as_array().expect("a list").iter();
+        items.map(|fire| fire["at"].as_str().expect("an instant").to_owned()).collect()
+    };
+    assert_eq!(next("")["items"].as_array().map(Vec::len), Some(10));
+    let spring = next("?from=2027-03-27T12:00:00Z&count=2");
+    assert_eq!(at(&spring), ["2027-03-28T01:30:00Z", "2027-03-29T00:30:00Z"]);
+    assert_eq!(
+        (&spring["items"][0]["clock_change"], &spring["items"][1]["clock_change"]),
+        (&json!("moved"), &Value::Null)
+    );
+    assert_eq!(at(&next("?from=2029-12-31T12:00:00Z")), Vec::<String>::new(), "its end is past");
+    assert_eq!(at(&next("?from=2027-01-01T00:00:00Z&count=100000")).len(), 1000, "a page has its bound");
+    for query in ["?from=noon", "?count=-1", "?many=1"] {
+        http.get(&format!("{JOBS}/nightly/next{query}")).problem(400, "bad_request");
+    }
+    http.get(&format!("{JOBS}/nowhere/next")).problem(404, "job_not_found");
+
+    let why = |job: &str, at: &str| http.get(&format!("{JOBS}/{job}/why?at={at}")).json(200);
+    let ahead = why("nightly", "2029-07-01T00:30:00Z");
+    assert_eq!((&ahead["verdict"], &ahead["fire"]["at"]), (&json!("ahead"), &json!("2029-07-01T00:30:00Z")));
+    let none = why("nightly", "2029-07-01T12:00:00Z");
+    assert_eq!(none["verdict"], "no_fire");
+    assert_eq!(
+        (&none["previous"]["at"], &none["next"]["at"]),
+        (&json!("2029-07-01T00:30:00Z"), &json!("2029-07-02T00:30:00Z"))
+    );
+    assert_eq!(why("nightly", "2020-07-01T00:30:00Z")["verdict"], "saved_later");
+    assert_eq!(why("by-hand", "2020-07-01T00:30:00Z")["verdict"], "no_schedule");
+    for query in ["", "?at=noon", "?at=2027-01-01T00:00:00Z&more=1"] {
+        http.get(&format!("{JOBS}/nightly/why{query}")).problem(400, "bad_request");
+    }
+    http.get(&format!("{JOBS}/nowhere/why?at=2027-01-01T00:00:00Z")).problem(404, "job_not_found");
+    daemon.stop();
+}

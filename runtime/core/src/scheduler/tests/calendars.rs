@@ -21,12 +21,12 @@ fn put_calendar(world: &mut World, now: Timestamp, calendar: serde_json::Value) 
 fn a_calendar_in_use_stays_and_one_that_is_missing_is_told() {
     let mut world = World::new(8);
     let saved = put_calendar(&mut world, day(0), serde_json::json!({ "name": "off", "dates": ["2027-01-16"] }));
-    assert!(matches!(saved, Reply::Calendar { changed: true, calendar } if calendar.revision == 1));
+    assert!(matches!(saved, Reply::Calendar(saved) if saved.changed && saved.calendar.revision == 1));
     let same = put_calendar(&mut world, day(0), serde_json::json!({ "name": "off", "dates": ["2027-01-16"] }));
-    assert!(matches!(same, Reply::Calendar { changed: false, .. }));
+    assert!(matches!(same, Reply::Calendar(saved) if !saved.changed));
     world.restart(day(0));
     let changed = put_calendar(&mut world, day(0), serde_json::json!({ "name": "off", "dates": ["2027-01-17"] }));
-    assert!(matches!(changed, Reply::Calendar { changed: true, calendar } if calendar.revision == 2));
+    assert!(matches!(changed, Reply::Calendar(saved) if saved.changed && saved.calendar.revision == 2));
     let command = || Command::DeleteCalendar { namespace: Namespace::default(), name: "off".parse().unwrap() };
     world.at(day(0), Event::Command { ticket: Ticket(6), command: command() });
     assert!(matches!(world.replies.pop(), Some(Reply::CalendarDeleted(_))));
@@ -101,4 +101,42 @@ fn fires_that_are_due_are_decided_on_by_the_calendar_as_it_was() {
     let by_day: HashMap<_, _> = world.runs.values().map(|run| (run.scheduled_at, run.reason())).collect();
     assert_eq!(by_day, HashMap::from([(noon(0), Some("calendar")), (noon(1), None)]));
     assert_eq!(world.scheduler.next_wake(), Some(noon(2)));
+}
+
+fn apply(world: &mut World, now: Timestamp, calendars: &[serde_json::Value], jobs: &[serde_json::Value]) -> Reply {
+    let calendars = calendars.iter().map(|spec| Arc::new(serde_json::from_value(spec.clone()).unwrap())).collect();
+    let with_action = |job: &serde_json::Value| {
+        let mut job = job.clone();
+        if job.get("action").is_none() {
+            job["action"] = serde_json::json!({ "use": "noop" });
+        }
+        Arc::new(serde_json::from_value(job).unwrap())
+    };
+    let jobs = jobs.iter().map(with_action).collect();
+    let command = Command::Apply { namespace: Namespace::default(), calendars, jobs };
+    world.at(now, Event::Command { ticket: Ticket(7), command });
+    world.replies.pop().unwrap()
+}
+
+#[test]
+fn jobs_and_the_calendars_they_name_are_saved_together_or_not_at_all() {
+    let mut world = World::new(8);
+    let unserved = serde_json::json!({ "name": "b", "action": { "use": "absent" } });
+    let refused = apply(&mut world, day(0), &[off(&["2027-01-15"])], &[at_noon("a"), unserved]);
+    assert!(matches!(refused, Reply::Refused(Refusal::NoPlugin(_))));
+    assert!(world.calendars.is_empty() && world.jobs.is_empty(), "a refusal saved something");
+    let refused = apply(&mut world, day(0), &[serde_json::json!({ "name": "other" })], &[at_noon("a")]);
+    assert!(matches!(refused, Reply::Refused(Refusal::NoCalendar { .. })));
+    assert!(world.calendars.is_empty() && world.jobs.is_empty(), "a refusal saved something");
+    let Reply::Applied { calendars, jobs } = apply(&mut world, day(0), &[off(&["2027-01-15"])], &[at_noon("a")]) else {
+        panic!("it was refused");
+    };
+    assert!(calendars[0].changed && jobs[0].changed);
+    assert_eq!(jobs[0].cursor.next_fire_at, Some(noon(1)));
+    let Reply::Applied { calendars, jobs } = apply(&mut world, day(0), &[off(&["2027-01-15"])], &[at_noon("a")]) else {
+        panic!("it was refused");
+    };
+    assert!(!calendars[0].changed && !jobs[0].changed);
+    world.restart(day(0));
+    assert_eq!(world.scheduler.next_wake(), Some(noon(1)));
 }

@@ -114,3 +114,35 @@ fn plugins_in_use_stay() {
     world.at(t(1), Event::Command { ticket: Ticket(1), command: Command::RemovePlugin { name } });
     assert!(matches!(world.replies.last(), Some(Reply::Refused(Refusal::BuiltIn(_)))));
 }
+
+#[test]
+fn a_schedule_changes_only_once_every_overdue_fire_has_left_its_record() {
+    let mut world = World::new(8);
+    world.apply(t(0), serde_json::json!({ "name": "a", "triggers": [{ "every": "1s" }] }));
+    let fires = 25_000;
+    let now = t(fires);
+    let changed = serde_json::json!({ "name": "a", "triggers": [{ "every": "1h" }], "action": { "use": "noop" } });
+    let put = |expect| Command::PutJob {
+        namespace: Namespace::default(),
+        spec: Arc::new(serde_json::from_value(changed.clone()).unwrap()),
+        expect,
+    };
+    world.at(now, Event::Command { ticket: Ticket(1), command: put(Expectation::Anything) });
+    assert!(matches!(world.replies.pop(), Some(Reply::Refused(Refusal::Overdue { .. }))));
+    assert!(world.runs.is_empty(), "a refusal changes nothing");
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let now = now.after(Duration::from_micros(tries));
+        world.at(now, Event::Tick);
+        world.at(now, Event::Command { ticket: Ticket(1), command: put(Expectation::At(1)) });
+        match world.replies.pop() {
+            Some(Reply::Refused(Refusal::Overdue { .. })) => assert!(tries < 100, "it never ends"),
+            Some(Reply::Job(saved)) => break assert_eq!(saved.job.revision, 2),
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+    assert!(tries > 1, "it was no long wait");
+    assert_eq!(i64::try_from(world.runs.len()).unwrap(), fires, "each fire has its record");
+    assert_eq!(world.runs.values().filter(|run| run.state.name() == StateName::Running).count(), 1);
+}

@@ -146,7 +146,7 @@ impl World {
         let command = Command::PutJob { namespace: Namespace::default(), spec, expect: Expectation::Anything };
         self.at(now, Event::Command { ticket: Ticket(1), command });
         match self.replies.pop() {
-            Some(Reply::Job { job, .. }) => job,
+            Some(Reply::Job(saved)) => saved.job,
             other => panic!("the job was not saved: {other:?}"),
         }
     }

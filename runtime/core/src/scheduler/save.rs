@@ -1,0 +1,186 @@
+//! Jobs and calendars are saved: first all is checked and nothing changed, then all is changed and nothing can be refused.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Entry, Moment, Scheduler, plan};
+use crate::batch::{Expectation, Write};
+use crate::calendar::Calendar;
+use crate::event::{Refusal, Reply, SavedCalendar, SavedJob, Step};
+use crate::id::{JobId, Namespace};
+use crate::job::{Cursor, Job};
+use crate::spec::{CalendarSpec, JobSpec};
+use crate::time::Timestamp;
+
+impl Scheduler {
+    pub(super) fn put_job(
+        &mut self,
+        namespace: &Namespace,
+        spec: &Arc<JobSpec>,
+        expect: Expectation,
+        moment: &mut Moment<'_>,
+        step: &mut Step,
+    ) -> Result<Reply, Refusal> {
+        self.check_job(namespace, spec, &[])?;
+        let old = self.job_named(namespace, &spec.name).ok();
+        let actual = old.map_or(0, |id| self.jobs[&id].job.revision);
+        if !expect.holds(actual) {
+            return Err(Refusal::RevisionConflict { name: spec.name.clone(), actual });
+        }
+        self.check_overdue(self.to_settle(namespace, spec), moment.now)?;
+        Ok(Reply::Job(self.save_job(namespace, spec, moment, step)))
+    }
+
+    pub(super) fn put_calendar(
+        &mut self,
+        namespace: &Namespace,
+        spec: &Arc<CalendarSpec>,
+        expect: Expectation,
+        now: Timestamp,
+        step: &mut Step,
+    ) -> Result<Reply, Refusal> {
+        let actual = self.calendar(namespace, &spec.name).map_or(0, |calendar| calendar.revision);
+        if !expect.holds(actual) {
+            return Err(Refusal::CalendarConflict { name: spec.name.clone(), actual });
+        }
+        self.check_overdue(self.concerned(namespace, spec), now)?;
+        Ok(Reply::Calendar(self.save_calendar(namespace, spec, now, step)))
+    }
+
+    /// Saves calendars and jobs, all or none.
+    pub(super) fn apply(
+        &mut self,
+        namespace: &Namespace,
+        calendars: &[Arc<CalendarSpec>],
+        jobs: &[Arc<JobSpec>],
+        moment: &mut Moment<'_>,
+        step: &mut Step,
+    ) -> Result<Reply, Refusal> {
+        for spec in jobs {
+            self.check_job(namespace, spec, calendars)?;
+        }
+        let mut unsettled: BTreeSet<JobId> =
+            calendars.iter().flat_map(|spec| self.concerned(namespace, spec)).collect();
+        unsettled.extend(jobs.iter().filter_map(|spec| self.to_settle(namespace, spec)));
+        self.check_overdue(unsettled, moment.now)?;
+        let now = moment.now;
+        let calendars = calendars.iter().map(|spec| self.save_calendar(namespace, spec, now, step)).collect();
+        let jobs = jobs.iter().map(|spec| self.save_job(namespace, spec, moment, step)).collect();
+        Ok(Reply::Applied { calendars, jobs })
+    }
+
+    /// Refuses a job whose plugin is not there, or that names a calendar which neither is there nor is `coming` with it.
+    fn check_job(&self, namespace: &Namespace, spec: &JobSpec, coming: &[Arc<CalendarSpec>]) -> Result<(), Refusal> {
+        let plugin = self.plugins.get(&spec.action.uses.plugin);
+        if !plugin.is_some_and(|plugin| plan::serves(plugin, spec)) {
+            return Err(Refusal::NoPlugin(spec.action.uses.plugin.clone()));
+        }
+        let known = self.calendars_of(namespace);
+        let is_missing = |name| known.get(name).is_none() && coming.iter().all(|calendar| calendar.name != *name);
+        match spec.calendars().find(|name| is_missing(name)) {
+            Some(missing) => Err(Refusal::NoCalendar { namespace: namespace.clone(), name: missing.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The job whose overdue fires are to be dealt with before `spec` is saved, as the new schedule would not know them,
+    /// or would take them for something else.
+    fn to_settle(&self, namespace: &Namespace, spec: &JobSpec) -> Option<JobId> {
+        let id = self.job_named(namespace, &spec.name).ok()?;
+        (!self.jobs[&id].job.spec.same_fires(spec)).then_some(id)
+    }
+
+    /// The jobs whose schedules change with the calendar, by id.
+    fn concerned(&self, namespace: &Namespace, spec: &Arc<CalendarSpec>) -> Vec<JobId> {
+        match self.calendar(namespace, &spec.name) {
+            Some(calendar) if calendar.spec == *spec => Vec::new(),
+            _ => self.jobs_with_calendar(namespace, &spec.name),
+        }
+    }
+
+    fn save_calendar(
+        &mut self,
+        namespace: &Namespace,
+        spec: &Arc<CalendarSpec>,
+        now: Timestamp,
+        step: &mut Step,
+    ) -> SavedCalendar {
+        let old = self.calendar(namespace, &spec.name);
+        if let Some(same) = old.filter(|calendar| calendar.spec == *spec) {
+            return SavedCalendar { calendar: Arc::clone(same), changed: false };
+        }
+        let revision = old.map_or(0, |calendar| calendar.revision) + 1;
+        let users = self.concerned(namespace, spec);
+        // Fires that are due already are decided on by the calendar as it was.
+        for job in &users {
+            self.settle(*job, now, step);
+        }
+        let calendar =
+            Arc::new(Calendar { namespace: namespace.clone(), revision, spec: Arc::clone(spec), updated_at: now });
+        self.adopt_calendar(Arc::clone(&calendar));
+        step.batch.writes.push(Write::PutCalendar(Arc::clone(&calendar)));
+        for job in users {
+            self.reschedule(job, now, step);
+        }
+        SavedCalendar { calendar, changed: true }
+    }
+
+    fn save_job(
+        &mut self,
+        namespace: &Namespace,
+        spec: &Arc<JobSpec>,
+        moment: &mut Moment<'_>,
+        step: &mut Step,
+    ) -> SavedJob {
+        let now = moment.now;
+        if let Some(id) = self.to_settle(namespace, spec) {
+            self.settle(id, now, step);
+        }
+        let old = self.job_named(namespace, &spec.name).ok().map(|id| &self.jobs[&id]);
+        if let Some(entry) = old.filter(|entry| entry.job.spec == *spec) {
+            return SavedJob { job: Arc::clone(&entry.job), cursor: entry.cursor.clone(), changed: false };
+        }
+        // An unchanged schedule keeps its anchor and its next fire; a changed one counts strictly from now, or from the
+        // last fire if the clock was set back: no instant fires twice.
+        let kept = old.filter(|entry| entry.job.spec.same_schedule(spec));
+        let job = Arc::new(Job {
+            id: old.map_or_else(|| JobId::random(now, moment.rng), |entry| entry.job.id),
+            namespace: namespace.clone(),
+            revision: old.map_or(0, |entry| entry.job.revision) + 1,
+            created_at: old.map_or(now, |entry| entry.job.created_at),
+            updated_at: now,
+            scheduled_since: kept.map_or(now, |entry| entry.job.scheduled_since),
+            spec: Arc::clone(spec),
+        });
+        let from = old.map_or(now, |entry| now.max(entry.cursor.done_until));
+        let kept = kept.map(|entry| (entry.cursor.clone(), entry.wake_at));
+        let is_kept = kept.is_some();
+        let fresh = || (Cursor { done_until: from, ..Cursor::default() }, None);
+        let (cursor, wake_at) = kept.unwrap_or_else(fresh);
+        let mut entry = Entry { wake_at, ..self.entry(Arc::clone(&job), cursor) };
+        // Other triggers have another next fire, and `max_runs` may end the fires or let them go on: from now.
+        let ended = entry.is_exhausted();
+        let moved = !is_kept || ended == entry.cursor.next_fire_at.is_some();
+        if moved {
+            entry.cursor.next_fire_at = entry.next_fire_after(from);
+        }
+        self.replace(entry);
+        step.batch.writes.push(Write::PutJob(Arc::clone(&job)));
+        if moved {
+            self.put_cursor(job.id, now, step);
+        }
+        let cursor = self.jobs[&job.id].cursor.clone();
+        SavedJob { job, cursor, changed: true }
+    }
+
+    /// Puts `entry` in the place of what was known of its job, with the runs of it that are not over.
+    fn replace(&mut self, mut entry: Entry) {
+        let job = Arc::clone(&entry.job);
+        if let Some(old) = self.jobs.remove(&job.id) {
+            (entry.active, entry.line) = (old.active, old.line);
+        }
+        self.jobs.insert(job.id, Box::new(entry));
+        self.names.entry(job.namespace.clone()).or_default().insert(job.spec.name.clone(), job.id);
+        self.ask_window_again(job.id);
+    }
+}
