@@ -108,7 +108,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
             if page.items.is_empty() {
                 context.client.job(&name).await?;
             }
-            run_command::show_page(&page, context)
+            run_command::show_page(&page, context).await
         }
         Command::Logs { name, logs } => {
             let run = which_run::latest(Some(&name), context).await?;

@@ -1,11 +1,12 @@
 //! `run`: history, output, waiting and cancelling.
 
+use std::collections::{BTreeSet, HashMap};
 use std::io::IsTerminal as _;
 
 use chrono_tz::Tz;
 use sandglass_api::client::LogItem;
 use sandglass_api::wire::{LogsQuery, MAX_LIMIT, OutputEvent, Page, Run, RunListQuery};
-use sandglass_core::id::RunId;
+use sandglass_core::id::{JobName, RunId};
 use sandglass_core::output::OutputStream;
 use sandglass_core::run::StateName;
 
@@ -16,6 +17,7 @@ use crate::args::Form;
 use crate::context::{Context, print, print_bytes};
 use crate::failure::Failure;
 use crate::render;
+use crate::render::amount::is_far;
 use crate::render::output::OutputRenderer;
 use crate::when::{self, When};
 
@@ -132,7 +134,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
     match command {
         Command::List { job, filter } => {
             let query = RunListQuery { job, ..filter.query(context) };
-            show_page(&collect(query, filter.limit, context).await?, context)
+            show_page(&collect(query, filter.limit, context).await?, context).await
         }
         Command::Show { run } => show(&context.client.run(run.find(context).await?, None).await?, context).await,
         Command::Logs { run, logs } => print_logs(run.find(context).await?, &logs, context).await,
@@ -161,13 +163,37 @@ pub(crate) async fn collect(query: RunListQuery, limit: usize, context: &Context
     }
 }
 
+/// The zones in which the times of the runs' jobs are shown, as far as the listing has dates; the daemon's for jobs that
+/// name none, or are gone.
+async fn zones(runs: &[Run], context: &Context) -> Result<impl Fn(&JobName) -> Tz + use<>, Failure> {
+    let is_shown = matches!(context.form, Form::Table | Form::Wide);
+    let dated = runs.iter().filter(|run| is_shown && is_far(run.scheduled_at, context.now));
+    let mut wanted: BTreeSet<&JobName> = dated.map(|run| &run.job).collect();
+    let (mut zones, mut default, mut cursor) = (HashMap::new(), Tz::UTC, None);
+    if !wanted.is_empty() {
+        default = context.client.status().await?.timezone.map_or_else(machine_zone, |zone| zone.0);
+    }
+    while !wanted.is_empty() {
+        let page = context.client.jobs(None, Some(MAX_LIMIT), cursor.as_deref()).await?;
+        for job in page.items.into_iter().filter(|job| wanted.remove(&job.name)) {
+            zones.extend(job.spec.timezone.map(|zone| (job.name.clone(), zone.0)));
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(move |name: &JobName| zones.get(name).copied().unwrap_or(default))
+}
+
 /// Prints a listing of runs.
-pub(crate) fn show_page(page: &Page<Run>, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn show_page(page: &Page<Run>, context: &Context) -> Result<(), Failure> {
+    let zone_of = zones(&page.items, context).await?;
     context.show(page, |context| {
         if page.items.is_empty() {
             return context.paint.dim("no runs") + "\n";
         }
-        let mut text = render::run::list(&page.items, context.form == Form::Wide, context.now, context.paint);
+        let mut text = render::run::list(&page.items, context.form == Form::Wide, &zone_of, context.now, context.paint);
         if let Some(next) = &page.next {
             text += &context.paint.dim(&format!("more with --cursor {next}, or with a larger --limit"));
             text.push('\n');

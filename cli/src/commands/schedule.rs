@@ -93,9 +93,12 @@ pub(crate) fn clock_note(change: Option<ClockChange>) -> &'static str {
     }
 }
 
-/// This machine's time zone, which is also the default of a daemon that runs on it; UTC if it cannot be told.
+/// The time zone that `TZ` names, else this machine's, which is also the default of a daemon that runs on it; UTC if
+/// neither can be told.
 pub(crate) fn machine_zone() -> Tz {
-    iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC)
+    let of_environment = std::env::var("TZ").ok().and_then(|value| TimeZone::of_environment(&value));
+    let of_machine = || iana_time_zone::get_timezone().ok()?.parse().ok();
+    of_environment.map(|zone| zone.0).or_else(of_machine).unwrap_or(Tz::UTC)
 }
 
 pub(crate) fn run(command: &Command, context: &Context) -> Result<(), Failure> {

@@ -114,7 +114,7 @@ pub(super) fn failure(error: StartError) -> Failure {
     let code = match error.class() {
         Class::Invalid => Code::InvalidFile,
         Class::NotFound => Code::NoRoute,
-        Class::Conflict => Code::StoreNewer,
+        Class::Conflict => Code::StoreFormat,
         Class::Denied => Code::Forbidden,
         Class::Unavailable => Code::Unavailable,
         Class::Internal => Code::Internal,

@@ -3,9 +3,9 @@
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use sandglass_api::ics;
 use sandglass_api::problem::{Code, Problem};
-use sandglass_core::id::JobName;
+use sandglass_api::{ics, jobfile};
+use sandglass_core::id::{CalendarName, JobName};
 use sandglass_core::schedule::{Calendars, Forecast, Simulation};
 use sandglass_core::spec::{CalendarSpec, JobSpec, TimeZone};
 use sandglass_core::time::Timestamp;
@@ -17,9 +17,6 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::simulation;
 use crate::when::{self, When};
-
-/// The largest calendar file that is read.
-const MAX_CALENDAR_BYTES: u64 = 16 << 20;
 
 #[derive(clap::Args, Debug)]
 #[command(
@@ -41,7 +38,8 @@ pub(crate) struct Args {
     /// The IANA time zone of jobs that name none, and of the load by hour [default: this machine's]
     #[arg(long, value_name = "ZONE")]
     timezone: Option<TimeZone>,
-    /// A calendar that jobs name, beside those of the files: NAME=FILE, an iCalendar file (.ics) or the calendar in JSON
+    /// A calendar that jobs name, beside those of the files: NAME=FILE, an iCalendar file (.ics) or a calendar in YAML,
+    /// TOML or JSON
     #[arg(long = "calendar", value_name = "NAME=FILE")]
     calendars: Vec<String>,
     /// Draw the load by hour into this file
@@ -56,6 +54,9 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Line<'a> {
     at: Timestamp,
+    /// Its own instant, if it waits from then on for the job's window to open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<Timestamp>,
     job: &'a JobName,
     trigger: usize,
     /// It starts nothing: a calendar excludes its date, or the job's window is closed.
@@ -102,12 +103,17 @@ fn list(forecast: &Forecast<'_>, jobs: &[JobSpec], context: &Context) -> Result<
     for fire in forecast.fires(jobs) {
         let job = &jobs[fire.job].name;
         let written = if context.is_json() {
-            let line = Line { at: fire.at, job, trigger: fire.trigger, skipped: fire.skipped };
+            let due_at = (fire.due_at != fire.at).then_some(fire.due_at);
+            let line = Line { at: fire.at, due_at, job, trigger: fire.trigger, skipped: fire.skipped };
             serde_json::to_writer(&mut out, &line).map_err(io::Error::from).and_then(|()| writeln!(out))
         } else {
             let local = fire.at.to_chrono().with_timezone(&forecast.zone).format("%a %Y-%m-%d %H:%M:%S %Z");
-            let skipped = if fire.skipped { "  skipped" } else { "" };
-            writeln!(out, "{local}  {job}{skipped}")
+            let note = match fire.skipped {
+                true => "  skipped",
+                false if fire.due_at != fire.at => "  waited for its window",
+                false => "",
+            };
+            writeln!(out, "{local}  {job}{note}")
         };
         written.map_err(Failure::output)?;
     }
@@ -141,19 +147,24 @@ fn read_calendars(given: &[String], calendars: &mut Calendars) -> Result<(), Fai
 }
 
 fn read_calendar(name: &str, path: &Path) -> Result<CalendarSpec, Failure> {
-    let name = name.parse().map_err(|error: sandglass_core::id::InvalidId| Failure::usage(error.to_string()))?;
-    let failed = |error| Failure::io(&format!("cannot read {}", path.display()), error);
-    if std::fs::metadata(path).map_err(failed)?.len() > MAX_CALENDAR_BYTES {
-        return Err(invalid(path, "the file is larger than a calendar may be"));
-    }
-    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let name: CalendarName =
+        name.parse().map_err(|error: sandglass_core::id::InvalidId| Failure::usage(error.to_string()))?;
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ics")) {
-        return ics::read(&text, name).map_err(|error| invalid(path, &error.to_string()));
+        let (text, source) = files::text(path, ics::MOST_BYTES)?;
+        let faulty = |error: ics::InvalidIcs| invalid(&source, &format!("{}: {}", error.line, error.message));
+        return ics::read(&text, name).map_err(faulty);
     }
-    let calendar: CalendarSpec = serde_json::from_str(&text).map_err(|error| invalid(path, &error.to_string()))?;
-    Ok(CalendarSpec { name, ..calendar })
+    let (text, source, format) = files::content(path)?;
+    let found = jobfile::read_calendars(&text, format, &source).map_err(Failure::JobFiles)?;
+    let mut found: Vec<CalendarSpec> = found.into_iter().map(|calendar| calendar.spec).collect();
+    // A file of one calendar may call it otherwise; of several the one of this name is meant.
+    match (found.iter().position(|calendar| calendar.name == name), found.len()) {
+        (Some(place), _) => Ok(found.swap_remove(place)),
+        (None, 1) => Ok(CalendarSpec { name, ..found.swap_remove(0) }),
+        (None, count) => Err(invalid(&source, &format!("it holds {count} calendars, and none of them is '{name}'"))),
+    }
 }
 
-fn invalid(path: &Path, message: &str) -> Failure {
-    Problem::new(Code::InvalidFile, format!("{}: {message}", path.display())).into()
+fn invalid(source: &str, message: &str) -> Failure {
+    Problem::new(Code::InvalidFile, format!("{source}: {message}")).into()
 }

@@ -6,10 +6,15 @@ use chrono::SecondsFormat;
 use chrono_tz::Tz;
 use sandglass_core::time::Timestamp;
 
-/// `at` as seen from `now`: `in 5m`, `3h ago`, or the date and time in `zone` beyond a week.
-pub(crate) fn relative(at: Timestamp, now: Timestamp, zone: Tz) -> String {
+/// Whether `at` is so far from `now` that its date says more than the distance: more than a week.
+pub(crate) fn is_far(at: Timestamp, now: Timestamp) -> bool {
     let distance = if at >= now { at.since(now) } else { now.since(at) };
-    if distance > Duration::from_secs(7 * 86_400) {
+    distance > Duration::from_secs(7 * 86_400)
+}
+
+/// `at` as seen from `now`: `in 5m`, `3h ago`, or the date and time in `zone` if it is far.
+pub(crate) fn relative(at: Timestamp, now: Timestamp, zone: Tz) -> String {
+    if is_far(at, now) {
         let offset = if zone == Tz::UTC { "Z" } else { "%:z" };
         return at.to_chrono().with_timezone(&zone).format(&format!("%Y-%m-%d %H:%M{offset}")).to_string();
     }

@@ -21,7 +21,8 @@ pub(crate) fn note(fire: &Fire, zone: Tz) -> String {
         other => other.to_owned(),
     });
     let excluded = fire.excluded.as_ref().map(|why| format!("starts nothing: {why}"));
-    [excluded, change, nominal].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    let moved = fire.moved_from.as_ref().map(|date| format!("moved by a calendar from {date}"));
+    [excluded, moved, change, nominal].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// Why a job ran or did not run.

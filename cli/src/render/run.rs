@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use sandglass_api::wire::{Attempt, Run, origin_name, outcome_name};
+use sandglass_core::id::JobName;
 use sandglass_core::time::Timestamp;
 
 use super::amount::{bytes, count, duration, instant, relative};
@@ -27,8 +28,8 @@ fn or_dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "-".to_owned())
 }
 
-/// A listing.
-pub(crate) fn list(runs: &[Run], wide: bool, now: Timestamp, paint: Paint) -> String {
+/// A listing. `zone_of` is the zone of a job's times.
+pub(crate) fn list(runs: &[Run], wide: bool, zone_of: impl Fn(&JobName) -> Tz, now: Timestamp, paint: Paint) -> String {
     let mut headings = vec!["RUN", "JOB", "STATE", "DUE", "TOOK", "EXIT"];
     if wide {
         headings.extend(["ORIGIN", "ATTEMPTS", "FUEL", "MEMORY", "OUTPUT"]);
@@ -43,7 +44,7 @@ pub(crate) fn list(runs: &[Run], wide: bool, now: Timestamp, paint: Paint) -> St
             run.id.to_string(),
             run.job.to_string(),
             state,
-            relative(run.scheduled_at, now, Tz::UTC),
+            relative(run.scheduled_at, now, zone_of(&run.job)),
             or_dash(taken(run, now).map(duration)),
             or_dash(run.exit_code.map(|code| code.to_string())),
         ];

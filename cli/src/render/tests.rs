@@ -4,6 +4,7 @@ use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use sandglass_api::wire::{ApplyResult, Job, OutputEvent, Run};
+use sandglass_core::id::JobName;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::time::Timestamp;
 
@@ -73,18 +74,26 @@ fn job(last_run: Option<Run>) -> Job {
 #[test]
 fn a_listing_of_runs() {
     let runs = [failed(), skipped(), succeeded()];
-    insta::assert_snapshot!(super::run::list(&runs, false, now(), PLAIN), @r#"
+    insta::assert_snapshot!(super::run::list(&runs, false, |_| Tz::UTC, now(), PLAIN), @r#"
     RUN                         JOB             STATE              DUE       TOOK  EXIT
     01MCC5RM00GRCZWG7V06B21GHN  probe           retry_wait         2s ago   250ms     3
     01MCC5RM00GRCZWG7V06B21GHP  probe           skipped (overlap)  1m ago       -     -
     01MCC5RM00GRCZWG7V06B21GHM  nightly-backup  succeeded          6h ago  1m 14s     0
     "#);
-    insta::assert_snapshot!(super::run::list(&runs, true, now(), PLAIN), @r#"
+    insta::assert_snapshot!(super::run::list(&runs, true, |_| Tz::UTC, now(), PLAIN), @r#"
     RUN                         JOB             STATE              DUE       TOOK  EXIT  ORIGIN    ATTEMPTS  FUEL  MEMORY  OUTPUT
     01MCC5RM00GRCZWG7V06B21GHN  probe           retry_wait         2s ago   250ms     3  manual    1         950   1 MiB   0 B
     01MCC5RM00GRCZWG7V06B21GHP  probe           skipped (overlap)  1m ago       -     -  schedule  0         -     -       -
     01MCC5RM00GRCZWG7V06B21GHM  nightly-backup  succeeded          6h ago  1m 14s     0  schedule  1         1.2M  2 MiB   4.1 KiB
     "#);
+}
+
+#[test]
+fn a_run_of_another_week_is_shown_in_the_zone_of_its_job() {
+    let later = now().after(std::time::Duration::from_secs(30 * 86_400));
+    let zone_of = |name: &JobName| if name.as_str() == "probe" { Tz::UTC } else { Tz::Europe__Berlin };
+    let text = super::run::list(&[skipped(), succeeded()], false, zone_of, later, PLAIN);
+    assert!(text.contains("Z ") && text.contains(" 03:00+01:00"), "{text}");
 }
 
 #[test]

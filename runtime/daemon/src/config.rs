@@ -145,9 +145,11 @@ fn address(text: &str, allow_remote: bool) -> Result<SocketAddr, ConfigError> {
     Ok(address)
 }
 
-/// The machine's time zone; UTC if it tells none.
+/// The time zone that the environment names, else the machine's; UTC if neither tells one.
 fn machine_zone() -> TimeZone {
-    iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok()).unwrap_or(TimeZone::UTC)
+    let of_environment = std::env::var("TZ").ok().and_then(|value| TimeZone::of_environment(&value));
+    let of_machine = || iana_time_zone::get_timezone().ok()?.parse().ok();
+    of_environment.or_else(of_machine).unwrap_or(TimeZone::UTC)
 }
 
 #[cfg(test)]

@@ -385,7 +385,7 @@ impl StartError {
             Self::Config(_) | Self::Jobs(_) => Class::Invalid,
             Self::DataDir(DataDirError::Unusable { .. }) | Self::Listen { .. } | Self::System(_) => Class::Unavailable,
             Self::DataDir(_) => Class::Denied,
-            Self::Store(StoreError::Newer { .. }) => Class::Conflict,
+            Self::Store(StoreError::Newer { .. } | StoreError::Older { .. }) => Class::Conflict,
             Self::Store(StoreError::Locked { .. } | StoreError::Full(_) | StoreError::Io { .. }) => Class::Unavailable,
             Self::Store(_) | Self::Host(_) | Self::BuiltIn { .. } => Class::Internal,
         }

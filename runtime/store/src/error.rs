@@ -35,6 +35,16 @@ pub enum StoreError {
         /// The latest known here.
         supported: u32,
     },
+    /// The store was written by a version of Sandglass that is too old to be read.
+    #[error(
+        "the store has format {found}, which only versions before the first release wrote, and this version of Sandglass reads format {supported}: choose an empty data directory; nothing was changed"
+    )]
+    Older {
+        /// The store's format.
+        found: u32,
+        /// The one that is known here.
+        supported: u32,
+    },
     /// Another process has it open.
     #[error("the store {} is in use by another process{}: stop it or choose another data directory", path.display(), show_pid(*pid))]
     Locked {

@@ -28,23 +28,29 @@ fn a_store_in_use_names_its_user() {
 }
 
 #[test]
-fn a_newer_store_is_refused_and_left_alone() {
+fn a_store_of_another_format_is_refused_and_left_alone() {
+    is_refused(7, |error| matches!(error, StoreError::Newer { found: 7, supported: 2 }));
+    is_refused(1, |error| matches!(error, StoreError::Older { found: 1, supported: 2 }));
+}
+
+fn is_refused(format: u32, as_it_should: impl Fn(&StoreError) -> bool) {
     let dir = temporary();
     drop(open(dir.path()).expect("it should open"));
     let path = dir.path().join("store.redb");
     let database = Database::open(&path).expect("a redb file");
     let txn = database.begin_write().expect("a transaction");
     let meta: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("meta");
-    txn.open_table(meta).expect("the table").insert(&b"format"[..], &7_u32.to_le_bytes()[..]).expect("an entry");
+    txn.open_table(meta).expect("the table").insert(&b"format"[..], &format.to_le_bytes()[..]).expect("an entry");
     txn.commit().expect("a commit");
     drop(database);
     for _ in 0..2 {
-        assert!(matches!(open(dir.path()), Err(StoreError::Newer { found: 7, supported: 2 })));
+        let error = open(dir.path()).expect_err("it is refused");
+        assert!(as_it_should(&error), "{error}");
     }
     let database = Database::open(&path).expect("still a redb file");
     let txn = database.begin_read().expect("a transaction");
-    let format = txn.open_table(meta).expect("the table").get(&b"format"[..]).expect("a read").expect("an entry");
-    assert_eq!(format.value(), 7_u32.to_le_bytes());
+    let left = txn.open_table(meta).expect("the table").get(&b"format"[..]).expect("a read").expect("an entry");
+    assert_eq!(left.value(), format.to_le_bytes());
 }
 
 #[test]

@@ -137,8 +137,8 @@ table! {
     JobExists: "job_exists", Conflict, 409, "A job of this name is there already";
     /// The run is over, so it cannot be stopped.
     RunOver: "run_over", Conflict, 409, "The run is over";
-    /// The store was written by a later version. Only a daemon that starts says so.
-    StoreNewer: "store_newer", Conflict, 409, "The store belongs to a later version";
+    /// The store was written by a version whose format is not read here. Only a daemon that starts says so.
+    StoreFormat: "store_format", Conflict, 409, "The store belongs to another version";
     /// Jobs use the calendar.
     CalendarInUse: "calendar_in_use", Conflict, 409, "The calendar is in use";
     /// Jobs use the plugin.

@@ -19,6 +19,9 @@ pub struct Fire {
     /// Its instant before jitter, if that is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nominal: Option<Timestamp>,
+    /// The date, such as `2027-03-29`, on which it would be if calendars allowed that, if it moved from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_from: Option<String>,
     /// Why calendars let it start nothing, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excluded: Option<String>,
@@ -43,6 +46,7 @@ impl From<&schedule::Fire> for Fire {
             at: occurrence.at,
             trigger: fire.trigger,
             nominal: (occurrence.nominal != occurrence.at).then_some(occurrence.nominal),
+            moved_from: occurrence.moved_from.map(|date| date.to_string()),
             excluded,
             clock_change: change.map(str::to_owned),
         }
@@ -149,6 +153,8 @@ pub enum Verdict {
     Exhausted,
     /// A fire is there, but no record of it is kept any more.
     NoRecord,
+    /// Calendars refuse the date of the fire that would be there: it has moved, or there is none.
+    LeftOut,
     /// The schedule has no fire there.
     NoFire,
     /// The job has no triggers that fire in time.

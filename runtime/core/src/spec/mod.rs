@@ -172,6 +172,13 @@ pub struct TimeZone(pub chrono_tz::Tz);
 impl TimeZone {
     /// Coordinated Universal Time.
     pub const UTC: Self = Self(chrono_tz::Tz::UTC);
+
+    /// The zone that the value of the environment variable `TZ` names: `Europe/Berlin`, also with a colon before it or as
+    /// the path of its file; UTC if it is empty. None for rules such as `CET-1CEST`, which name no zone.
+    #[must_use]
+    pub fn of_environment(value: &str) -> Option<Self> {
+        zone_name::of_environment(value).map(Self)
+    }
 }
 
 impl std::fmt::Display for TimeZone {

@@ -1,6 +1,17 @@
 //! What was probably meant by a text that names no time zone.
 
-use chrono_tz::TZ_VARIANTS;
+use chrono_tz::{TZ_VARIANTS, Tz};
+
+/// The zone that the value of the environment variable `TZ` names: `Europe/Berlin`, also with a colon before it or as the
+/// path of its file. Nothing means UTC (POSIX.1-2024, section 8.3). None for rules such as `CET-1CEST`, which name no zone.
+pub(super) fn of_environment(value: &str) -> Option<Tz> {
+    let text = value.trim().trim_start_matches(':');
+    if text.is_empty() {
+        return Some(Tz::UTC);
+    }
+    let name = text.rsplit_once("zoneinfo/").map_or(text, |(_, name)| name);
+    name.parse().ok()
+}
 
 /// How to mend `text`: the zone that was probably meant, else how zones are written.
 pub(super) fn mend(text: &str) -> String {
@@ -32,6 +43,17 @@ fn nearest(text: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_environment_names_zones_in_several_ways() {
+        for text in
+            ["Europe/Berlin", ":Europe/Berlin", "/usr/share/zoneinfo/Europe/Berlin", " :/etc/zoneinfo/Europe/Berlin"]
+        {
+            assert_eq!(of_environment(text), Some(Tz::Europe__Berlin), "{text}");
+        }
+        assert_eq!((of_environment(""), of_environment(":")), (Some(Tz::UTC), Some(Tz::UTC)));
+        assert_eq!((of_environment("CET-1CEST"), of_environment("/etc/localtime")), (None, None));
+    }
 
     #[test]
     fn the_zone_that_was_meant_is_found() {

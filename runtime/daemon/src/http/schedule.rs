@@ -23,7 +23,7 @@ use super::App;
 use super::error::Failure;
 use super::jobs::{find, parse_name, parse_namespace};
 use super::path::Path;
-use super::why::explain;
+use super::why::{Setting, explain};
 use crate::clock::SystemClock;
 
 /// Fires on a page if the request names no count, and at most.
@@ -80,9 +80,10 @@ pub(super) async fn why(
     let Query(query) = query?;
     let stored = find(&app, parse_namespace(&namespace)?, parse_name(&name)?)?;
     let at = parse_instant(&query.at)?;
-    let schedule = schedule_of(&app, &stored)?;
-    let window = stored.job.spec.open_window(app.options.timezone);
-    Ok(Json(explain(app.store.as_ref(), &stored, &schedule, window.as_ref(), at, SystemClock.now())?))
+    let calendars = calendars_of(&app, &stored.job.namespace)?;
+    let (store, default_zone) = (app.store.as_ref(), app.options.timezone);
+    let setting = Setting { store, default_zone, calendars: &calendars, now: SystemClock.now() };
+    Ok(Json(explain(&setting, &stored, at)?))
 }
 
 #[derive(Deserialize)]

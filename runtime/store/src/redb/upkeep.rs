@@ -32,9 +32,7 @@ pub(super) fn prepare(disk: &Disk) -> Result<(), StoreError> {
     match found {
         Some(FORMAT) => Ok(()),
         Some(found) if found > FORMAT => Err(StoreError::Newer { found, supported: FORMAT }),
-        Some(found) => Err(StoreError::corrupt(format!(
-            "it has the format {found}, which only versions before the first release wrote: begin with an empty folder"
-        ))),
+        Some(found) => Err(StoreError::Older { found, supported: FORMAT }),
         None => disk.write(|txn| {
             for table in Table::ALL {
                 txn.open_table(table.definition()).map_err(|error| from_redb("make the store", error))?;

@@ -36,6 +36,16 @@ fn calendars_come_with_their_jobs() {
     home.write("again.yaml", "calendars: [{name: holidays, weekdays: [sun]}]\n");
     let twice = home.cli(&["apply", "jobs.yaml", "again.yaml"]).expect(3);
     twice.says(&["again.yaml:1:", "calendar 'holidays' is given twice: first in jobs.yaml:2"]);
+    // Who asks for all at once gets all or nothing.
+    let bad = json!({ "calendars": [{ "name": "other", "weekdays": ["sun"] }], "jobs": [command("a", "date"), {
+        "name": "b", "action": { "use": "nowhere" } }] });
+    let apply =
+        |body: &Value| daemon.http().send("POST", "/api/v1/namespaces/default/apply", &[], body.to_string().as_bytes());
+    let problem = apply(&bad).problem(422, "unknown_plugin");
+    assert_eq!(problem["errors"][0]["pointer"], "/jobs/1/action/use", "{problem}");
+    home.cli(&["calendar", "show", "other"]).expect(4);
+    home.cli(&["job", "show", "a"]).expect(4);
+    apply(&json!({ "jobs": [], "job": [] })).problem(422, "invalid_job");
     // A fault in a job saves no calendar either.
     home.write("bad.yaml", CALENDARS.replace("holidays", "other").replace("date\n", "date\n    working_dir: x\n"));
     home.cli(&["apply", "bad.yaml"]).expect(3);
@@ -133,6 +143,14 @@ fn what_would_fire_is_seen_beforehand() {
         fires.lines().map(|line| serde_json::from_str(line).expect("each line is an object")).collect();
     let of_night: Vec<&Value> = fires.iter().filter(|fire| fire["job"] == "night").map(|fire| &fire["at"]).collect();
     assert_eq!(of_night, ["2027-03-27T01:30:00Z", "2027-03-28T01:30:00Z", "2027-03-29T00:30:00Z"]);
+    home.write("off.toml", "name = 'closed'\ndates = ['2027-03-28']\n");
+    home.write(
+        "kept.yaml",
+        "jobs:\n  - {name: a, command: date, timezone: UTC, triggers: [{daily: \"12:00\", calendars: {exclude: [off]}}]}\n",
+    );
+    let args = ["schedule", "simulate", "kept.yaml", "--from", "2027-03-27", "--to", "2027-03-30", "--json"];
+    let summary = home.cli(&[&args[..], &["--calendar", "off=off.toml"]].concat()).expect(0).json();
+    assert_eq!((&summary["fires"], &summary["skipped"]), (&json!(2), &json!(1)), "{summary}");
     let explained = home.cli(&["schedule", "explain", "30 2 * * 1-5", "--timezone", "Europe/Berlin"]).expect(0).stdout;
     assert!(explained.contains("02:30") && explained.contains("Europe/Berlin"), "{explained}");
 }
@@ -208,6 +226,16 @@ fn fires_and_their_reasons_are_asked_for_over_http() {
         (&json!("2029-07-01T00:30:00Z"), &json!("2029-07-02T00:30:00Z"))
     );
     assert_eq!(why("nightly", "2020-07-01T00:30:00Z")["verdict"], "saved_later");
+    let words = none["summary"].as_str().expect("words");
+    assert!(words.contains("Sun 2029-07-01 02:30 CEST and Mon 2029-07-02 02:30 CEST"), "{words}");
+    let calendar = json!({ "name": "off", "dates": ["2029-07-01"] }).to_string();
+    let saved = http.send("PUT", "/api/v1/namespaces/default/calendars/off", &[], calendar.as_bytes());
+    assert_eq!(saved.status, 200, "{}", saved.text());
+    job["triggers"][0]["calendars"] = json!({ "exclude": ["off"], "shift": "next" });
+    daemon.put(&job);
+    let left_out = why("nightly", "2029-07-01T00:30:00Z");
+    assert_eq!(left_out["verdict"], "left_out", "{left_out}");
+    assert!(left_out["summary"].to_string().contains("Sun 2029-07-01 is in calendar 'off'"), "{left_out}");
     assert_eq!(why("by-hand", "2020-07-01T00:30:00Z")["verdict"], "no_schedule");
     for query in ["", "?at=noon", "?at=2027-01-01T00:00:00Z&more=1"] {
         http.get(&format!("{JOBS}/nightly/why{query}")).problem(400, "bad_request");

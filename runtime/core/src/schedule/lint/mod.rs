@@ -44,6 +44,8 @@ pub enum WarningCode {
     ClockGap,
     /// A local time that the clocks will show twice.
     ClockFold,
+    /// A rule for changes of the clocks that the expression has no use for.
+    UnusedClockRule,
     /// A cron expression that restricts the day of the month and the day of the week.
     BothDayFields,
     /// A step that starts anew before it comes out even.
@@ -127,6 +129,19 @@ impl Look<'_> {
     fn at_cron(&mut self) {
         let TriggerKind::Cron(expression) = &self.trigger.kind else { return };
         let Some(words) = CronWords::of(&expression.to_string()) else { return };
+        let unused = [
+            (self.trigger.gap != Gap::default()).then(|| word("gap", &self.trigger.gap)),
+            (self.trigger.fold != Fold::default()).then(|| word("fold", &self.trigger.fold)),
+        ];
+        for rule in unused.into_iter().flatten().filter(|_| !words.is_fixed()) {
+            self.warn(
+                WarningCode::UnusedClockRule,
+                format!(
+                    "'{rule}' has no effect: the minute or the hour of '{expression}' begins with '*', so it fires whenever the clock shows its times"
+                ),
+                format!("leave '{rule}' out, or list the minutes and hours, such as '0,30' for '*/30'"),
+            );
+        }
         if words.has_both_days() {
             self.warn(
                 WarningCode::BothDayFields,
@@ -205,8 +220,7 @@ impl Look<'_> {
             );
         }
         let timeout = self.job.timeout.get();
-        // The default is long for most jobs, and nobody chose it.
-        if self.job.overlap == Overlap::Skip && timeout > distance && self.job.timeout != Period::from_secs(3600) {
+        if self.job.overlap == Overlap::Skip && timeout > distance {
             self.warn(
                 WarningCode::TimeoutOverInterval,
                 format!(
@@ -235,6 +249,12 @@ impl Look<'_> {
         };
         self.warn(WarningCode::NeverAgain, message, "give a time to come, or remove the trigger");
     }
+}
+
+/// A modifier as it is written in a job file.
+fn word(key: &str, value: &impl Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    format!("{key}: {}", value.as_str().unwrap_or_default())
 }
 
 fn reading(effect: &ClockEffect) -> String {

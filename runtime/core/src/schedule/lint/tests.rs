@@ -33,7 +33,7 @@ fn ordinary_schedules_are_not_warned_about() {
         r#"{"at": "2027-12-24T18:00:00"}"#,
         r#"{"startup": true}"#,
     ] {
-        assert_eq!(warnings(trigger, ""), Vec::<String>::new(), "{trigger}");
+        assert_eq!(warnings(trigger, r#", "timeout": "5m""#), Vec::<String>::new(), "{trigger}");
     }
 }
 
@@ -47,6 +47,8 @@ fn slips_are_told() {
         (r#"{"cron": "0 */5 * * *"}"#, ""),
         (r#"{"cron": "* * * * *"}"#, ""),
         (r#"{"every": "5s"}"#, ""),
+        (r#"{"cron": "*/30 1-3 * * *", "gap": "end", "fold": "both"}"#, r#", "timeout": "5m""#),
+        (r#"{"every": "10m"}"#, ""),
         (r#"{"every": "10m"}"#, r#", "timeout": "30m""#),
         (r#"{"every": "10m"}"#, r#", "timeout": "30m", "overlap": "allow_all""#),
         (r#"{"cron": "0 12 29 2 *"}"#, ""),

@@ -64,7 +64,10 @@ impl<'a> Tally<'a> {
             self.end_instant();
             self.instant = fire.at;
         }
-        self.together.push(fire.job);
+        // Several fires of one job that waited for its window start together: one job all the same.
+        if self.together.last() != Some(&fire.job) {
+            self.together.push(fire.job);
+        }
         let minute = fire.at.as_micros().div_euclid(MINUTE);
         if minute != self.minute.0 {
             self.end_minute();

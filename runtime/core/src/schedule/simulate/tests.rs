@@ -123,3 +123,27 @@ fn a_thousand_jobs_for_a_quarter_of_a_year_add_up() {
     assert!((250 * (91 * 4 - 2)..=250 * 91 * 4).contains(&of(3)), "{}", of(3));
     assert_eq!(found.load.iter().flatten().sum::<u64>(), found.fires);
 }
+
+#[test]
+fn a_fire_that_waits_for_a_window_counts_when_it_opens() {
+    let window = r#""window": {"from": "22:00", "to": "23:00", "outside": "defer"}, "timezone": "UTC""#;
+    let night = format!(r#""triggers": [{{"cron": "0 */6 * * *"}}], {window}"#);
+    let jobs = jobs(&[("night", &night), ("late", r#""triggers": [{"daily": "22:00"}], "timezone": "UTC""#)]);
+    let (namespace, calendars) = (Namespace::default(), Calendars::default());
+    let mut forecast = forecast("2027-03-01T00:00:00Z", "2027-03-02T12:00:00Z", &namespace, &calendars);
+    forecast.zone = Tz::UTC;
+    let fires: Vec<(String, usize, String)> =
+        forecast.fires(&jobs).map(|fire| (fire.at.to_string(), fire.job, fire.due_at.to_string())).collect();
+    let opens = "2027-03-01T22:00:00Z".to_owned();
+    // All four of the first day wait for its evening, those of the second day for an evening beyond the forecast. What is
+    // known of each is the first instant.
+    let expected: Vec<_> = std::iter::repeat_n((opens.clone(), 0, "2027-03-01T00:00:00Z".to_owned()), 4)
+        .chain([(opens.clone(), 1, opens.clone())])
+        .collect();
+    assert_eq!(fires, expected);
+    let sum = forecast.simulate(&jobs);
+    assert_eq!((sum.fires, sum.skipped), (5, 0));
+    // 2027-03-01 is a Monday.
+    assert_eq!(sum.load[0][22], 5);
+    assert_eq!((sum.collisions.instants, sum.collisions.fullest[0].count), (1, 2));
+}

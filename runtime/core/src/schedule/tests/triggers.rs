@@ -208,3 +208,25 @@ fn calendars_exclude_dates_or_move_their_fires() {
     );
     assert_eq!(fires(r#"{"daily": "03:00", "calendars": {"include": ["weekend"]}}"#), "12-31- 01-01- 01-02 01-03");
 }
+
+#[test]
+fn a_calendars_dates_are_days_in_the_zone_of_each_trigger() {
+    let calendar = serde_json::from_str(r#"{"name": "off", "dates": ["2027-05-01"]}"#).unwrap();
+    let calendars = Calendars::from_iter([&calendar]);
+    let excluded = |zone: &str| -> Vec<String> {
+        let text =
+            r#"{"every": "6h", "from": "2027-04-30T00:00:00Z", "calendars": {"exclude": ["off"]}, "timezone": ""#;
+        let trigger = serde_json::from_str(&format!("{text}{zone}\"}}")).unwrap();
+        let planning = Planning { zone: Tz::UTC, since: Timestamp::EPOCH, seed: 0, calendars: &calendars };
+        let schedule = Schedule::new(&trigger, &planning);
+        let from: Timestamp = "2027-04-29T23:59:59Z".parse().unwrap();
+        std::iter::successors(schedule.occurrence_after(from), |fire| schedule.occurrence_after(fire.at))
+            .take(16)
+            .filter(|fire| fire.exclusion.is_some())
+            .map(|fire| fire.at.to_chrono().format("%d %H").to_string())
+            .collect()
+    };
+    assert_eq!(excluded("UTC"), ["01 00", "01 06", "01 12", "01 18"]);
+    assert_eq!(excluded("Asia/Tokyo"), ["30 18", "01 00", "01 06", "01 12"]);
+    assert_eq!(excluded("America/New_York"), ["01 06", "01 12", "01 18", "02 00"]);
+}
