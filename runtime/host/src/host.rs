@@ -179,10 +179,16 @@ impl Host {
     pub fn start_all(&self, invocations: Vec<Invocation>, done: Arc<dyn Fn(AttemptReport) + Send + Sync>) {
         let tasks: Vec<Task> =
             invocations.into_iter().map(|invocation| self.task(invocation, Done::Shared(Arc::clone(&done)))).collect();
-        // Spawned from a guest thread, which wakes the others as it goes: from here, each would be a wake-up of its own.
+        // Spawned from a guest thread, which wakes the others as it goes: from here, each would be a wake-up of its own. That
+        // thread takes the last one itself: with only one, no other thread is woken.
         self.runtime().spawn(async move {
+            let mut tasks = tasks.into_iter();
+            let last = tasks.next_back();
             for task in tasks {
                 tokio::spawn(task.run());
+            }
+            if let Some(task) = last {
+                task.run().await;
             }
         });
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::child::Child;
 use super::folders::{Folder, Folders};
+use super::watch::Watch;
 use crate::attempt::lock;
 use crate::bindings::types::ErrorCode;
 use crate::capability::{CallError, CallResult};
@@ -33,7 +34,7 @@ impl ProcessSet {
     }
 
     /// Starts a process and adds it, if there is room for one more.
-    pub(super) fn add(&self, start: impl FnOnce() -> CallResult<Arc<Child>>) -> CallResult<Arc<Child>> {
+    pub(super) fn add(&self, start: impl FnOnce() -> CallResult<Watch>) -> CallResult<Watch> {
         let mut children = lock(&self.children);
         if children.closed {
             return Err(CallError::cancelled());
@@ -43,9 +44,9 @@ impl ProcessSet {
             let message = format!("the run has {PROCESSES} processes already; wait for one to end");
             return Err(CallError::new(ErrorCode::LimitExceeded, message));
         }
-        let child = start()?;
-        children.all.push(Arc::clone(&child));
-        Ok(child)
+        let watch = start()?;
+        children.all.push(Arc::clone(watch.child()));
+        Ok(watch)
     }
 
     /// The folder of the attempt's own, taken when it is first asked for.
