@@ -17,18 +17,21 @@ use tokio::time::Instant;
 
 use crate::attempt::lock;
 
-/// The most folders that wait for their attempt.
-const AHEAD: usize = 16;
+/// How many folders wait for their attempt, once so many attempts were made: enough for the oldest to be old when it is
+/// taken, though one attempt follows the other.
+const AHEAD: usize = 32;
 /// How old a folder must be when an attempt gets it, for a change to show: file systems note the time of changes only every
 /// few milliseconds, some only every second or two.
 const OLD: Duration = Duration::from_secs(3);
+/// The same where the file system is seen to note the time by the kernel's clock, which moves at least every 10 ms.
+const OLD_BY_KERNEL_CLOCK: Duration = Duration::from_millis(30);
 
 /// All folders of attempts: the ones in use and the ones made ahead. Their names are numbers.
 pub(crate) struct Folders {
     dir: PathBuf,
     next: AtomicU64,
-    /// How old a folder must be to serve again: [`OLD`].
-    old: Duration,
+    /// How old a folder must be when it is taken, to serve again.
+    old: fn(&Folder) -> Duration,
     ahead: Mutex<VecDeque<Folder>>,
 }
 
@@ -53,6 +56,12 @@ impl Folder {
         Ok(Self { path, made: Instant::now(), shows_changes: false, changed })
     }
 
+    /// How old it must be for a change to show.
+    fn old(&self) -> Duration {
+        // No coarser clock than the kernel's leaves odd nanoseconds.
+        if self.changed.1 % 10_000_000 == 0 { OLD } else { OLD_BY_KERNEL_CLOCK }
+    }
+
     /// Whether nothing was put into it or changed about it.
     fn is_untouched(&self) -> bool {
         last_change(&self.path).is_ok_and(|changed| changed == self.changed)
@@ -67,7 +76,7 @@ fn last_change(path: &Path) -> io::Result<(i64, i64)> {
 impl Folders {
     /// The folders lie in `dir`, which is made with the first of them.
     pub(crate) fn new(dir: PathBuf) -> Self {
-        Self { dir, next: AtomicU64::new(1), old: OLD, ahead: Mutex::default() }
+        Self { dir, next: AtomicU64::new(1), old: Folder::old, ahead: Mutex::default() }
     }
 
     /// Removes all of them. Nothing may be in use.
@@ -86,25 +95,29 @@ impl Folders {
         let ready = lock(&self.ahead).pop_front();
         // It may have been removed or changed by hand since it was made.
         match ready.filter(Folder::is_untouched) {
-            Some(folder) => Ok(Folder { shows_changes: folder.made.elapsed() >= self.old, ..folder }),
+            Some(folder) => Ok(Folder { shows_changes: folder.made.elapsed() >= (self.old)(&folder), ..folder }),
             None => self.make(),
         }
     }
 
-    /// Takes back a folder in which no process works any more.
+    /// Takes back a folder in which no process works any more, and sees to it that enough wait.
     pub(super) async fn give_back(&self, folder: &Folder) {
         let Folder { path, made, shows_changes, changed } = folder;
-        let folder = if *shows_changes && folder.is_untouched() {
-            Folder { path: path.clone(), made: *made, shows_changes: false, changed: *changed }
+        let reusable = *shows_changes && folder.is_untouched() && lock(&self.ahead).len() < AHEAD;
+        if reusable {
+            let folder = Folder { path: path.clone(), made: *made, shows_changes: false, changed: *changed };
+            lock(&self.ahead).push_back(folder);
         } else {
             remove(path.clone()).await;
+        }
+        // Two at a time, so that their number grows although each attempt takes one.
+        for _ in 0..2 {
             if lock(&self.ahead).len() >= AHEAD {
                 return;
             }
             let Ok(folder) = self.make() else { return };
-            folder
-        };
-        lock(&self.ahead).push_back(folder);
+            lock(&self.ahead).push_back(folder);
+        }
     }
 
     fn make(&self) -> io::Result<Folder> {
@@ -161,12 +174,11 @@ mod tests {
     #[tokio::test]
     async fn an_old_folder_serves_again_unless_it_was_touched() {
         let place = tempfile::tempdir().unwrap();
-        let folders = Folders { old: Duration::ZERO, ..Folders::new(place.path().join("runs")) };
+        let folders = Folders { old: |_| Duration::ZERO, ..Folders::new(place.path().join("runs")) };
         folders.give_back(&folders.take().unwrap()).await;
         let folder = folders.take().unwrap();
         folders.give_back(&folder).await;
-        let again = folders.take().unwrap();
-        assert_eq!(again.path(), folder.path());
+        let again = take_until(&folders, folder.path());
         // It is empty again, but the time of its last change tells: as soon as the file system's clock has moved on.
         let touch = || {
             fs::create_dir_all(again.path().join("a/b")).unwrap();
@@ -176,6 +188,27 @@ mod tests {
         assert!((0..1_000_000).any(|_| touch()));
         folders.give_back(&again).await;
         assert!(!again.path().exists());
+    }
+
+    #[tokio::test]
+    async fn as_many_wait_as_one_attempt_after_the_other_needs() {
+        let place = tempfile::tempdir().unwrap();
+        let folders = Folders::new(place.path().join("runs"));
+        let waiting = || lock(&folders.ahead).len();
+        for _ in 0..2 * AHEAD {
+            folders.give_back(&folders.take().unwrap()).await;
+        }
+        assert_eq!(waiting(), AHEAD);
+        let all: Vec<Folder> = (0..2 * AHEAD).map(|_| folders.take().unwrap()).collect();
+        for folder in &all {
+            folders.give_back(folder).await;
+        }
+        assert_eq!(waiting(), AHEAD);
+        assert_eq!(fs::read_dir(place.path().join("runs")).unwrap().count(), AHEAD);
+    }
+
+    fn take_until(folders: &Folders, path: &Path) -> Folder {
+        (0..=AHEAD).map(|_| folders.take().unwrap()).find(|folder| folder.path() == path).expect("it waits")
     }
 
     #[tokio::test]
