@@ -12,17 +12,18 @@ use sandglass_core::invocation::{AttemptReport, CancelReason, Invocation};
 use sandglass_core::run::{ErrorClass, Usage};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
-use wasmtime::Engine;
+use wasmtime::{Engine, Store};
 
 use crate::attempt::{Attempt, lock};
 use crate::capability::process::{Folders, left_behind, reap_orphans};
 use crate::classify::{self, Wrong};
 use crate::component::Library;
 use crate::config::{HostConfig, HostError};
+use crate::guest::Guest;
 use crate::inspect::{Inspection, Issue, RefusedComponent};
 use crate::invoke::{self, Conclusion};
 use crate::services::Services;
-use crate::ticker::Ticker;
+use crate::ticker::{Active, Ticker};
 use crate::{engine, probe};
 
 /// After how many tasks a guest thread looks for input, output and timers. Guests that compute take 10 ms each time, so
@@ -277,18 +278,21 @@ impl Inner {
     }
 
     /// Makes the attempt when there is room, if it may be made at all.
-    async fn make(&self, attempt: &Arc<Attempt>) -> AttemptReport {
-        let not_started = |conclusion: Conclusion| conclusion.report(attempt, attempt.services.now(), Usage::default());
+    async fn make(&self, attempt: &Arc<Attempt>) -> Made<'_> {
+        let not_started = |conclusion: Conclusion| Made {
+            report: conclusion.report(attempt, attempt.services.now(), Usage::default()),
+            rest: None,
+        };
         let stopped = |reason| not_started(Conclusion::stopped(attempt, reason, false, None));
         if let Some(reason) = attempt.stop.reason() {
             return stopped(reason);
         }
-        let _room = tokio::select! {
+        let room = tokio::select! {
             biased;
             room = self.room.acquire() => room.expect("the semaphore is never closed"),
             reason = attempt.stop.asked() => return stopped(reason),
         };
-        let _active = self.ticker.attempt();
+        let active = self.ticker.attempt();
         let digest = attempt.work.digest;
         let Some(prepared) = self.library.find(&digest) else {
             let message = format!("the component {digest} was not made ready before the attempt was started");
@@ -297,8 +301,23 @@ impl Inner {
         if let Err(denial) = prepared.imports.check(&attempt.work.grants) {
             return not_started(Conclusion::failed(classify::denied(&denial)));
         }
-        invoke::attempt(&self.engine, &prepared.pre, attempt).await
+        let (report, store) = invoke::attempt(&self.engine, &prepared.pre, attempt).await;
+        Made { report, rest: Some(Rest { _store: store, _active: active, _room: room }) }
     }
+}
+
+/// An attempt that was made.
+struct Made<'a> {
+    report: AttemptReport,
+    /// Nobody waits for it to be dropped.
+    rest: Option<Rest<'a>>,
+}
+
+/// What an attempt leaves in the host. Dropped in this order: the place is free when the store is.
+struct Rest<'a> {
+    _store: Store<Guest>,
+    _active: Active<'a>,
+    _room: SemaphorePermit<'a>,
 }
 
 /// An attempt on its way to its report. If it is dropped on the way, the report says that it was lost.
@@ -310,18 +329,20 @@ struct Task {
 
 impl Task {
     async fn run(mut self) {
-        let made = AssertUnwindSafe(self.inner.make(&self.attempt)).catch_unwind().await;
-        let report = match made {
-            Ok(report) => report,
+        let inner = Arc::clone(&self.inner);
+        let made = AssertUnwindSafe(inner.make(&self.attempt)).catch_unwind().await;
+        let (report, rest) = match made {
+            Ok(Made { report, rest }) => (report, rest),
             Err(_) => {
                 // A fault of the host. The guest's store is gone; its processes must go too before the report.
                 tracing::error!(run = %self.attempt.run, "the host panicked while it made an attempt");
                 let _ = AssertUnwindSafe(self.attempt.processes.end()).catch_unwind().await;
-                self.lost("the host failed while it made the attempt; its log says how")
+                (self.lost("the host failed while it made the attempt; its log says how"), None)
             }
         };
         self.report(report);
         // Nobody waits for this, but a host that stops does.
+        drop(rest);
         let _ = AssertUnwindSafe(self.attempt.processes.clear_folder()).catch_unwind().await;
     }
 

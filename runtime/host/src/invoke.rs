@@ -51,8 +51,13 @@ pub(crate) fn store(engine: &Engine, attempt: &Arc<Attempt>) -> Store<Guest> {
     store
 }
 
-/// Makes the attempt and tells how it went. Everything of it is gone when this returns.
-pub(crate) async fn attempt(engine: &Engine, pre: &PluginPre<Guest>, attempt: &Arc<Attempt>) -> AttemptReport {
+/// Makes the attempt and tells how it went. When this returns the guest does not run any more and its processes are gone;
+/// clearing its store away, which takes a while, is left to the caller.
+pub(crate) async fn attempt(
+    engine: &Engine,
+    pre: &PluginPre<Guest>,
+    attempt: &Arc<Attempt>,
+) -> (AttemptReport, Store<Guest>) {
     let started_at = attempt.services.now();
     let start = Instant::now();
     attempt.begin(start);
@@ -74,13 +79,13 @@ pub(crate) async fn attempt(engine: &Engine, pre: &PluginPre<Guest>, attempt: &A
         output_bytes: 0,
     };
     let conclusion = conclude(attempt, &store, ended);
-    drop(store);
     attempt.processes.end().await;
     if let Some(progress) = attempt.progress.rest() {
         attempt.services.progress(attempt.run, attempt.number, progress);
     }
     // What processes printed until their end counts too.
-    conclusion.report(attempt, started_at, Usage { output_bytes: attempt.output_bytes(), ..usage })
+    let report = conclusion.report(attempt, started_at, Usage { output_bytes: attempt.output_bytes(), ..usage });
+    (report, store)
 }
 
 fn micros(duration: Duration) -> u64 {
