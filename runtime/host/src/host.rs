@@ -29,6 +29,8 @@ use crate::{engine, probe};
 /// After how many tasks a guest thread looks for input, output and timers. Guests that compute take 10 ms each time, so
 /// with the usual 61 a timer could be late by half a second.
 const EVENT_INTERVAL: u32 = 8;
+/// How often guest threads wake without a reason: see [`heartbeat`].
+const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How many guests may be asked at once about themselves or about parameters. They have places of their own, so that jobs
 /// can be saved while as many runs are going as may.
 const QUESTIONS: u32 = 4;
@@ -89,6 +91,7 @@ impl Host {
             .enable_all()
             .build()
             .map_err(HostError::Threads)?;
+        runtime.spawn(heartbeat());
         let inner = Inner {
             engine,
             library,
@@ -237,6 +240,14 @@ impl Host {
             }
         }
         inner.folders.clear();
+    }
+}
+
+/// Keeps the next timer of the guest threads near. A timer that comes before all others wakes the thread that waits for
+/// them, and without this the timeout of a lonely run does: just when its process starts.
+async fn heartbeat() {
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
     }
 }
 
