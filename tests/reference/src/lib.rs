@@ -21,15 +21,26 @@ pub fn python() -> Option<PathBuf> {
     python.is_file().then_some(python)
 }
 
+/// Says that a reference could not be asked.
+///
+/// # Panics
+///
+/// If `SANDGLASS_REFERENCES` is `required`: then a comparison that compares nothing is a failure.
+pub fn not_asked(why: &str) {
+    let required = std::env::var("SANDGLASS_REFERENCES").is_ok_and(|value| value == "required");
+    assert!(!required, "{why}, and SANDGLASS_REFERENCES says that they are required");
+    println!("not asked: {why}");
+}
+
 /// The references' answers to `requests`, in their order; none where the libraries are not installed.
 ///
 /// # Panics
 ///
-/// If the references fail or answer with something else.
+/// If the references fail or answer with something else, or are required and not installed.
 #[must_use]
 pub fn ask(requests: &[Value]) -> Option<Vec<Value>> {
     let Some(python) = python() else {
-        println!("not asked: the reference libraries are not installed");
+        not_asked("the reference libraries are not installed");
         return None;
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/reference.py");

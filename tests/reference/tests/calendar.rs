@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use sandglass_reference::{fires, generator};
+use sandglass_reference::{fires, generator, not_asked};
 use serde_json::{Value, json};
 
 /// Triggers that are compared.
@@ -18,7 +18,7 @@ fn elapses(expression: &str, from: i64) -> Option<Vec<i64>> {
     let mut command = Command::new("systemd-analyze");
     command.args(["calendar", &format!("--iterations={COUNT}"), &format!("--base-time=@{from}"), expression]);
     let Ok(output) = command.env("TZ", "UTC").env("LC_ALL", "C").output() else {
-        println!("not asked: systemd-analyze is not installed");
+        not_asked("systemd-analyze is not installed");
         return None;
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

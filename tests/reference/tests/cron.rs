@@ -10,6 +10,9 @@ const COUNT: usize = 24;
 /// 1972 to 2090.
 const FROM: std::ops::Range<i64> = 63_072_000..3_786_912_000;
 
+/// The last day of 2099 begins, in UTC: ours end with the local year 2099, which zones begin and end at other instants.
+const END: i64 = 4_102_444_800 - 86_400;
+
 /// One random field: its values lie from `min` to `max`.
 fn field(rng: &mut fastrand::Rng, min: u8, max: u8, stars: bool) -> String {
     let value = |rng: &mut fastrand::Rng| rng.u8(min..=max);
@@ -65,11 +68,8 @@ fn compare(requests: &[Value], trigger: impl Fn(&Value) -> Value) -> usize {
         let ours = fires(&trigger(request), zone, from, COUNT);
         match (ours, answer["fires"].as_array()) {
             (Ok(ours), Some(theirs)) => {
-                let theirs: Vec<i64> = theirs.iter().filter_map(Value::as_i64).collect();
-                // Ours end with the year 2099.
-                let last = ours.last().copied().unwrap_or(i64::MIN);
-                let theirs =
-                    if ours.len() < COUNT { theirs.into_iter().filter(|at| *at <= last).collect() } else { theirs };
+                let theirs: Vec<i64> = theirs.iter().filter_map(Value::as_i64).filter(|at| *at < END).collect();
+                let ours: Vec<i64> = ours.into_iter().filter(|at| *at < END).collect();
                 assert_eq!(ours, theirs, "{request}");
                 compared += 1;
             }

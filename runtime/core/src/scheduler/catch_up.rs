@@ -53,8 +53,9 @@ impl Entry {
         if late <= LATE_AFTER && !in_backlog {
             return Verdict::Start;
         }
-        // A job's first fire is never missed for its age.
-        let first = self.cursor.done_until <= self.job.scheduled_since;
+        // A job's first fire is never missed for its age: no run has come of its fires, and none is held back for one. That
+        // calendars or the window left out others before it changes nothing.
+        let first = self.cursor.fired == 0 && !in_backlog;
         match catch_up.policy {
             // Whoever asks for none means the first fire too.
             CatchUpPolicy::None if late <= LATE_AFTER => Verdict::Start,
@@ -79,18 +80,16 @@ impl Scheduler {
     pub(super) fn hold(&mut self, id: JobId, at: Timestamp, now: Timestamp, step: &mut Step) {
         let entry = self.jobs.get_mut(&id).expect("fires are of jobs that are there");
         let most = entry.held_at_most();
-        let held = match entry.cursor.backlog.take().map(|backlog| *backlog) {
-            Some(Backlog::Held(mut held)) => {
-                held.push(at);
-                held
-            }
-            Some(Backlog::StoodForUntil(_)) | None => vec![at],
+        let mut held = match entry.cursor.backlog.take().map(|backlog| *backlog) {
+            Some(Backlog::Held(held)) => held,
+            Some(Backlog::StoodForUntil(_)) | None => Vec::new(),
         };
+        held.push(at);
         let too_many = held.len().saturating_sub(most);
-        let (missed, held) = held.split_at(too_many);
-        entry.cursor.backlog = Some(Box::new(Backlog::Held(held.to_vec())));
+        let missed: Vec<Timestamp> = held.drain(..too_many).collect();
+        entry.cursor.backlog = Some(Box::new(Backlog::Held(held)));
         for missed in missed {
-            self.skip_fire(id, *missed, SkipReason::Missed, now, step);
+            self.skip_fire(id, missed, SkipReason::Missed, now, step);
         }
     }
 

@@ -140,10 +140,12 @@ impl Scheduler {
     pub(super) fn put_cursor(&mut self, id: JobId, now: Timestamp, step: &mut Step) {
         let entry = self.jobs.get_mut(&id).expect("cursors are moved for jobs that are there");
         entry.wake_at = entry.cursor.next_fire_at.map(|next| if next <= now { now.after(A_MOMENT) } else { next });
+        let cursor = entry.cursor.clone();
         if let Some(at) = entry.wake_at {
             self.due.push(Reverse((at, id)));
+            self.bound_due();
         }
-        step.batch.writes.push(Write::PutCursor { job: id, cursor: entry.cursor.clone() });
+        step.batch.writes.push(Write::PutCursor { job: id, cursor });
     }
 
     /// Puts runs whose wait is over back into the queue.

@@ -43,6 +43,9 @@ pub const LATE_AFTER: Duration = Duration::from_secs(5);
 /// The most fires dealt with in one step, so that a long absence does not become one huge commit.
 const FIRES_PER_STEP: usize = 512;
 
+/// So many entries of the heap of due jobs are no reason to make it anew.
+const FEW_DUE: usize = 64;
+
 /// What the operator configures.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -229,6 +232,15 @@ impl Scheduler {
             }
         }
         step.batch.writes.push(Write::UpdateRun(run));
+    }
+
+    /// Makes the heap of due jobs anew if most of it is stale: an entry far ahead would otherwise stay until its time, and
+    /// every change of a job adds one.
+    fn bound_due(&mut self) {
+        if self.due.len() > 2 * self.jobs.len() + FEW_DUE {
+            let wakes = self.jobs.iter().filter_map(|(id, entry)| Some(Reverse((entry.wake_at?, *id))));
+            self.due = wakes.collect();
+        }
     }
 
     fn drop_stale_fires(&mut self) {

@@ -140,3 +140,15 @@ fn jobs_and_the_calendars_they_name_are_saved_together_or_not_at_all() {
     world.restart(day(0));
     assert_eq!(world.scheduler.next_wake(), Some(noon(1)));
 }
+
+#[test]
+fn a_first_fire_is_not_missed_because_a_calendar_was_changed_before_it() {
+    let mut world = World::new(8);
+    put_calendar(&mut world, day(0), off(&["2027-01-01"]));
+    let mut job = at_noon("a");
+    job["catch_up"] = serde_json::json!({ "window": "1h" });
+    world.apply(day(0), job);
+    put_calendar(&mut world, day(0).after(Duration::from_secs(60)), off(&["2027-01-02"]));
+    world.restart(noon(0).after(Duration::from_secs(7200)));
+    assert_eq!(world.started.len(), 1);
+}

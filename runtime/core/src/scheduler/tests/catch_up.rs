@@ -233,3 +233,19 @@ fn a_long_absence_is_worked_off_in_bounded_steps() {
     assert_eq!(world.runs.len(), 2000);
     assert_eq!(world.started.len(), 1);
 }
+
+#[test]
+fn a_first_fire_is_the_first_that_nothing_left_out() {
+    let mut world = World::new(8);
+    let hour = 3600;
+    // T0 is at 08:00 in UTC: four hours before the first fire, which is outside of the window.
+    let job = serde_json::json!({ "name": "a", "timezone": "UTC", "triggers": [{ "daily": ["12:00", "23:00"] }],
+        "window": { "from": "22:00", "to": "02:00", "outside": "skip" }, "catch_up": { "window": "1h" } });
+    world.apply(t(0), job);
+    world.at(t(4 * hour), Event::Tick);
+    world.restart(t(17 * hour));
+    assert_eq!(world.states(), [(4 * hour, StateName::Skipped), (15 * hour, StateName::Running)]);
+    world.finish(t(17 * hour), AttemptOutcome::Succeeded);
+    world.restart(t(41 * hour));
+    assert_eq!(world.states().last(), Some(&(39 * hour, StateName::Skipped)), "it is not the first any more");
+}

@@ -146,3 +146,16 @@ fn a_schedule_changes_only_once_every_overdue_fire_has_left_its_record() {
     assert_eq!(i64::try_from(world.runs.len()).unwrap(), fires, "each fire has its record");
     assert_eq!(world.runs.values().filter(|run| run.state.name() == StateName::Running).count(), 1);
 }
+
+#[test]
+fn a_job_that_is_changed_again_and_again_leaves_nothing_behind() {
+    let mut world = World::new(8);
+    for change in 0..1000 {
+        world.apply(
+            t(change),
+            serde_json::json!({ "name": "a", "triggers": [{ "every": format!("{}h", 1000 + change) }] }),
+        );
+    }
+    assert!(world.scheduler.due.len() < 100, "{} entries for one job", world.scheduler.due.len());
+    assert_eq!(world.scheduler.next_wake(), Some(t(999 + 1999 * 3600)));
+}
