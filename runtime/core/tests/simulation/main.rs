@@ -44,6 +44,8 @@ fn every_fire_is_what_the_oracle_says() {
         }
         world.run_until(down_at);
         world.restart(up_at);
+        // Saved again with the same schedule, a job goes on as if nothing had been.
+        world.describe(&jobs, rng.usize(..jobs.len()));
         fires += oracle.records.len();
         compare(&jobs, &mut oracle.records, &mut world.records, seed);
         now = up_at;

@@ -30,8 +30,6 @@ struct State {
     /// How many runs wait for their turn.
     line: u32,
     fired: u64,
-    /// Its first fire has come.
-    begun: bool,
     /// Fires of the time in which the daemon was down.
     due: Vec<i64>,
 }
@@ -88,7 +86,6 @@ impl<'a> Oracle<'a> {
                 self.catch_up(place, &due, minute);
             } else if fires {
                 self.fire(place, minute, minute, clock);
-                self.states[place].begun = true;
             }
         }
         self.down &= !restarts;
@@ -106,10 +103,11 @@ impl<'a> Oracle<'a> {
         let mut stood_for = false;
         for at in due {
             let clock = Clock::at(zone, *at);
-            let first = !std::mem::replace(&mut self.states[place].begun, true);
             let late = now - at;
-            let in_window = late * 60 <= job.catch_up_secs || first;
             let backlog = !eligible.is_empty();
+            // Until a run has come of its fires, one may be as old as it likes.
+            let first = self.states[place].fired == 0 && !backlog;
+            let in_window = late * 60 <= job.catch_up_secs || first;
             if job.excludes(&clock) {
                 self.records.push((place, *at, Outcome::Calendar));
             } else if !job.is_open(&clock) {

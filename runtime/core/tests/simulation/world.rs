@@ -103,6 +103,15 @@ impl World {
         world
     }
 
+    /// Saves a job again, with another description.
+    pub(crate) fn describe(&mut self, jobs: &[Job], place: usize) {
+        let mut spec = jobs[place].spec(&place.to_string());
+        spec["description"] = self.now.to_string().into();
+        let spec = Arc::new(serde_json::from_value(spec).expect("a specification"));
+        let (namespace, expect) = (Namespace::default(), Expectation::Anything);
+        self.command(self.now, Command::PutJob { namespace, spec, expect });
+    }
+
     fn command(&mut self, now: Timestamp, command: Command) {
         self.handle(now, Event::Command { ticket: Ticket(1), command });
     }
@@ -136,7 +145,9 @@ impl World {
                 Write::UpdateRun(run) => self.keep(run),
                 Write::PutJob(job) => {
                     self.places.insert(job.id, job.spec.name.as_str().parse().expect("names are places"));
-                    self.jobs.insert(job.id, (job, Cursor::default()));
+                    // A job that is there keeps its cursor until another is written.
+                    let cursor = self.jobs.remove(&job.id).map_or_else(Cursor::default, |(_, cursor)| cursor);
+                    self.jobs.insert(job.id, (job, cursor));
                 }
                 Write::PutCursor { job, cursor } => self.jobs.get_mut(&job).expect("it is there").1 = cursor,
                 Write::PutCalendar(calendar) => self.calendars.push(calendar),

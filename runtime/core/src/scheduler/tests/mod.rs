@@ -123,7 +123,11 @@ impl World {
                     let asked = run.cancel_requested_at.is_some() && old.cancel_requested_at.is_none();
                     assert!(old.state.may_become(run.state) || (asked && old.state == run.state));
                 }
-                Write::PutJob(job) => _ = self.jobs.insert(job.id, (job, Cursor::default())),
+                Write::PutJob(job) => {
+                    // A job that is there keeps its cursor until another is written.
+                    let cursor = self.jobs.remove(&job.id).map_or_else(Cursor::default, |(_, cursor)| cursor);
+                    self.jobs.insert(job.id, (job, cursor));
+                }
                 Write::DeleteJob { id, .. } => _ = self.jobs.remove(&id),
                 Write::PutCalendar(calendar) => {
                     let key = calendar.spec.name.clone();
