@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use sandglass_api::jobfile::{self, Format};
-use sandglass_api::problem::Problem;
+use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::ApplyRequest;
 use sandglass_core::id::{JobName, Namespace};
 use sandglass_core::spec::{CalendarSpec, JobSpec};
@@ -55,13 +55,20 @@ pub(crate) async fn read(app: &App, path: &Path) -> Result<Files, String> {
     Ok(found)
 }
 
-/// Saves what [`read`] gave: all of it, or nothing.
+/// Saves what [`read`] gave: all of it, or nothing. After a long absence that waits until overdue fires have been dealt
+/// with, as a daemon that would not start could not deal with them either.
 pub(crate) async fn save_all(app: &App, files: Files) -> Result<(), String> {
     let request = ApplyRequest {
         calendars: files.calendars.into_iter().map(|(_, spec)| spec).collect(),
         jobs: files.jobs.into_iter().map(|(_, spec)| spec).collect(),
     };
-    let saved = apply::save(app, Namespace::default(), request).await.map_err(|failure| failure.0.to_string())?;
+    let saved = loop {
+        match apply::save(app, Namespace::default(), request.clone()).await {
+            Ok(saved) => break saved,
+            Err(failure) if failure.0.is(Code::FiresOverdue) => tracing::warn!("the jobs wait: {}", failure.0),
+            Err(failure) => return Err(failure.0.to_string()),
+        }
+    };
     for saved in saved.calendars {
         tracing::info!(calendar = %saved.calendar.name, changed = saved.changed, "calendar applied");
     }

@@ -159,7 +159,7 @@ impl From<Refusal> for Problem {
             Refusal::RevisionConflict { .. } | Refusal::CalendarConflict { .. } => (Code::RevisionConflict, None),
             Refusal::PluginInUse { .. } => (Code::PluginInUse, None),
             Refusal::BackfillTooLarge { .. } => (Code::BackfillTooLarge, None),
-            Refusal::Overdue { .. } => (Code::Unavailable, None),
+            Refusal::Overdue { .. } => (Code::FiresOverdue, None),
             Refusal::BuiltIn(_) => (Code::PluginBuiltIn, None),
             Refusal::Stopping => (Code::Stopping, Some("wait until it is up again and repeat the command")),
         };

@@ -157,6 +157,8 @@ table! {
     Stopping: "stopping", Unavailable, 503, "The daemon is stopping";
     /// The daemon cannot do it now.
     Unavailable: "unavailable", Unavailable, 503, "The daemon cannot do this now";
+    /// A schedule cannot change yet, as many of its fires are overdue and each must leave its record first.
+    FiresOverdue: "fires_overdue", Unavailable, 503, "Overdue fires come first";
     /// No daemon could be reached. Only a client says so.
     NoDaemon: "no_daemon", Unavailable, 503, "The daemon cannot be reached";
     /// The disk is full.
