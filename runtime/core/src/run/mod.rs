@@ -9,9 +9,11 @@
 //! ```
 
 mod attempt;
+mod phase;
 mod state;
 
 pub use attempt::{Attempt, AttemptEnd, AttemptError, AttemptOutcome, ErrorClass, Usage};
+pub use phase::Phase;
 pub use state::{Ending, ExpiryReason, RunState, SkipReason, StateName};
 
 use crate::id::{JobId, JobName, Namespace, RunId};

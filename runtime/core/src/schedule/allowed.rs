@@ -90,6 +90,14 @@ impl AllowedDates {
         }
     }
 
+    /// The day to which fires move from `day`; none if they stay. Days are counted from 1970-01-01.
+    pub(super) fn target_of(&self, day: i64) -> Option<i64> {
+        match (Targets { allowed: self, refused: None }).of(day) {
+            Target::Day(target) => Some(target),
+            Target::Same | Target::Excluded => None,
+        }
+    }
+
     fn refuses_day(&self, day: i64) -> bool {
         date_of(day).is_some_and(|date| {
             let among = |calendars: &[Arc<NamedCalendar>]| calendars.iter().any(|calendar| calendar.contains(date));
@@ -240,11 +248,11 @@ fn moved(fires: &impl Fires, zone: &Zone, at: Timestamp, mut reading: i64, targe
     least
 }
 
-fn day_of(zone: &Zone, at: Timestamp) -> i64 {
+pub(super) fn day_of(zone: &Zone, at: Timestamp) -> i64 {
     zone.reading_at(at).div_euclid(DAY)
 }
 
-fn date_of(day: i64) -> Option<NaiveDate> {
+pub(super) fn date_of(day: i64) -> Option<NaiveDate> {
     NaiveDate::from_num_days_from_ce_opt(i32::try_from(day + DAYS_TO_EPOCH).ok()?)
 }
 

@@ -6,7 +6,7 @@ use crate::time::Timestamp;
 
 /// The triggers of a job made ready, in their order. Two that fire at one instant are one fire.
 #[derive(Clone, Debug, Default)]
-pub struct JobSchedule(Box<[Schedule]>);
+pub struct JobSchedule(pub(super) Box<[Schedule]>);
 
 /// One fire of a job in full.
 #[derive(Clone, PartialEq, Eq, Debug)]

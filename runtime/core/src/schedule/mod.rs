@@ -4,7 +4,7 @@
 //! says what is wrong with one. `days` finds the days that a trigger names and `recurrence` its local times; `zone` knows
 //! when a zone's clocks change, and `fires` puts local times and zone together. `nominal` has the fires of every kind of
 //! trigger. `named` has the calendars that jobs name, and `allowed` moves fires off the dates they refuse; `modifiers` has
-//! those, the limits of a trigger and its jitter. `occurrence` is a fire in full. `window` knows the hours in which runs
+//! those, the limits of a trigger and its jitter. `moved` tells where a fire went that calendars took from its date. `occurrence` is a fire in full. `window` knows the hours in which runs
 //! may start. `clock` and `explain` (with `cron_words` and `words`) say what a trigger means and what changes of the clocks
 //! will do to it, `lint` finds likely slips, and `simulate` forecasts whole sets of jobs. This module is the only place where local time exists.
 
@@ -21,6 +21,7 @@ mod invalid;
 mod job;
 mod lint;
 mod modifiers;
+mod moved;
 mod named;
 mod nominal;
 mod occurrence;
@@ -41,12 +42,13 @@ pub use explain::{Explanation, explain};
 pub use invalid::InvalidCron;
 pub use job::{Fire, JobSchedule};
 pub use lint::{Warning, WarningCode, lint};
+pub use moved::MovedFire;
 pub use named::{Calendars, NamedCalendar};
 pub use occurrence::{ClockChange, Exclusion, Occurrence, job_seed};
 pub use simulate::{
     BusyMinute, Collision, Collisions, Fires, Forecast, ForecastFire, JobClockEffect, JobForecast, Simulation,
 };
-pub use window::Window;
+pub use window::{Admission, Window};
 
 use crate::quantity::Period;
 use crate::spec::{Trigger, TriggerKind};

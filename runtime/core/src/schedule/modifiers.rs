@@ -82,13 +82,18 @@ impl Modifiers {
         least
     }
 
+    /// The dates that calendars allow, if they restrict them.
+    pub(super) fn allowed(&self) -> Option<&AllowedDates> {
+        self.allowed.as_ref()
+    }
+
     fn jittered(&self, nominal: Timestamp) -> Timestamp {
         let part = mix(self.seed ^ mix(nominal.as_micros().cast_unsigned())) % self.jitter;
         nominal.after(std::time::Duration::from_millis(part))
     }
 
     /// The least fire before jitter.
-    fn nominal_after(&self, nominal: &Nominal, zone: &Zone, at: Timestamp) -> Option<Occurrence> {
+    pub(super) fn nominal_after(&self, nominal: &Nominal, zone: &Zone, at: Timestamp) -> Option<Occurrence> {
         let at = at.max(Timestamp::from_micros(self.start_at.as_micros() - 1));
         let occurrence = match &self.allowed {
             None => Occurrence::at(nominal.next_after(zone, at)?),

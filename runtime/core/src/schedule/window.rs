@@ -25,6 +25,17 @@ pub struct Window {
     outside: Outside,
 }
 
+/// What a window makes of a fire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Admission {
+    /// It is open: the run may start.
+    Open,
+    /// It is closed, and the fire starts nothing.
+    Skipped,
+    /// It is closed, and the run waits until it opens at this instant.
+    Waits(Timestamp),
+}
+
 impl Window {
     /// Prepares `window` in `zone`.
     #[must_use]
@@ -39,6 +50,18 @@ impl Window {
     #[must_use]
     pub fn outside(&self) -> Outside {
         self.outside
+    }
+
+    /// What becomes of a fire at `at`.
+    #[must_use]
+    pub fn admission(&self, at: Timestamp) -> Admission {
+        if self.contains(at) {
+            return Admission::Open;
+        }
+        match self.outside {
+            Outside::Skip => Admission::Skipped,
+            Outside::Defer => self.next_open(at).map_or(Admission::Skipped, Admission::Waits),
+        }
     }
 
     /// Whether a run may start at `at`.
@@ -122,6 +145,16 @@ mod tests {
             assert_eq!(night.contains(instant(at)), inside, "{at}");
             assert_eq!(night.next_open(instant(at)), Some(instant(open)), "{at}");
         }
+    }
+
+    #[test]
+    fn a_fire_outside_waits_or_starts_nothing() {
+        let (inside, outside) = (instant("2027-01-01T12:00:00Z"), instant("2027-01-01T20:00:00Z"));
+        let skips = window(r#""from": "09:00", "to": "17:00""#, "UTC");
+        assert_eq!([inside, outside].map(|at| skips.admission(at)), [Admission::Open, Admission::Skipped]);
+        let defers = window(r#""from": "09:00", "to": "17:00", "outside": "defer""#, "UTC");
+        let opens_at = instant("2027-01-02T09:00:00Z");
+        assert_eq!([inside, outside].map(|at| defers.admission(at)), [Admission::Open, Admission::Waits(opens_at)]);
     }
 
     #[test]
