@@ -108,8 +108,9 @@ pub(crate) fn paints(no_color: bool) -> (Paint, Paint) {
     let (stdout, stderr) = (io::stdout(), io::stderr());
     let asked = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|columns| *columns > 0);
     let columns = asked.or_else(|| terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0)));
+    // Whoever reads a pipe or a file wants whole texts, however wide the terminal beside it is.
     (
-        Paint::new(colours && stdout.is_terminal()).with_width(columns),
+        Paint::new(colours && stdout.is_terminal()).with_width(columns.filter(|_| stdout.is_terminal())),
         Paint::new(colours && stderr.is_terminal()).with_width(columns),
     )
 }

@@ -44,7 +44,28 @@ fn fires_are_json_strings_in_utc() {
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
     // On the 28th, 02:30 falls into the gap and is shifted to 03:30 summer time.
     let fires = ["2027-03-27T01:30:00Z", "2027-03-28T01:30:00Z", "2027-03-29T00:30:00Z"];
-    assert_eq!(value, serde_json::json!({ "fires": fires }));
+    assert_eq!(value["fires"], serde_json::json!(fires));
+    // Beside them stands what the table shows.
+    assert_eq!(value["timezone"], "Europe/Berlin");
+    let moved = serde_json::json!({
+        "at": fires[1], "trigger": 0, "clock_change": "moved", "local": "2027-03-28T03:30:00+02:00"
+    });
+    assert_eq!(value["details"][1], moved);
+}
+
+#[test]
+fn what_has_no_fires_by_time_says_so() {
+    let says = |args: &[&str]| text(&output(&[&["schedule", "next"], args].concat()).stdout).to_owned();
+    assert_eq!(says(&["@reboot"]), "it fires at every start of the daemon, not by time\n");
+    let past = says(&["at 2020-01-01T00:00:00", "--from", "2027-01-01T00:00Z", "--timezone", "UTC"]);
+    assert_eq!(past, "it does not fire after 2027-01-01 00:00 UTC\n");
+    // The same job, the same minute.
+    let of = |job: &str| says(&["H H * * *", "--job", job, "--timezone", "UTC", "--from", "2027-01-01"]);
+    assert!(of("a") == of("a") && of("a") != of("b"), "{}", of("a"));
+    let notes = output(&["schedule", "next", "H H * * *"]);
+    assert!(text(&notes.stderr).contains("--job NAME"), "{}", text(&notes.stderr));
+    // A day begins with its midnight.
+    assert!(says(&["@daily", "--from", "2027-01-01", "--timezone", "UTC"]).contains("Fri 2027-01-01 00:00:00"));
 }
 
 #[test]

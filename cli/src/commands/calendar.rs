@@ -168,7 +168,7 @@ async fn import(name: CalendarName, file: &Path, dry_run: bool, context: &Contex
 
 async fn delete(names: &[CalendarName], yes: bool, context: &Context) -> Result<(), Failure> {
     let listed = names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-    confirm(&format!("Delete {listed}?"), yes)?;
+    confirm(&format!("Delete {listed}?"), yes, "nothing was deleted")?;
     for name in names {
         context.client.delete_calendar(name).await?;
         if !context.is_json() {

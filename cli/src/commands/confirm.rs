@@ -4,8 +4,8 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use crate::failure::Failure;
 
-/// Asks whether to go on, unless `yes` says so already.
-pub(crate) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
+/// Asks whether to go on, unless `yes` says so already. If not, says that `nothing` was done: `nothing was deleted`.
+pub(crate) fn confirm(question: &str, yes: bool, nothing: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
@@ -18,6 +18,9 @@ pub(crate) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
     io::stdin().lock().read_line(&mut answer).map_err(|error| Failure::io("cannot read the answer", error))?;
     match answer.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
-        _ => Err(Failure::NotSo),
+        _ => {
+            writeln!(stderr, "{nothing}").map_err(Failure::output)?;
+            Err(Failure::NotSo)
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! A job's fires: those ahead, why there was or was not one, and runs for those of the past.
 
 use chrono_tz::Tz;
-use sandglass_api::wire::{BackfillRequest, Overlap};
+use sandglass_api::wire::{BackfillRequest, Job, Overlap};
 use sandglass_core::id::JobName;
 
 use super::confirm::confirm;
-use super::schedule::{Fires, machine_zone};
+use super::schedule::{Fires, machine_zone, none};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render;
@@ -43,7 +43,11 @@ fn overlap(text: &str) -> Result<Overlap, String> {
 
 /// The zone of the job's local times: its own, else the daemon's.
 async fn zone_of(name: &JobName, context: &Context) -> Result<Tz, Failure> {
-    match context.client.job(name).await?.spec.timezone {
+    zone_of_job(&context.client.job(name).await?, context).await
+}
+
+pub(super) async fn zone_of_job(job: &Job, context: &Context) -> Result<Tz, Failure> {
+    match job.spec.timezone {
         Some(zone) => Ok(zone.0),
         None => Ok(context.client.status().await?.timezone.map_or_else(machine_zone, |zone| zone.0)),
     }
@@ -51,11 +55,16 @@ async fn zone_of(name: &JobName, context: &Context) -> Result<Tz, Failure> {
 
 /// Shows the job's next fires.
 pub(crate) async fn next(name: &JobName, count: usize, from: Option<When>, context: &Context) -> Result<(), Failure> {
-    let zone = zone_of(name, context).await?;
-    let from = from.map(|when| when.instant(context.now, zone));
+    let job = context.client.job(name).await?;
+    let zone = zone_of_job(&job, context).await?;
+    let from = from.map(|when| when.fires_after(context.now, zone));
     let page = context.client.next_fires(name, Some(count), from).await?;
-    let (fires, notes) = page.items.iter().map(|fire| (fire.at, render::fire::note(fire, zone))).unzip();
-    Fires { fires, notes }.show(zone, context)
+    let most = job.spec.max_runs.filter(|_| job.next_fire_at.is_none());
+    let none = match most {
+        Some(most) => format!("it does not fire any more: max_runs permits {most} runs"),
+        None => none(&job.spec.triggers, from.unwrap_or(context.now), zone),
+    };
+    Fires::new(page.items, zone, none).show(context)
 }
 
 /// Says why the job ran or did not run at a time.
@@ -79,7 +88,7 @@ pub(crate) async fn backfill(args: BackfillArgs, context: &Context) -> Result<()
         return context.show(&planned, |context| render::fire::backfill(&planned, zone, context.paint));
     }
     let question = format!("{} Start {}?", render::fire::counts(&planned, zone), counted(planned.runs, "run"));
-    confirm(&question, args.yes)?;
+    confirm(&question, args.yes, "nothing was started")?;
     // Between the question and the answer fires may have been added; the runs are those of the time that was agreed to.
     let request = BackfillRequest { to: Some(planned.to), ..request };
     let started = context.client.backfill(&args.name, &request, false).await?;

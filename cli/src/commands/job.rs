@@ -102,13 +102,14 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
         Command::Run { name, wait, force } => start(&name, wait, force, context).await,
         Command::Delete { names, yes } => delete(&names, yes, context).await,
         Command::History { name, filter } => {
-            let query = RunListQuery { job: Some(name.to_string()), ..filter.query(context) };
+            let shown = run_command::Shown::find(Some(&name), context).await;
+            let query = RunListQuery { job: Some(name.to_string()), ..filter.query(shown.zone, context) };
             // A job that is not there is a slip rather than an empty history, unless it has one.
             let page = run_command::collect(query, filter.limit, context).await?;
             if page.items.is_empty() {
                 context.client.job(&name).await?;
             }
-            run_command::show_page(&page, context).await
+            run_command::show_page(&page, &shown, context).await
         }
         Command::Logs { name, logs } => {
             let run = which_run::latest(Some(&name), context).await?;
@@ -176,7 +177,7 @@ async fn say_why_skipped(run: &Run, context: &Context) {
 
 async fn delete(names: &[JobName], yes: bool, context: &Context) -> Result<(), Failure> {
     let listed = names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-    confirm(&format!("Delete {listed}? Queued runs are cancelled, running ones stopped."), yes)?;
+    confirm(&format!("Delete {listed}? Queued runs are cancelled, running ones stopped."), yes, "nothing was deleted")?;
     for name in names {
         context.client.delete_job(name).await?;
         if !context.is_json() {

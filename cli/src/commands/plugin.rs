@@ -84,7 +84,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
         }
         Command::Inspect { plugin } => inspect(&plugin, context).await,
         Command::Remove { name, yes } => {
-            confirm(&format!("Remove plugin '{name}'?"), yes)?;
+            confirm(&format!("Remove plugin '{name}'?"), yes, "nothing was removed")?;
             context.client.remove_plugin(&name).await?;
             match context.is_json() {
                 true => print_json(&serde_json::json!({ "removed": [name] })),

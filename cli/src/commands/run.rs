@@ -9,7 +9,10 @@ use sandglass_api::wire::{LogsQuery, MAX_LIMIT, OutputEvent, Page, Run, RunListQ
 use sandglass_core::id::{JobName, RunId};
 use sandglass_core::output::OutputStream;
 use sandglass_core::run::StateName;
+use sandglass_core::schedule::Window;
+use sandglass_core::spec::TimeZone;
 
+use super::fires::zone_of_job;
 use super::follow;
 use super::schedule::machine_zone;
 use super::which_run::Which;
@@ -19,6 +22,7 @@ use crate::failure::Failure;
 use crate::render;
 use crate::render::amount::is_far;
 use crate::render::output::OutputRenderer;
+use crate::render::run::Listing;
 use crate::when::{self, When};
 
 #[derive(clap::Subcommand, Debug)]
@@ -81,7 +85,8 @@ pub(crate) struct Filter {
     /// Only runs in one of these states, such as failed,timed_out
     #[arg(long, short, value_delimiter = ',', value_parser = parse_state, value_name = "STATE")]
     state: Vec<StateName>,
-    /// Only runs due since then, such as 2027-01-15, 2027-01-15T08:00Z or -2h
+    /// Only runs due since then, such as 2027-01-15, 2027-01-15T08:00Z or -2h; local times are in the job's zone if one
+    /// job is asked about, else in this machine's
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     from: Option<When>,
     /// Only runs due before then
@@ -115,8 +120,9 @@ fn parse_stream(text: &str) -> Result<OutputStream, String> {
 
 impl Filter {
     /// The query for the first page.
-    pub(crate) fn query(&self, context: &Context) -> RunListQuery {
-        let at = |when: Option<When>| when.map(|when| when.instant(context.now, machine_zone()).to_string());
+    /// Its local times are in `zone`.
+    pub(crate) fn query(&self, zone: Tz, context: &Context) -> RunListQuery {
+        let at = |when: Option<When>| when.map(|when| when.instant(context.now, zone).to_string());
         let states: Vec<&str> = self.state.iter().map(|state| state.as_str()).collect();
         RunListQuery {
             job: None,
@@ -133,8 +139,10 @@ impl Filter {
 pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::List { job, filter } => {
-            let query = RunListQuery { job, ..filter.query(context) };
-            show_page(&collect(query, filter.limit, context).await?, context).await
+            let of_job = job.as_ref().and_then(|name| name.parse().ok());
+            let shown = Shown::find(of_job.as_ref(), context).await;
+            let query = RunListQuery { job, ..filter.query(shown.zone, context) };
+            show_page(&collect(query, filter.limit, context).await?, &shown, context).await
         }
         Command::Show { run } => show(&context.client.run(run.find(context).await?, None).await?, context).await,
         Command::Logs { run, logs } => print_logs(run.find(context).await?, &logs, context).await,
@@ -186,14 +194,36 @@ async fn zones(runs: &[Run], context: &Context) -> Result<impl Fn(&JobName) -> T
     Ok(move |name: &JobName| zones.get(name).copied().unwrap_or(default))
 }
 
+/// How the runs of a job, or of several, are asked for and shown.
+pub(crate) struct Shown {
+    /// The zone of local times that are typed.
+    pub(crate) zone: Tz,
+    window: Option<Window>,
+}
+
+impl Shown {
+    /// By what the job says; for what is not there any more, and for several jobs, this machine's clock counts.
+    pub(crate) async fn find(job: Option<&JobName>, context: &Context) -> Self {
+        let found = match job {
+            Some(name) => context.client.job(name).await.ok(),
+            None => None,
+        };
+        let Some(job) = found else { return Self { zone: machine_zone(), window: None } };
+        let zone = zone_of_job(&job, context).await.unwrap_or_else(|_| machine_zone());
+        Self { zone, window: job.spec.open_window(TimeZone(zone)) }
+    }
+}
+
 /// Prints a listing of runs.
-pub(crate) async fn show_page(page: &Page<Run>, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn show_page(page: &Page<Run>, shown: &Shown, context: &Context) -> Result<(), Failure> {
     let zone_of = zones(&page.items, context).await?;
     context.show(page, |context| {
         if page.items.is_empty() {
             return context.paint.dim("no runs") + "\n";
         }
-        let mut text = render::run::list(&page.items, context.form == Form::Wide, &zone_of, context.now, context.paint);
+        let wide = context.form == Form::Wide;
+        let listing = Listing { wide, zone_of: &zone_of, window: shown.window.as_ref() };
+        let mut text = render::run::list(&page.items, listing, context.now, context.paint);
         if let Some(next) = &page.next {
             text += &context.paint.dim(&format!("more with --cursor {next}, or with a larger --limit"));
             text.push('\n');

@@ -1,11 +1,13 @@
 //! `schedule`: when an expression fires, without any daemon.
 
-use chrono::Offset as _;
+use chrono::{Offset as _, SecondsFormat};
 use chrono_tz::Tz;
 use sandglass_api::jobfile;
 use sandglass_api::problem::{Code, Problem};
-use sandglass_core::schedule::{Calendars, ClockChange, Planning, Schedule};
-use sandglass_core::spec::{Fold, Gap, TimeZone, Trigger};
+use sandglass_api::wire::Fire;
+use sandglass_core::id::JobName;
+use sandglass_core::schedule::{self, Calendars, Planning, Schedule, job_seed};
+use sandglass_core::spec::{Fold, Gap, TimeZone, Trigger, TriggerKind};
 use sandglass_core::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,6 +16,7 @@ use serde_json::{Value, json};
 use super::{explain, simulate};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::render;
 use crate::render::amount::distant;
 use crate::render::table::Table;
 use crate::when::When;
@@ -25,71 +28,98 @@ pub(crate) enum Command {
                             sandglass schedule next 'every 90m' --from 2027-01-01T00:00:00Z\n  \
                             sandglass schedule next '30 2 * * *' --timezone Europe/Berlin --from 2027-03-27 --gap end\n  \
                             sandglass schedule next '{monthly: {weekday: \"last fri\", at: \"18:00\"}}' --json")]
-    Next {
-        /// A cron expression, 'every PERIOD', 'at TIME', 'daily TIME', or a trigger as in a job file
-        #[arg(allow_hyphen_values = true)]
-        expression: String,
-        /// The IANA time zone of local times [default: this machine's]
-        #[arg(long, value_name = "ZONE")]
-        timezone: Option<TimeZone>,
-        /// Fires after this instant [default: now]
-        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-        from: Option<When>,
-        /// What becomes of a local time that the clocks skip [default: shift]
-        #[arg(long, value_name = "shift|end|skip", value_parser = word::<Gap>)]
-        gap: Option<Gap>,
-        /// What becomes of a local time that the clocks show twice [default: first]
-        #[arg(long, value_name = "first|last|both", value_parser = word::<Fold>)]
-        fold: Option<Fold>,
-        /// How many fires to show
-        #[arg(long, short, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-        count: u32,
-    },
+    Next(NextArgs),
     /// Forecast what the jobs of files would do
     Simulate(simulate::Args),
     /// Say in plain English when a schedule fires, and what changes of the clocks do to it
     Explain(explain::Args),
 }
 
+/// What `schedule next` takes.
+#[derive(clap::Args, Debug)]
+pub(crate) struct NextArgs {
+    /// A cron expression, 'every PERIOD', 'at TIME', 'daily TIME', or a trigger as in a job file
+    #[arg(allow_hyphen_values = true)]
+    expression: String,
+    /// The IANA time zone of local times [default: this machine's]
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<TimeZone>,
+    /// Fires after this instant; from the first instant of a day, a month or a year on [default: now]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    from: Option<When>,
+    /// What becomes of a local time that the clocks skip [default: shift]
+    #[arg(long, value_name = "shift|end|skip", value_parser = word::<Gap>)]
+    gap: Option<Gap>,
+    /// What becomes of a local time that the clocks show twice [default: first]
+    #[arg(long, value_name = "first|last|both", value_parser = word::<Fold>)]
+    fold: Option<Fold>,
+    /// How many fires to show
+    #[arg(long, short, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    count: u32,
+    /// The job whose fires they would be: what `H` and jitter come to depends on its name
+    #[arg(long, value_name = "NAME")]
+    job: Option<JobName>,
+}
+
 /// Fires, as they are printed.
 #[derive(Debug, Serialize)]
 pub(crate) struct Fires {
-    pub(crate) fires: Vec<Timestamp>,
-    /// What is odd about each, for people.
+    fires: Vec<Timestamp>,
+    /// The zone of local times.
+    timezone: TimeZone,
+    /// Each of the fires in full.
+    details: Vec<Detail>,
+    /// What is said if there are none.
     #[serde(skip)]
-    pub(crate) notes: Vec<String>,
+    none: String,
+}
+
+/// A fire in full.
+#[derive(Debug, Serialize)]
+struct Detail {
+    #[serde(flatten)]
+    fire: Fire,
+    /// Its instant by the local clock, with the offset from UTC.
+    local: String,
 }
 
 impl Fires {
-    pub(crate) fn show(&self, zone: Tz, context: &Context) -> Result<(), Failure> {
+    /// Fires in `zone`. `none` says why, if there are none.
+    pub(crate) fn new(fires: Vec<Fire>, zone: Tz, none: String) -> Self {
+        let local =
+            |fire: &Fire| fire.at.to_chrono().with_timezone(&zone).to_rfc3339_opts(SecondsFormat::AutoSi, false);
+        Self {
+            fires: fires.iter().map(|fire| fire.at).collect(),
+            timezone: TimeZone(zone),
+            details: fires.into_iter().map(|fire| Detail { local: local(&fire), fire }).collect(),
+            none,
+        }
+    }
+
+    pub(crate) fn show(&self, context: &Context) -> Result<(), Failure> {
         context.show(self, |context| {
+            let zone = self.timezone.0;
             if self.fires.is_empty() {
-                return "it does not fire\n".to_owned();
+                return format!("{}\n", self.none);
             }
             let local = |fire: &Timestamp| fire.to_chrono().with_timezone(&zone);
             // Where local time is UTC all along, the second column would repeat the first.
             let is_utc = self.fires.iter().all(|fire| local(fire).offset().fix().local_minus_utc() == 0);
-            let headings: &[&str] = if is_utc { &[zone.name(), "", ""] } else { &[zone.name(), "UTC", "", ""] };
-            let mut table = Table::new(headings);
-            for (index, fire) in self.fires.iter().enumerate() {
-                let mut row = vec![local(fire).format("%a %Y-%m-%d %H:%M:%S %Z").to_string()];
-                row.extend((!is_utc).then(|| fire.to_string()));
-                row.push(context.paint.dim(&distant(*fire, context.now)));
-                row.push(self.notes.get(index).map(|note| context.paint.yellow(note)).unwrap_or_default());
+            let mut table = if is_utc {
+                Table::new(&[zone.name(), "", ""]).under(2).spare(1)
+            } else {
+                Table::new(&[zone.name(), "UTC", "", ""]).spare(1).under(3).spare(2)
+            };
+            table = table.whole(0);
+            for Detail { fire, .. } in &self.details {
+                let mut row = vec![local(&fire.at).format("%a %Y-%m-%d %H:%M:%S %Z").to_string()];
+                row.extend((!is_utc).then(|| fire.at.to_string()));
+                row.push(context.paint.dim(&distant(fire.at, context.now)));
+                row.push(context.paint.yellow(&render::fire::note(fire, zone)));
                 table.row(row);
             }
             table.render(context.paint)
         })
-    }
-}
-
-/// What a change of the clocks did to a fire.
-pub(crate) fn clock_note(change: Option<ClockChange>) -> &'static str {
-    match change {
-        None => "",
-        Some(ClockChange::Moved) => "moved: the clocks skip its time",
-        Some(ClockChange::First) => "the first of two: the clocks go back",
-        Some(ClockChange::Second) => "the second of two: the clocks go back",
     }
 }
 
@@ -102,25 +132,63 @@ pub(crate) fn machine_zone() -> Tz {
 }
 
 pub(crate) fn run(command: &Command, context: &Context) -> Result<(), Failure> {
-    let (expression, timezone, from, gap, fold, count) = match command {
-        Command::Next { expression, timezone, from, gap, fold, count } => {
-            (expression, timezone, from, gap, fold, count)
-        }
+    let args = match command {
+        Command::Next(args) => args,
         Command::Simulate(args) => return simulate::run(args, context),
         Command::Explain(args) => return explain::run(args, context),
     };
-    let trigger = trigger(expression, *gap, *fold)?;
-    let zone = trigger.timezone.or(*timezone).map_or_else(machine_zone, |zone| zone.0);
-    let from = from.map_or(context.now, |when| when.instant(context.now, zone));
-    let planning = Planning { zone, since: from, seed: 0, calendars: Calendars::NONE };
+    let trigger = trigger(&args.expression, args.gap, args.fold)?;
+    let zone = trigger.timezone.or(args.timezone).map_or_else(machine_zone, |zone| zone.0);
+    let from = args.from.map_or(context.now, |when| when.fires_after(context.now, zone));
+    let seed = args.job.as_ref().map_or(0, |job| job_seed(context.client.namespace(), job));
+    let planning = Planning { zone, since: from, seed, calendars: Calendars::NONE };
     let schedule = Schedule::new(&trigger, &planning);
     let first = schedule.occurrence_after(from);
     let occurrences = std::iter::successors(first, |occurrence| schedule.occurrence_after(occurrence.at));
-    let (fires, notes) = occurrences
-        .take(*count as usize)
-        .map(|occurrence| (occurrence.at, clock_note(occurrence.change).to_owned()))
-        .unzip();
-    Fires { fires, notes }.show(zone, context)
+    let fires = occurrences.take(args.count as usize);
+    let fires = fires.map(|occurrence| Fire::new(&schedule::Fire { trigger: 0, occurrence }, None)).collect();
+    Fires::new(fires, zone, none([&trigger], from, zone)).show(context)?;
+    if zone_was_guessed(&trigger, args.timezone) {
+        context.note("note: TZ names no IANA time zone, so the machine's own is taken");
+    }
+    for unknown in unknown_here(&trigger, args.job.is_some()) {
+        context.note(&format!("note: {unknown}"));
+    }
+    Ok(())
+}
+
+/// Whether `TZ` was to say the zone of local times, and could not be understood.
+fn zone_was_guessed(trigger: &Trigger, timezone: Option<TimeZone>) -> bool {
+    let understood = std::env::var("TZ").map_or(true, |value| TimeZone::of_environment(&value).is_some());
+    trigger.timezone.or(timezone).is_none() && !understood
+}
+
+/// Why triggers have no fires after `from`.
+pub(crate) fn none<'a>(triggers: impl IntoIterator<Item = &'a Trigger>, from: Timestamp, zone: Tz) -> String {
+    let mut triggers = triggers.into_iter().peekable();
+    if triggers.peek().is_none() {
+        return "it has no triggers: it runs only when told to".to_owned();
+    }
+    if triggers.all(|trigger| trigger.kind == TriggerKind::Startup) {
+        return "it fires at every start of the daemon, not by time".to_owned();
+    }
+    format!("it does not fire after {}", from.to_chrono().with_timezone(&zone).format("%Y-%m-%d %H:%M %Z"))
+}
+
+/// What the fires of a trigger depend on that is not known here.
+fn unknown_here(trigger: &Trigger, has_job: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    let hashed = matches!(&trigger.kind, TriggerKind::Cron(expression) if expression.has_hash());
+    if !has_job && (hashed || trigger.jitter.is_some()) {
+        let what = if hashed { "what H stands for" } else { "jitter" };
+        notes.push(format!("{what} depends on the job's name: give it with --job NAME for the times of that job"));
+    }
+    if !trigger.calendars.is_empty() {
+        notes.push(
+            "calendars are not asked here: see `sandglass job next`, or `sandglass schedule simulate`".to_owned(),
+        );
+    }
+    notes
 }
 
 /// A word of a closed set, as job files have it.

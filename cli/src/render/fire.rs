@@ -1,7 +1,8 @@
 //! Fires as people read them: those ahead, those made up for, and why there was or was not one.
 
+use chrono::NaiveDate;
 use chrono_tz::Tz;
-use sandglass_api::wire::{Backfill, Fire, Why};
+use sandglass_api::wire::{Backfill, Fire, Run, Why};
 use sandglass_core::time::Timestamp;
 
 use super::amount::{counted, in_zone, instant};
@@ -20,9 +21,22 @@ pub(crate) fn note(fire: &Fire, zone: Tz) -> String {
         "second" => "the second of two: the clocks go back".to_owned(),
         other => other.to_owned(),
     });
+    let moved = fire.moved_from.as_ref().map(|date| format!("moved here from {} by its calendars", with_weekday(date)));
+    [start(fire, zone), moved, change, nominal].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// What keeps a fire from starting a run at its instant.
+pub(crate) fn start(fire: &Fire, zone: Tz) -> Option<String> {
     let excluded = fire.excluded.as_ref().map(|why| format!("starts nothing: {why}"));
-    let moved = fire.moved_from.as_ref().map(|date| format!("moved by a calendar from {date}"));
-    [excluded, moved, change, nominal].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    excluded.or_else(|| {
+        let opens = fire.waits_until?.to_chrono().with_timezone(&zone).format("%a %Y-%m-%d %H:%M").to_string();
+        Some(format!("waits for the window until {opens}"))
+    })
+}
+
+/// `2027-03-26` as `Fri 2027-03-26`.
+fn with_weekday(date: &str) -> String {
+    date.parse::<NaiveDate>().map_or_else(|_| date.to_owned(), |date| date.format("%a %Y-%m-%d").to_string())
 }
 
 /// Why a job ran or did not run.
@@ -31,6 +45,13 @@ pub(crate) fn why(why: &Why, zone: Tz, now: Timestamp, paint: Paint) -> String {
         let note = note(fire, zone);
         let note = if note.is_empty() { note } else { format!("; {note}") };
         format!("{}{note}", instant(fire.at, now, zone))
+    };
+    let neighbour = |fire: &Fire, run: Option<&Run>| {
+        let came_to = run.map(|run| {
+            let reason = run.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            format!(": {}{reason}", paint.state(run.state))
+        });
+        format!("{}{}", of_fire(fire), came_to.unwrap_or_default())
     };
     let runs: Vec<String> = why
         .runs
@@ -46,8 +67,8 @@ pub(crate) fn why(why: &Why, zone: Tz, now: Timestamp, paint: Paint) -> String {
             ("at", Some(instant(why.at, now, zone))),
             ("fire", why.fire.as_ref().map(of_fire)),
             ("runs", (!runs.is_empty()).then(|| runs.join("\n"))),
-            ("fire before", why.previous.as_ref().map(of_fire)),
-            ("fire after", why.next.as_ref().map(of_fire)),
+            ("fire before", why.previous.as_ref().map(|fire| neighbour(fire, why.previous_run.as_ref()))),
+            ("fire after", why.next.as_ref().map(|fire| neighbour(fire, why.next_run.as_ref()))),
         ],
         paint,
     );
@@ -63,7 +84,15 @@ pub(crate) fn counts(backfill: &Backfill, zone: Tz) -> String {
         (present, all) if present == all => ", all of them with their runs already".to_owned(),
         (present, _) => format!(", {present} of them with their runs already"),
     };
-    format!("From {from} to {to} there are {fires}{present}.")
+    let are = if backfill.fires == 1 { "is" } else { "are" };
+    let left_out = match backfill.left_out {
+        0 => String::new(),
+        left_out => format!(
+            " {} left out by calendars or the job's window.",
+            counted(left_out, "more fire") + if left_out == 1 { " is" } else { " are" }
+        ),
+    };
+    format!("From {from} to {to} there {are} {fires}{present}.{left_out}")
 }
 
 /// What a backfill came to.

@@ -2,15 +2,19 @@
 
 use chrono_tz::Tz;
 use sandglass_api::jobfile::KEYS;
-use sandglass_api::wire::{ApplyResult, Job};
+use sandglass_api::wire::{ApplyResult, Fire, Job};
 use sandglass_core::spec::list::OneOrMany;
 use sandglass_core::spec::{DaysOfMonth, JobSpec, Trigger, TriggerKind};
 use sandglass_core::time::Timestamp;
 
 use super::amount::{instant, relative};
+use super::fire;
 use super::paint::Paint;
 use super::table::{Table, facts};
 use super::yaml;
+
+/// How many triggers of a job a listing shows.
+const MOST_TRIGGERS: usize = 4;
 
 /// A trigger in a few words.
 pub(crate) fn trigger(trigger: &Trigger) -> String {
@@ -48,7 +52,11 @@ fn triggers(spec: &JobSpec) -> String {
     if spec.triggers.is_empty() {
         return "-".to_owned();
     }
-    spec.triggers.iter().map(trigger).collect::<Vec<_>>().join(", ")
+    let mut shown: Vec<String> = spec.triggers.iter().take(MOST_TRIGGERS).map(trigger).collect();
+    if spec.triggers.len() > MOST_TRIGGERS {
+        shown.push(format!("and {} more", spec.triggers.len() - MOST_TRIGGERS));
+    }
+    shown.join(", ")
 }
 
 /// A listing.
@@ -57,13 +65,14 @@ pub(crate) fn list(jobs: &[Job], wide: bool, now: Timestamp, paint: Paint) -> St
     if wide {
         headings.extend(["ACTION", "ZONE", "REVISION", "TAGS"]);
     }
-    let mut table = Table::new(&headings);
+    // When it fires is what people look for.
+    let mut table = Table::new(&headings).whole(2).spare(3);
     for job in jobs {
         let (last, zone) = (job.last_run.as_ref(), zone(&job.spec));
         let mut row = vec![
             job.name.to_string(),
             triggers(&job.spec),
-            job.next_fire_at.map_or_else(|| "-".to_owned(), |at| relative(at, now, zone)),
+            next(job, now, zone),
             last.map_or_else(|| "-".to_owned(), |run| relative(run.finished_at.unwrap_or(run.scheduled_at), now, zone)),
             last.map_or_else(|| "-".to_owned(), |run| paint.state(run.state)),
         ];
@@ -76,6 +85,24 @@ pub(crate) fn list(jobs: &[Job], wide: bool, now: Timestamp, paint: Paint) -> St
         table.row(row);
     }
     table.render(paint)
+}
+
+/// When a job fires next, and what comes of that.
+fn next(job: &Job, now: Timestamp, zone: Tz) -> String {
+    let Some(at) = job.next_fire_at else { return "-".to_owned() };
+    let at = relative(at, now, zone);
+    match &job.next_fire {
+        Some(fire) if fire.excluded.is_some() => format!("{at}, skipped"),
+        Some(Fire { waits_until: Some(opens_at), .. }) => format!("{at}, starts {}", relative(*opens_at, now, zone)),
+        _ => at,
+    }
+}
+
+/// When a job fires next in full, and what comes of that.
+fn next_in_full(job: &Job, now: Timestamp, zone: Tz) -> String {
+    let Some(at) = job.next_fire_at else { return "-".to_owned() };
+    let note = job.next_fire.as_ref().map(|fire| fire::note(fire, zone)).filter(|note| !note.is_empty());
+    format!("{}{}", instant(at, now, zone), note.map(|note| format!("; {note}")).unwrap_or_default())
 }
 
 /// One job in full.
@@ -97,7 +124,7 @@ pub(crate) fn show(job: &Job, now: Timestamp, paint: Paint) -> String {
             ("revision", Some(job.revision.to_string())),
             ("enabled", (!job.enabled).then(|| paint.yellow("no"))),
             ("paused", job.paused.then(|| paint.yellow("yes"))),
-            ("next fire", Some(job.next_fire_at.map_or_else(|| "-".to_owned(), instant))),
+            ("next fire", Some(next_in_full(job, now, zone))),
             ("last run", last_run),
             ("created", job.created_at.map(instant)),
             ("updated", job.updated_at.map(instant)),
@@ -118,7 +145,7 @@ pub(crate) fn applied(results: &[ApplyResult], dry_run: bool, now: Timestamp, pa
             (_, true, true) => paint.yellow("would be changed"),
             (_, false, _) => paint.dim("unchanged"),
         };
-        let next = job.next_fire_at.map_or_else(|| "-".to_owned(), |at| instant(at, now, zone(&job.spec)));
+        let next = next_in_full(job, now, zone(&job.spec));
         table.row(vec![job.name.to_string(), change, job.revision.to_string(), next]);
     }
     table.render(paint)

@@ -5,6 +5,8 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use sandglass_api::wire::{Attempt, Run, origin_name, outcome_name};
 use sandglass_core::id::JobName;
+use sandglass_core::run::{Origin, StateName};
+use sandglass_core::schedule::Window;
 use sandglass_core::time::Timestamp;
 
 use super::amount::{bytes, count, duration, instant, relative};
@@ -28,23 +30,59 @@ fn or_dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "-".to_owned())
 }
 
-/// A listing. `zone_of` is the zone of a job's times.
-pub(crate) fn list(runs: &[Run], wide: bool, zone_of: impl Fn(&JobName) -> Tz, now: Timestamp, paint: Paint) -> String {
+/// Starts up to this much after their instant are on time.
+const ON_TIME: Duration = Duration::from_secs(1);
+
+/// How a listing of runs looks.
+#[derive(Clone, Copy)]
+pub(crate) struct Listing<'a> {
+    /// With more columns.
+    pub(crate) wide: bool,
+    /// The zone of a job's times.
+    pub(crate) zone_of: &'a dyn Fn(&JobName) -> Tz,
+    /// The window of the job whose runs they are, if they are of one job and it has one.
+    pub(crate) window: Option<&'a Window>,
+}
+
+/// When a run was due, and how much later it started.
+fn due(run: &Run, now: Timestamp, zone: Tz) -> String {
+    let due = relative(run.scheduled_at, now, zone);
+    let late = run.started_at.map(|started| started.since(run.scheduled_at)).filter(|late| *late > ON_TIME);
+    match late {
+        // What is made up for is long past by nature.
+        Some(late) if run.origin != Origin::Backfill => format!("{due}, started {} late", duration(late)),
+        _ => due,
+    }
+}
+
+/// The state of a run, and why or until when it is so.
+fn state(run: &Run, listing: Listing<'_>, now: Timestamp, paint: Paint) -> String {
+    let state = paint.state(run.state);
+    let waits = listing
+        .window
+        .filter(|window| run.state == StateName::Queued && run.attempts.is_empty() && !window.contains(now));
+    let opens = waits.and_then(|window| window.next_open(now));
+    let why = run
+        .reason
+        .clone()
+        .or_else(|| Some(format!("window opens {}", relative(opens?, now, (listing.zone_of)(&run.job)))));
+    why.map_or_else(|| state.clone(), |why| format!("{state} ({why})"))
+}
+
+/// A listing.
+pub(crate) fn list(runs: &[Run], listing: Listing<'_>, now: Timestamp, paint: Paint) -> String {
+    let Listing { wide, zone_of, .. } = listing;
     let mut headings = vec!["RUN", "JOB", "STATE", "DUE", "TOOK", "EXIT"];
     if wide {
         headings.extend(["ORIGIN", "ATTEMPTS", "FUEL", "MEMORY", "OUTPUT"]);
     }
-    let mut table = Table::new(&headings).right(4).right(5).whole(0);
+    let mut table = Table::new(&headings).right(4).right(5).whole(0).spare(5).spare(4);
     for run in runs {
-        let mut state = paint.state(run.state);
-        if let Some(reason) = &run.reason {
-            state = format!("{state} ({reason})");
-        }
         let mut row = vec![
             run.id.to_string(),
             run.job.to_string(),
-            state,
-            relative(run.scheduled_at, now, zone_of(&run.job)),
+            state(run, listing, now, paint),
+            due(run, now, zone_of(&run.job)),
             or_dash(taken(run, now).map(duration)),
             or_dash(run.exit_code.map(|code| code.to_string())),
         ];

@@ -71,16 +71,59 @@ fn job(last_run: Option<Run>) -> Job {
     job
 }
 
+const LISTING: super::run::Listing<'static> = super::run::Listing { wide: false, zone_of: &|_| Tz::UTC, window: None };
+
+#[test]
+fn late_starts_and_runs_that_wait_for_their_window_are_told() {
+    let window = serde_json::from_value(json!({ "from": "08:02", "to": "18:00", "outside": "defer" })).unwrap();
+    let window = sandglass_core::schedule::Window::new(&window, Tz::UTC);
+    let late = Run { started_at: Some("2027-01-15T02:03:40Z".parse().unwrap()), ..succeeded() };
+    let queued = Run { state: sandglass_core::run::StateName::Queued, reason: None, finished_at: None, ..skipped() };
+    let listing = super::run::Listing { window: Some(&window), ..LISTING };
+    insta::assert_snapshot!(super::run::list(&[queued, late], listing, now(), PLAIN), @"
+    RUN                         JOB             STATE                        DUE                            TOOK  EXIT
+    01MCC5RM00GRCZWG7V06B21GHP  probe           queued (window opens in 2m)  1m ago                            -     -
+    01MCC5RM00GRCZWG7V06B21GHM  nightly-backup  succeeded                    6h ago, started 3m 40s late  1m 14s     0
+    ");
+}
+
+#[test]
+fn what_comes_of_the_next_fire_is_told() {
+    let fire = |more: Value| {
+        let mut fire = json!({ "at": "2027-01-15T08:10:00Z", "trigger": 0 });
+        fire.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Job { next_fire: Some(read(fire)), ..job(None) }
+    };
+    let jobs = [
+        fire(json!({ "excluded": "the job's window is closed then" })),
+        fire(json!({ "waits_until": "2027-01-15T10:00:00Z" })),
+        fire(json!({ "moved_from": "2027-01-14" })),
+    ];
+    insta::assert_snapshot!(super::job::list(&jobs, false, now(), PLAIN), @"
+    JOB             SCHEDULE              NEXT                  LAST RUN  STATE
+    nightly-backup  0 2 * * *, every 10m  in 10m, skipped       -         -
+    nightly-backup  0 2 * * *, every 10m  in 10m, starts in 2h  -         -
+    nightly-backup  0 2 * * *, every 10m  in 10m                -         -
+    ");
+    let results = jobs.map(|job| ApplyResult { job, changed: true, created: true, warnings: vec![] });
+    insta::assert_snapshot!(super::job::applied(&results, false, now(), PLAIN), @"
+    JOB             CHANGE   REVISION  NEXT
+    nightly-backup  created         3  2027-01-15T09:10:00+01:00 (in 10m); starts nothing: the job's window is closed then
+    nightly-backup  created         3  2027-01-15T09:10:00+01:00 (in 10m); waits for the window until Fri 2027-01-15 11:00
+    nightly-backup  created         3  2027-01-15T09:10:00+01:00 (in 10m); moved here from Thu 2027-01-14 by its calendars
+    ");
+}
+
 #[test]
 fn a_listing_of_runs() {
     let runs = [failed(), skipped(), succeeded()];
-    insta::assert_snapshot!(super::run::list(&runs, false, |_| Tz::UTC, now(), PLAIN), @r#"
+    insta::assert_snapshot!(super::run::list(&runs, LISTING, now(), PLAIN), @r#"
     RUN                         JOB             STATE              DUE       TOOK  EXIT
     01MCC5RM00GRCZWG7V06B21GHN  probe           retry_wait         2s ago   250ms     3
     01MCC5RM00GRCZWG7V06B21GHP  probe           skipped (overlap)  1m ago       -     -
     01MCC5RM00GRCZWG7V06B21GHM  nightly-backup  succeeded          6h ago  1m 14s     0
     "#);
-    insta::assert_snapshot!(super::run::list(&runs, true, |_| Tz::UTC, now(), PLAIN), @r#"
+    insta::assert_snapshot!(super::run::list(&runs, super::run::Listing { wide: true, ..LISTING }, now(), PLAIN), @r#"
     RUN                         JOB             STATE              DUE       TOOK  EXIT  ORIGIN    ATTEMPTS  FUEL  MEMORY  OUTPUT
     01MCC5RM00GRCZWG7V06B21GHN  probe           retry_wait         2s ago   250ms     3  manual    1         950   1 MiB   0 B
     01MCC5RM00GRCZWG7V06B21GHP  probe           skipped (overlap)  1m ago       -     -  schedule  0         -     -       -
@@ -92,7 +135,8 @@ fn a_listing_of_runs() {
 fn a_run_of_another_week_is_shown_in_the_zone_of_its_job() {
     let later = now().after(std::time::Duration::from_secs(30 * 86_400));
     let zone_of = |name: &JobName| if name.as_str() == "probe" { Tz::UTC } else { Tz::Europe__Berlin };
-    let text = super::run::list(&[skipped(), succeeded()], false, zone_of, later, PLAIN);
+    let text =
+        super::run::list(&[skipped(), succeeded()], super::run::Listing { zone_of: &zone_of, ..LISTING }, later, PLAIN);
     assert!(text.contains("Z ") && text.contains(" 03:00+01:00"), "{text}");
 }
 

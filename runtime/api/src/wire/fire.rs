@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use sandglass_core::event::BackfillOverlap;
 use sandglass_core::id::{JobName, RunId};
-use sandglass_core::schedule::{self, ClockChange, Exclusion};
+use sandglass_core::schedule::{self, Admission, ClockChange, Exclusion, Window};
 use sandglass_core::time::Timestamp;
 
 use super::Run;
@@ -19,24 +19,35 @@ pub struct Fire {
     /// Its instant before jitter, if that is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nominal: Option<Timestamp>,
-    /// The date, such as `2027-03-29`, on which it would be if calendars allowed that, if it moved from there.
+    /// The date on which it would be if calendars allowed it, such as `2027-03-29`, if they moved it from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_from: Option<String>,
-    /// Why calendars let it start nothing, in words.
+    /// Why calendars or the job's window let it start nothing, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excluded: Option<String>,
+    /// When the job's window opens, if its run waits for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_until: Option<Timestamp>,
     /// What a change of the clocks did to it: `moved`, or `first` or `second` of a local time that comes twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_change: Option<String>,
 }
 
-impl From<&schedule::Fire> for Fire {
-    fn from(fire: &schedule::Fire) -> Self {
+impl Fire {
+    /// A fire of a job whose runs may start in `window`; at any time, if it has none.
+    #[must_use]
+    pub fn new(fire: &schedule::Fire, window: Option<&Window>) -> Self {
         let occurrence = &fire.occurrence;
-        let excluded = occurrence.exclusion.as_ref().map(|exclusion| match exclusion {
-            Exclusion::In(calendar) => format!("calendar '{calendar}' has its date"),
-            Exclusion::NotIn(calendar) => format!("its date is not in calendar '{calendar}'"),
-        });
+        let admission = window.map_or(Admission::Open, |window| window.admission(occurrence.at));
+        let excluded = match (&occurrence.exclusion, admission) {
+            (Some(exclusion), _) => Some(refusal(exclusion)),
+            (None, Admission::Skipped) => Some("the job's window is closed then".to_owned()),
+            (None, Admission::Open | Admission::Waits(_)) => None,
+        };
+        let waits_until = match admission {
+            Admission::Waits(opens_at) if excluded.is_none() => Some(opens_at),
+            _ => None,
+        };
         let change = occurrence.change.map(|change| match change {
             ClockChange::Moved => "moved",
             ClockChange::First => "first",
@@ -48,8 +59,18 @@ impl From<&schedule::Fire> for Fire {
             nominal: (occurrence.nominal != occurrence.at).then_some(occurrence.nominal),
             moved_from: occurrence.moved_from.map(|date| date.to_string()),
             excluded,
+            waits_until,
             clock_change: change.map(str::to_owned),
         }
+    }
+}
+
+/// Why calendars refuse a date, in words.
+#[must_use]
+pub fn refusal(exclusion: &Exclusion) -> String {
+    match exclusion {
+        Exclusion::In(calendar) => format!("calendar '{calendar}' has its date"),
+        Exclusion::NotIn(calendar) => format!("its date is not in calendar '{calendar}'"),
     }
 }
 
@@ -99,6 +120,9 @@ pub struct Backfill {
     pub to: Timestamp,
     /// How many fires the schedule has in that time, those left out.
     pub fires: usize,
+    /// How many more it would have, did calendars or the job's window not leave them out.
+    #[serde(default)]
+    pub left_out: usize,
     /// How many of them have run or are going, or have been made up for.
     pub present: usize,
     /// How many runs were made; in a dry run, would be.
@@ -130,9 +154,15 @@ pub struct Why {
     /// The latest fire before that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Fire>,
+    /// The record of the fire before, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_run: Option<Run>,
     /// The first fire after that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Fire>,
+    /// The record of the fire after, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_run: Option<Run>,
 }
 
 /// Why a job ran or did not run, in one word.

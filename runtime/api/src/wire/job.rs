@@ -10,7 +10,7 @@ use sandglass_core::schedule::Warning;
 use sandglass_core::spec::{CalendarSpec, JobSpec};
 use sandglass_core::time::Timestamp;
 
-use super::{CalendarResult, Run};
+use super::{CalendarResult, Fire, Run};
 
 /// A job as the API shows it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub struct Job {
     /// Its next fire, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_fire_at: Option<Timestamp>,
+    /// The next fire in full, if calendars or a window have a say in it: they may let it start nothing, or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_fire: Option<Fire>,
     /// Its latest run, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run: Option<Run>,
@@ -60,6 +63,7 @@ impl Job {
             paused: false,
             spec: Arc::clone(&job.spec),
             next_fire_at: cursor.next_fire_at,
+            next_fire: None,
             last_run,
             scheduled_since: Some(job.scheduled_since),
             created_at: Some(job.created_at),
@@ -79,6 +83,7 @@ impl Job {
             paused: false,
             spec,
             next_fire_at,
+            next_fire: None,
             last_run: None,
             scheduled_since: None,
             created_at: None,

@@ -48,7 +48,7 @@ use sandglass_core::spec::TimeZone;
 use sandglass_core::time::Timestamp;
 
 pub use calendar::{Calendar, CalendarResult};
-pub use fire::{Backfill, BackfillRequest, Fire, Overlap, Verdict, Why};
+pub use fire::{Backfill, BackfillRequest, Fire, Overlap, Verdict, Why, refusal};
 pub use job::{Applied, ApplyRequest, ApplyResult, Job};
 pub use output::{EVENT_END, EVENT_OUTPUT, EVENT_PROGRESS, LogsQuery, OutputEvent, ProgressEvent};
 pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, Usage, origin_name, outcome_name};

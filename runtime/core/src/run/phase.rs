@@ -57,8 +57,7 @@ mod tests {
 
     fn attempt(number: u32, from: i64, to: i64) -> Attempt {
         let outcome = AttemptOutcome::Failed;
-        let end =
-            AttemptEnd { finished_at: at(to), outcome, error: None, exit_code: None, usage: Usage::default() };
+        let end = AttemptEnd { finished_at: at(to), outcome, error: None, exit_code: None, usage: Usage::default() };
         Attempt { number, started_at: at(from), end: Some(end) }
     }
 

@@ -26,7 +26,8 @@ impl JobSchedule {
     /// to another date.
     #[must_use]
     pub fn moved_away(&self, from: Timestamp, until: Timestamp) -> Option<MovedFire> {
-        let moved = self.0.iter().zip(0u16..).filter_map(|(schedule, trigger)| schedule.moved_away(trigger, from, until));
+        let moved =
+            self.0.iter().zip(0u16..).filter_map(|(schedule, trigger)| schedule.moved_away(trigger, from, until));
         moved.min_by_key(|moved| moved.from)
     }
 

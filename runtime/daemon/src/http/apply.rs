@@ -47,14 +47,17 @@ pub(crate) async fn save(app: &App, namespace: Namespace, request: ApplyRequest)
         jobs: request.jobs.into_iter().map(Arc::new).collect(),
     };
     match app.inbox.ask(command).await? {
-        Reply::Applied { calendars, jobs } => Ok(Applied {
-            calendars: calendars.iter().map(calendars::result).collect(),
-            jobs: jobs
-                .iter()
-                .zip(warnings)
-                .map(|(saved, warnings)| jobs::result(app, saved, warnings))
-                .collect::<Result<_, _>>()?,
-        }),
+        Reply::Applied { calendars, jobs } => {
+            let mut known = Some(known);
+            Ok(Applied {
+                calendars: calendars.iter().map(calendars::result).collect(),
+                jobs: jobs
+                    .iter()
+                    .zip(warnings)
+                    .map(|(saved, warnings)| jobs::result(app, saved, warnings, &mut known))
+                    .collect::<Result<_, _>>()?,
+            })
+        }
         Reply::Refused(refusal) => Err(jobs::refused(refusal)),
         other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
     }

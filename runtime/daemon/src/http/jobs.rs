@@ -10,11 +10,11 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use sandglass_api::jobfile::{self, Format};
 use sandglass_api::problem::{Code, Problem};
-use sandglass_api::wire::{ApplyResult, DEFAULT_LIMIT, Job, MAX_LIMIT, Page, Run};
+use sandglass_api::wire::{ApplyResult, DEFAULT_LIMIT, Fire, Job, MAX_LIMIT, Page, Run};
 use sandglass_core::batch::Expectation;
 use sandglass_core::event::{Command, Refusal, Reply, SavedJob};
 use sandglass_core::id::{JobId, JobName, Namespace};
-use sandglass_core::schedule::{Calendars, Warning, lint};
+use sandglass_core::schedule::{Calendars, JobSchedule, Warning, lint};
 use sandglass_core::spec::JobSpec;
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_store::query::JobPosition;
@@ -46,12 +46,12 @@ pub(super) async fn list(
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let cursor = query.cursor.as_deref().map(parse_name).transpose()?;
     let mut after = cursor.map(|name| JobPosition { namespace: namespace.clone(), name });
-    let mut items = Vec::new();
+    let (mut items, mut calendars) = (Vec::new(), None);
     loop {
         let page = app.store.jobs(Some(&namespace), after.as_ref(), limit - items.len())?;
         for stored in page.items {
             if query.tag.as_ref().is_none_or(|tag| stored.job.spec.tags.contains(tag)) {
-                items.push(view(&app, &stored)?);
+                items.push(with_next_fire(&app, view(&app, &stored)?, &mut calendars)?);
             }
         }
         after = page.next;
@@ -66,7 +66,7 @@ pub(super) async fn show(
     Path((namespace, name)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
     let stored = find(&app, parse_namespace(&namespace)?, parse_name(&name)?)?;
-    let job = view(&app, &stored)?;
+    let job = with_next_fire(&app, view(&app, &stored)?, &mut None)?;
     Ok(([(header::ETAG, format!("\"{}\"", job.revision))], Json(job)).into_response())
 }
 
@@ -156,17 +156,23 @@ async fn save(app: &App, namespace: Namespace, spec: JobSpec, expect: Expectatio
     let warnings = warnings(app, &namespace, &spec, &calendars_of(app, &namespace)?);
     let command = Command::PutJob { namespace, spec: Arc::new(spec), expect };
     match app.inbox.ask(command).await? {
-        Reply::Job(saved) => result(app, &saved, warnings),
+        Reply::Job(saved) => result(app, &saved, warnings, &mut None),
         Reply::Refused(refusal) => Err(refused(refusal)),
         other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
     }
 }
 
 /// What saving a job came to.
-pub(super) fn result(app: &App, saved: &SavedJob, warnings: Vec<Warning>) -> Result<ApplyResult, Failure> {
+pub(super) fn result(
+    app: &App,
+    saved: &SavedJob,
+    warnings: Vec<Warning>,
+    calendars: &mut Option<Calendars>,
+) -> Result<ApplyResult, Failure> {
     let created = saved.changed && saved.job.revision == 1;
     let last_run = if created { None } else { last_run(app, saved.job.id)? };
-    Ok(ApplyResult { job: Job::new(&saved.job, &saved.cursor, last_run), changed: saved.changed, created, warnings })
+    let job = with_next_fire(app, Job::new(&saved.job, &saved.cursor, last_run), calendars)?;
+    Ok(ApplyResult { job, changed: saved.changed, created, warnings })
 }
 
 /// Why a job was not saved. A calendar that is not there is a fault of the job, not of the address.
@@ -204,10 +210,12 @@ async fn rehearse(app: &App, namespace: Namespace, spec: JobSpec, expect: Expect
         if changed {
             job.spec = Arc::new(spec);
         }
+        let job = with_next_fire(app, job, &mut Some(calendars))?;
         return Ok(ApplyResult { job, changed, created: false, warnings });
     }
     let next = next_fire(app, &namespace, &spec, &calendars);
-    Ok(ApplyResult { job: Job::planned(namespace, Arc::new(spec), next), changed: true, created: true, warnings })
+    let job = with_next_fire(app, Job::planned(namespace, Arc::new(spec), next), &mut Some(calendars))?;
+    Ok(ApplyResult { job, changed: true, created: true, warnings })
 }
 
 /// The first fire of `spec`, were it saved now.
@@ -223,6 +231,25 @@ pub(super) fn warnings(app: &App, namespace: &Namespace, spec: &JobSpec, calenda
 
 fn view(app: &App, stored: &StoredJob) -> Result<Job, Failure> {
     Ok(Job::new(&stored.job, &stored.cursor, last_run(app, stored.job.id)?))
+}
+
+/// The job with its next fire in full, if calendars or a window have a say in that. `calendars` are those of its namespace,
+/// read when they are first needed.
+fn with_next_fire(app: &App, mut job: Job, calendars: &mut Option<Calendars>) -> Result<Job, Failure> {
+    let spec = &job.spec;
+    let Some(at) = job.next_fire_at.filter(|_| spec.window.is_some() || spec.calendars().next().is_some()) else {
+        return Ok(job);
+    };
+    let calendars = match calendars {
+        Some(calendars) => calendars,
+        none => none.insert(calendars_of(app, &job.namespace)?),
+    };
+    let since = job.scheduled_since.unwrap_or_else(|| SystemClock.now());
+    let planning = spec.planning(&job.namespace, since, app.options.timezone, calendars);
+    let fire = JobSchedule::new(spec, &planning).fire_at(at);
+    let window = spec.open_window(app.options.timezone);
+    job.next_fire = fire.map(|fire| Fire::new(&fire, window.as_ref()));
+    Ok(job)
 }
 
 fn last_run(app: &App, job: JobId) -> Result<Option<Run>, Failure> {

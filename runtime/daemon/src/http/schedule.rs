@@ -23,7 +23,7 @@ use super::App;
 use super::error::Failure;
 use super::jobs::{find, parse_name, parse_namespace};
 use super::path::Path;
-use super::why::{Setting, explain};
+use super::why::Asked;
 use crate::clock::SystemClock;
 
 /// Fires on a page if the request names no count, and at most.
@@ -53,6 +53,7 @@ pub(super) async fn next(
     let left = stored.job.spec.max_runs.map(|most| most.get().saturating_sub(stored.cursor.fired));
     let left = left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
     let count = query.count.unwrap_or(DEFAULT_FIRES).min(MAX_FIRES);
+    let window = stored.job.spec.open_window(app.options.timezone);
     let mut items: Vec<Fire> = Vec::new();
     let mut at = from;
     // A fire that starts nothing does not count as a run.
@@ -60,8 +61,9 @@ pub(super) async fn next(
     while items.len() < count && runs < left {
         let Some(fire) = schedule.fire_after(at) else { break };
         at = fire.occurrence.at;
-        runs += usize::from(fire.occurrence.exclusion.is_none());
-        items.push(Fire::from(&fire));
+        let fire = Fire::new(&fire, window.as_ref());
+        runs += usize::from(fire.excluded.is_none());
+        items.push(fire);
     }
     Ok(Json(Page { items, next: None }))
 }
@@ -80,10 +82,17 @@ pub(super) async fn why(
     let Query(query) = query?;
     let stored = find(&app, parse_namespace(&namespace)?, parse_name(&name)?)?;
     let at = parse_instant(&query.at)?;
-    let calendars = calendars_of(&app, &stored.job.namespace)?;
-    let (store, default_zone) = (app.store.as_ref(), app.options.timezone);
-    let setting = Setting { store, default_zone, calendars: &calendars, now: SystemClock.now() };
-    Ok(Json(explain(&setting, &stored, at)?))
+    let schedule = schedule_of(&app, &stored)?;
+    let window = stored.job.spec.open_window(app.options.timezone);
+    let asked = Asked {
+        store: app.store.as_ref(),
+        stored: &stored,
+        schedule: &schedule,
+        window: window.as_ref(),
+        zone: stored.job.spec.timezone.unwrap_or(app.options.timezone).0,
+        now: SystemClock.now(),
+    };
+    Ok(Json(asked.explain(at)?))
 }
 
 #[derive(Deserialize)]
@@ -125,10 +134,9 @@ async fn make_up(
     let now = SystemClock.now();
     let to = request.to.map_or(now, |to| to.min(now));
     if to <= request.from {
-        let detail = format!("there is no past time between {} and {to}", request.from);
-        return Err(Failure::new(Code::BadRequest, detail));
+        return Err(Failure::new(Code::BadRequest, no_past(request, now)));
     }
-    let fires = fires_between(app, stored, request.from, to).await?;
+    let (fires, left_out) = fires_between(app, stored, request.from, to).await?;
     let wanted = if request.all { fires.clone() } else { missing(app, stored.job.id, &fires).await? };
     if wanted.len() > MAX_BACKFILL {
         return Err(Refusal::BackfillTooLarge { fires: wanted.len() }.into());
@@ -137,6 +145,7 @@ async fn make_up(
         from: request.from,
         to,
         fires: fires.len(),
+        left_out,
         present: fires.len() - wanted.len(),
         runs: wanted.len(),
         dry_run,
@@ -155,13 +164,25 @@ async fn make_up(
     }
 }
 
-/// The fires that the schedule has from `from` to before `to`, without those that calendars or the window leave out.
+/// Why there is nothing past in what was asked for.
+fn no_past(request: &BackfillRequest, now: Timestamp) -> String {
+    match request.to {
+        Some(to) if to <= request.from => {
+            format!("'to' ({to}) is not after 'from' ({}): give the earlier instant as 'from'", request.from)
+        }
+        _ => {
+            format!("'from' ({}) lies ahead, and it is {now}: only fires of the past can be made up for", request.from)
+        }
+    }
+}
+
+/// The fires that the schedule has from `from` to before `to`, and how many calendars or the window leave out of them.
 async fn fires_between(
     app: &App,
     stored: &StoredJob,
     from: Timestamp,
     to: Timestamp,
-) -> Result<Vec<Timestamp>, Failure> {
+) -> Result<(Vec<Timestamp>, usize), Failure> {
     let schedule = schedule_of(app, stored)?;
     let window = stored.job.spec.open_window(app.options.timezone);
     let window = window.filter(|window| window.outside() == Outside::Skip);
@@ -175,13 +196,17 @@ async fn fires_between(
         }
         seen += 1;
         if seen > MAX_SEEN {
-            return Err(Refusal::BackfillTooLarge { fires: seen }.into());
+            let detail = format!(
+                "there are more than {MAX_SEEN} fires in that time, and one backfill may have {MAX_BACKFILL}: split it into parts"
+            );
+            return Err(Failure::new(Code::BackfillTooLarge, detail));
         }
         if seen.is_multiple_of(FIRES_AT_A_TIME) {
             tokio::task::yield_now().await;
         }
     }
-    Ok(fires)
+    let left_out = seen - fires.len();
+    Ok((fires, left_out))
 }
 
 /// Those of the fires that came to no run: there is no record, or one that says that the fire was skipped.

@@ -116,6 +116,40 @@ fn the_past_is_made_up_for_once_its_size_is_known() {
 }
 
 #[test]
+fn what_calendars_and_windows_do_to_fires_is_told() {
+    let home = Home::new();
+    let daemon = home.start();
+    home.write(
+        "jobs.yaml",
+        "calendars: [{name: holidays, yearly: [{easter: 1}, \"12-25\"]}]\njobs:\n  - name: report\n    timezone: Europe/Berlin\n    \
+         command: date\n    triggers:\n      - weekly: {days: [mon, tue, wed, thu, fri], at: \"02:30\"}\n        \
+         calendars: {exclude: [holidays], shift: next}\n  - name: never\n    timezone: Europe/Berlin\n    command: date\n    \
+         schedule: \"0 9 * * *\"\n    window: {from: \"10:00\", to: \"16:00\"}\n",
+    );
+    let applied = home.cli(&["apply", "jobs.yaml"]).expect(0).stdout;
+    assert!(applied.contains("starts nothing: the job's window is closed then"), "{applied}");
+    let listed = home.cli(&["job", "list"]).expect(0).stdout;
+    assert!(listed.lines().any(|line| line.starts_with("never") && line.contains(", skipped")), "{listed}");
+    let why = home.cli(&["job", "why", "report", "--at", "2099-04-13T02:30"]).expect(0).stdout;
+    let moved = "the fire of Mon 2099-04-13 02:30 CEST has moved to Tue 2099-04-14 02:30 CEST: calendar 'holidays'";
+    assert!(why.starts_with(moved), "{why}");
+    let next = ["job", "next", "report", "-c", "1", "--from", "2026-12-25 12:00"];
+    let shown = home.cli(&next).expect(0).stdout;
+    assert!(
+        shown.contains("Sat 2026-12-26 02:30:00 CET") && shown.contains("moved here from Fri 2026-12-25"),
+        "{shown}"
+    );
+    let json = home.cli(&[&next[..], &["--json"]].concat()).expect(0).json();
+    assert_eq!(json["details"][0]["moved_from"], "2026-12-25", "{json}");
+    let none = home.cli(&["job", "backfill", "never", "--from", "2026-01-01", "--to", "2026-01-11", "--dry-run"]);
+    let none = none.expect(0).stdout;
+    assert!(none.contains("there are 0 fires. 10 more fires are left out by calendars or the job's window."), "{none}");
+    let swapped = ["job", "backfill", "never", "--from", "2026-01-11", "--to", "2026-01-01", "--dry-run"];
+    home.cli(&swapped).expect(2).says(&["is not after 'from'"]);
+    daemon.stop();
+}
+
+#[test]
 fn what_would_fire_is_seen_beforehand() {
     let home = Home::new();
     home.write(
@@ -235,7 +269,10 @@ fn fires_and_their_reasons_are_asked_for_over_http() {
     daemon.put(&job);
     let left_out = why("nightly", "2029-07-01T00:30:00Z");
     assert_eq!(left_out["verdict"], "left_out", "{left_out}");
-    assert!(left_out["summary"].to_string().contains("Sun 2029-07-01 is in calendar 'off'"), "{left_out}");
+    assert!(
+        left_out["summary"].to_string().contains("has moved to Mon 2029-07-02 02:30 CEST: calendar 'off' has its date"),
+        "{left_out}"
+    );
     assert_eq!(why("by-hand", "2020-07-01T00:30:00Z")["verdict"], "no_schedule");
     for query in ["", "?at=noon", "?at=2027-01-01T00:00:00Z&more=1"] {
         http.get(&format!("{JOBS}/nightly/why{query}")).problem(400, "bad_request");

@@ -1,0 +1,131 @@
+//! What the record of a fire or a start tells, and what stood in its way.
+
+use std::time::Duration;
+
+use sandglass_api::wire::{Verdict, refusal};
+use sandglass_core::run::{Gate, Origin, Phase, Run, RunState, StateName};
+use sandglass_core::schedule::Fire;
+use sandglass_core::time::Timestamp;
+use sandglass_store::{RunQuery, StoreError};
+
+use super::{Asked, words};
+
+/// How many of the job's runs are looked at for the one that stood in the way.
+const LOOKED_AT: usize = 50;
+/// A start this much after its instant is told of as late.
+const LATE: Duration = Duration::from_secs(1);
+
+impl Asked<'_> {
+    /// Of a run or a skipped fire. `fire` is the schedule's fire at the time, if it has one.
+    pub(super) fn of_run(&self, run: &Run, fire: Option<&Fire>) -> Result<(Verdict, String), StoreError> {
+        let due = self.shown(run.scheduled_at);
+        let moved = fire.filter(|fire| fire.occurrence.at == run.scheduled_at).map(|fire| self.moved_here(fire));
+        let moved = moved.unwrap_or_default();
+        if run.state.name() == StateName::Skipped {
+            let why = self.why_skipped(run, fire)?;
+            return Ok((Verdict::Skipped, format!("the fire of {due}{moved} was skipped: {why}")));
+        }
+        let origin = run.origin.as_str().replace('_', "-");
+        let (id, state) = (run.id, words::state(run));
+        let rest = match run.started_at() {
+            Some(started) => self.lateness(run, started),
+            None => self.waiting(run)?,
+        };
+        Ok((Verdict::Run, format!("run {id} of {due}{moved} is {state}; it was started by {origin}{rest}")))
+    }
+
+    /// How late a run started, and why.
+    fn lateness(&self, run: &Run, started: Timestamp) -> String {
+        let late = started.since(run.scheduled_at);
+        let next = match run.state {
+            RunState::RetryWait { until } => format!("; the next attempt is due at {}", self.shown(until)),
+            _ => String::new(),
+        };
+        if late <= LATE {
+            return next;
+        }
+        let cause = match (run.phase_at(run.queued_at, self.window), run.origin) {
+            (Phase::WaitsForWindow(opens_at), _) => {
+                format!(", as it waited for the job's window, which opened at {}", self.shown(opens_at))
+            }
+            (_, Origin::CatchUp) => {
+                ", as the daemon was down, suspended or overloaded when it came due, and caught up on it".to_owned()
+            }
+            (_, Origin::Backfill) => String::new(),
+            _ => ", as it waited for its turn or for a free place".to_owned(),
+        };
+        format!(" at {}, {} late{cause}{next}", self.shown(started), words::period(late))
+    }
+
+    /// What a run waits for that has not started.
+    fn waiting(&self, run: &Run) -> Result<String, StoreError> {
+        if run.state != RunState::Queued {
+            return Ok(String::new());
+        }
+        Ok(match run.phase_at(self.now, self.window) {
+            Phase::WaitsForWindow(opens_at) => {
+                format!(", and waits for the job's window, which opens at {}", self.shown(opens_at))
+            }
+            _ if run.gate == Gate::Turn => match self.in_the_way(run, self.now)? {
+                Some((other, _)) => format!(", and waits for its turn: run {} of the job is before it", other.id),
+                None => ", and waits for a free place".to_owned(),
+            },
+            _ => ", and waits for a free place".to_owned(),
+        })
+    }
+
+    fn why_skipped(&self, run: &Run, fire: Option<&Fire>) -> Result<String, StoreError> {
+        let exclusion = fire.and_then(|fire| fire.occurrence.exclusion.as_ref());
+        Ok(match run.reason() {
+            Some("missed") => {
+                "it came due while the daemon was down, suspended or overloaded, and the job's catch_up policy left it out"
+                    .to_owned()
+            }
+            Some("overlap") => {
+                let policy = "the job's overlap policy lets no other start then";
+                match self.in_the_way(run, run.queued_at)? {
+                    Some((other, phase)) => format!("{}, and {policy}", self.doing(&other, phase)),
+                    None => format!("a run of the job was going or waiting, and {policy}"),
+                }
+            }
+            Some("outside_window") => "the job's window was closed, and it says 'outside: skip'".to_owned(),
+            Some("calendar") => exclusion.map_or_else(
+                || {
+                    "a calendar of its trigger left its date out; as the calendars and triggers are now, none does"
+                        .to_owned()
+                },
+                refusal,
+            ),
+            _ => "it was left out".to_owned(),
+        })
+    }
+
+    /// The run of the job that stood in the way of `run` at `at`, and what it was about; rather one that was going.
+    fn in_the_way(&self, run: &Run, at: Timestamp) -> Result<Option<(Run, Phase)>, StoreError> {
+        let query = RunQuery {
+            until: Some(at.after(Duration::from_millis(1))),
+            states: StateName::ALL.into_iter().filter(|state| *state != StateName::Skipped).collect(),
+            limit: LOOKED_AT,
+            ..RunQuery::of_job(self.stored.job.id)
+        };
+        let others = self.store.query(&query)?.items;
+        let others = others.iter().filter(|other| other.id != run.id);
+        let busy = others.map(|other| (other, other.phase_at(at, self.window)));
+        let busy = busy.filter(|(_, phase)| !matches!(phase, Phase::Ahead | Phase::Over));
+        let first = busy.min_by_key(|(other, phase)| (*phase != Phase::Going, other.scheduled_at));
+        Ok(first.map(|(other, phase)| (other.as_ref().clone(), phase)))
+    }
+
+    fn doing(&self, run: &Run, phase: Phase) -> String {
+        let which = format!("run {} of {}", run.id, self.shown(run.scheduled_at));
+        match phase {
+            Phase::WaitsForWindow(opens_at) => {
+                let opens = if opens_at > self.now { "opens" } else { "opened" };
+                format!("{which} was waiting for the job's window, which {opens} at {}", self.shown(opens_at))
+            }
+            Phase::Waits => format!("{which} was waiting for its turn or for a free place"),
+            Phase::BetweenAttempts => format!("{which} had failed and was to be tried again"),
+            Phase::Going | Phase::Ahead | Phase::Over => format!("{which} was still going"),
+        }
+    }
+}
