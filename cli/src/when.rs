@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use chrono::{Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _};
+use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _};
 use chrono_tz::Tz;
 use sandglass_core::quantity::Period;
 use sandglass_core::time::Timestamp;
@@ -70,7 +70,7 @@ impl FromStr for When {
             b"now" => Some(Self::Ago(Period::from_secs(0))),
             [b'-', ..] => period(&text[1..]).map(Self::Ago),
             [b'+', ..] => period(&text[1..]).map(Self::Ahead),
-            _ => text.parse().ok().map(Self::At).or_else(|| local(text)).or_else(|| period(text).map(Self::Ago)),
+            _ => at(text).map(Self::At).or_else(|| local(text)).or_else(|| period(text).map(Self::Ago)),
         };
         found.ok_or_else(|| {
             "write 2027-03-28T01:30:00Z, a local time 2027-03-28T01:30, a day 2027-03-28, a month 2027-03, a year 2027, \
@@ -78,6 +78,12 @@ impl FromStr for When {
                 .to_owned()
         })
     }
+}
+
+/// An instant with its offset from UTC, the seconds written or not.
+fn at(text: &str) -> Option<Timestamp> {
+    let short = || DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M%#z").ok().map(|at| Timestamp::from(at.to_utc()));
+    text.parse().ok().or_else(short)
 }
 
 /// A period with its unit: a bare number is more likely a year with a slip in it than seconds.
@@ -129,6 +135,8 @@ mod tests {
         for (text, berlin) in [
             ("2027-03-28T01:30:00Z", "2027-03-28T01:30:00Z"),
             ("2027-03-28T01:30:00+02:00", "2027-03-27T23:30:00Z"),
+            ("2027-03-28T01:30Z", "2027-03-28T01:30:00Z"),
+            ("2027-03-28T01:30+02:00", "2027-03-27T23:30:00Z"),
             ("2027-06-01T12:00", "2027-06-01T10:00:00Z"),
             ("2027-06-01 12:00:30", "2027-06-01T10:00:30Z"),
             ("2027-06-01", "2027-05-31T22:00:00Z"),

@@ -32,8 +32,8 @@ impl Run {
         if self.finished_at().is_some_and(|finished| finished <= at) {
             return Phase::Over;
         }
-        let begun = self.attempts.iter().filter(|attempt| attempt.started_at <= at);
-        match begun.last() {
+        let mut begun = self.attempts.iter().filter(|attempt| attempt.started_at <= at);
+        match begun.next_back() {
             Some(last) if last.end.as_ref().is_none_or(|end| at < end.finished_at) => Phase::Going,
             Some(_) => Phase::BetweenAttempts,
             None => window

@@ -108,16 +108,14 @@ fn exit_codes_tell_outcomes_apart() {
 #[test]
 fn schedules_are_told_without_a_daemon() {
     let home = Home::new();
-    let next = |args: &[&str]| home.cli(&[&["schedule", "next", "--json"], args].concat()).expect(0).json();
+    let next =
+        |args: &[&str]| home.cli(&[&["schedule", "next", "--json"], args].concat()).expect(0).json()["fires"].clone();
     let berlin = ["30 2 * * *", "--timezone", "Europe/Berlin", "--from", "2027-03-26T12:00:00Z", "--count", "3"];
-    assert_eq!(
-        next(&berlin),
-        json!({ "fires": ["2027-03-27T01:30:00Z", "2027-03-28T01:30:00Z", "2027-03-29T00:30:00Z"] })
-    );
+    assert_eq!(next(&berlin), json!(["2027-03-27T01:30:00Z", "2027-03-28T01:30:00Z", "2027-03-29T00:30:00Z"]));
     let every = ["every 90m", "--from", "2027-01-01T00:00:00Z", "--count", "2"];
-    assert_eq!(next(&every), json!({ "fires": ["2027-01-01T01:30:00Z", "2027-01-01T03:00:00Z"] }));
+    assert_eq!(next(&every), json!(["2027-01-01T01:30:00Z", "2027-01-01T03:00:00Z"]));
     let past = ["at 2020-01-01T00:00:00Z", "--from", "2027-01-01T00:00:00Z"];
-    assert_eq!(next(&past), json!({ "fires": [] }));
+    assert_eq!(next(&past), json!([]));
     let never = ["0 0 31 2 *", "--from", "2027-01-01T00:00:00Z"];
     let ended = home.cli(&[&["schedule", "next", "--json"], &never[..]].concat());
     assert!([0, 3].contains(&ended.code), "{ended:?}");

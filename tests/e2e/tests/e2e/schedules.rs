@@ -145,7 +145,7 @@ fn what_calendars_and_windows_do_to_fires_is_told() {
     let none = none.expect(0).stdout;
     assert!(none.contains("there are 0 fires. 10 more fires are left out by calendars or the job's window."), "{none}");
     let swapped = ["job", "backfill", "never", "--from", "2026-01-11", "--to", "2026-01-01", "--dry-run"];
-    home.cli(&swapped).expect(2).says(&["is not after 'from'"]);
+    home.cli(&swapped).expect(3).says(&["is not after 'from'"]);
     daemon.stop();
 }
 
