@@ -58,6 +58,8 @@ pub enum Command {
         namespace: Namespace,
         /// Which.
         name: JobName,
+        /// What must be there.
+        expect: Expectation,
     },
     /// Start a run now.
     StartRun {

@@ -9,7 +9,7 @@ use sandglass_core::output::OutputChunk;
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_host::Services;
 use sandglass_host::services::{BoxFuture, Progress, StateEntry, StateError, StateExpectation, StatePage};
-use sandglass_store::{CommitError, Committer, ConflictKind, Store, StoreError};
+use sandglass_store::{CommitError, Committer, ConflictKind, STATE_BYTES, STATE_KEYS, Store, StoreError};
 use tokio::sync::oneshot;
 
 use crate::clock::SystemClock;
@@ -49,6 +49,7 @@ impl HostServices {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(CommitError::Conflict(conflict))) => match conflict.kind {
                     ConflictKind::State { .. } => Err(StateError::Conflict),
+                    ConflictKind::StateFull { .. } => Err(StateError::Full(full())),
                     other => Err(StateError::Unavailable(other.to_string())),
                 },
                 Ok(Err(CommitError::Store { cause, .. })) => Err(StateError::Unavailable(cause.to_string())),
@@ -56,6 +57,11 @@ impl HostServices {
             }
         })
     }
+}
+
+fn full() -> String {
+    let mebibytes = STATE_BYTES >> 20;
+    format!("a job keeps at most {STATE_KEYS} keys and {mebibytes} MiB; delete keys, or give them a time to live")
 }
 
 fn unavailable(error: &StoreError) -> StateError {

@@ -15,6 +15,11 @@ use crate::output::{OutputPage, OutputPosition};
 use crate::query::{JobPosition, Page, RunQuery};
 use crate::records::{Prune, Pruned, Snapshot, StateEntry, Stats, StoredJob};
 
+/// The most keys that a job's state may have. Expired ones count until they are forgotten.
+pub const STATE_KEYS: u64 = 10_000;
+/// The most bytes that the keys and values of a job's state may have together.
+pub const STATE_BYTES: u64 = 64 << 20;
+
 /// A store as one opener holds it.
 ///
 /// Several openers may share the same data. Each has a fencing token, which [`Store::load`] acquires; the opener that

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::contract::{STATE_BYTES, STATE_KEYS};
 use sandglass_core::id::{CalendarName, JobId, JobName, Namespace, PluginName, RunId};
 
 /// The store could not do it.
@@ -146,6 +147,16 @@ pub enum ConflictKind {
         key: String,
         /// The revision it has.
         found: Option<u64>,
+    },
+    /// The job would keep more state than it may.
+    #[error("job {job} would keep {keys} keys and {bytes} bytes of state; it may keep {STATE_KEYS} and {STATE_BYTES}")]
+    StateFull {
+        /// The job.
+        job: JobId,
+        /// How many keys it would have.
+        keys: u64,
+        /// How many bytes its keys and values would have.
+        bytes: u64,
     },
 }
 

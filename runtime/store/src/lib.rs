@@ -22,7 +22,7 @@ pub mod redb;
 pub use self::output::{OutputPage, OutputPosition};
 pub use self::redb::{RedbOptions, RedbStore};
 pub use committer::{CommitError, Committed, Committer, FailureEpoch, Stopped};
-pub use contract::{OutputStore, Reader, Store};
+pub use contract::{OutputStore, Reader, STATE_BYTES, STATE_KEYS, Store};
 pub use error::{Conflict, ConflictKind, StoreError};
 pub use query::{JobPosition, Order, Page, RunQuery};
 pub use records::{Prune, Pruned, RunCounts, Snapshot, StateEntry, Stats, StoredJob};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::backfill::Backfill;
 use super::start::{Passage, Start};
 use super::{Moment, Scheduler, cancel_effect, plan};
-use crate::batch::Write;
+use crate::batch::{Expectation, Write};
 use crate::event::{Command, Refusal, Reply, Step};
 use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
 use crate::invocation::CancelReason;
@@ -21,7 +21,9 @@ impl Scheduler {
         } else {
             match command {
                 Command::PutJob { namespace, spec, expect } => self.put_job(&namespace, &spec, expect, moment, step),
-                Command::DeleteJob { namespace, name } => self.delete_job(namespace, name, moment.now, step),
+                Command::DeleteJob { namespace, name, expect } => {
+                    self.delete_job(namespace, name, expect, moment.now, step)
+                }
                 Command::StartRun { namespace, name, force } => self.start_run(namespace, name, force, moment, step),
                 Command::PutCalendar { namespace, spec, expect } => {
                     self.put_calendar(&namespace, &spec, expect, moment.now, step)
@@ -45,10 +47,15 @@ impl Scheduler {
         &mut self,
         namespace: Namespace,
         name: JobName,
+        expect: Expectation,
         now: Timestamp,
         step: &mut Step,
     ) -> Result<Reply, Refusal> {
         let id = self.job_named(&namespace, &name)?;
+        let actual = self.jobs.get(&id).expect("names point to jobs that are there").job.revision;
+        if !expect.holds(actual) {
+            return Err(Refusal::RevisionConflict { name, actual });
+        }
         let mut runs: Vec<RunId> =
             self.active.values().filter(|active| active.run.job_id == id).map(|active| active.run.id).collect();
         runs.sort_unstable();

@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::{Calendar, CalendarResult, Page};
 use sandglass_core::event::{Command, Refusal, Reply, SavedCalendar};
@@ -16,7 +16,7 @@ use sandglass_core::spec::CalendarSpec;
 
 use super::App;
 use super::error::Failure;
-use super::jobs::{expectation, parse_namespace};
+use super::jobs::{etag, expectation, parse_namespace};
 use super::path::Path;
 
 pub(super) async fn list(
@@ -35,8 +35,7 @@ pub(super) async fn show(
     let (namespace, name) = (parse_namespace(&namespace)?, parse_calendar(&name)?);
     let found = app.store.calendar(&namespace, &name)?;
     let calendar = found.ok_or_else(|| Failure::from(Refusal::NoCalendar { namespace, name }))?;
-    let tag = format!("\"{}\"", calendar.revision);
-    Ok(([(header::ETAG, tag)], Json(Calendar::from(calendar.as_ref()))).into_response())
+    Ok((etag(calendar.revision), Json(Calendar::from(calendar.as_ref()))).into_response())
 }
 
 pub(super) async fn put(
@@ -44,7 +43,7 @@ pub(super) async fn put(
     Path((namespace, name)): Path<(String, String)>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<CalendarResult>, Failure> {
+) -> Result<Response, Failure> {
     let (namespace, name) = (parse_namespace(&namespace)?, parse_calendar(&name)?);
     let spec: CalendarSpec = serde_json::from_slice(&body?).map_err(|error| {
         let hint = "send JSON: a name, and dates, weekdays or yearly dates";
@@ -56,7 +55,7 @@ pub(super) async fn put(
     }
     let expect = expectation(&headers)?;
     match app.inbox.ask(Command::PutCalendar { namespace, spec: Arc::new(spec), expect }).await? {
-        Reply::Calendar(saved) => Ok(Json(result(&saved))),
+        Reply::Calendar(saved) => Ok((etag(saved.calendar.revision), Json(result(&saved))).into_response()),
         Reply::Refused(refusal) => Err(refusal.into()),
         other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
     }

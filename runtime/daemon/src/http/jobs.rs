@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use sandglass_api::jobfile::{self, Format};
 use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::{ApplyResult, DEFAULT_LIMIT, Fire, Job, MAX_LIMIT, Page, Run};
@@ -67,14 +67,22 @@ pub(super) async fn show(
 ) -> Result<Response, Failure> {
     let stored = find(&app, parse_namespace(&namespace)?, parse_name(&name)?)?;
     let job = with_next_fire(&app, view(&app, &stored)?, &mut None)?;
-    Ok(([(header::ETAG, format!("\"{}\"", job.revision))], Json(job)).into_response())
+    Ok((etag(job.revision), Json(job)).into_response())
+}
+
+/// The header by which a revision is known.
+pub(super) type ETag = [(HeaderName, String); 1];
+
+/// The header for what is at `revision`; a change can be made to depend on it with `If-Match`.
+pub(super) fn etag(revision: u64) -> ETag {
+    [(header::ETAG, format!("\"{revision}\""))]
 }
 
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     Path(namespace): Path<String>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<(StatusCode, Json<ApplyResult>), Failure> {
+) -> Result<(StatusCode, ETag, Json<ApplyResult>), Failure> {
     let spec = read_spec(&body?)?;
     let namespace = parse_namespace(&namespace)?;
     let result = save(&app, namespace, spec, Expectation::Absent).await.map_err(|failure| {
@@ -85,7 +93,7 @@ pub(super) async fn create(
         }
         failure
     })?;
-    Ok((StatusCode::CREATED, Json(result)))
+    Ok((StatusCode::CREATED, etag(result.job.revision), Json(result)))
 }
 
 #[derive(Deserialize)]
@@ -101,7 +109,7 @@ pub(super) async fn put(
     query: Result<Query<PutQuery>, QueryRejection>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<ApplyResult>, Failure> {
+) -> Result<Response, Failure> {
     let Query(query) = query?;
     let (namespace, name) = (parse_namespace(&namespace)?, parse_name(&name)?);
     let spec = read_spec(&body?)?;
@@ -111,16 +119,19 @@ pub(super) async fn put(
     }
     let expect = expectation(&headers)?;
     if query.dry_run {
-        return rehearse(&app, namespace, spec, expect).await.map(Json);
+        return rehearse(&app, namespace, spec, expect).await.map(|planned| Json(planned).into_response());
     }
-    save(&app, namespace, spec, expect).await.map(Json)
+    let result = save(&app, namespace, spec, expect).await?;
+    Ok((etag(result.job.revision), Json(result)).into_response())
 }
 
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     Path((namespace, name)): Path<(String, String)>,
+    headers: HeaderMap,
 ) -> Result<StatusCode, Failure> {
-    let command = Command::DeleteJob { namespace: parse_namespace(&namespace)?, name: parse_name(&name)? };
+    let (namespace, name) = (parse_namespace(&namespace)?, parse_name(&name)?);
+    let command = Command::DeleteJob { namespace, name, expect: expectation(&headers)? };
     match app.inbox.ask(command).await? {
         Reply::JobDeleted(_) => Ok(StatusCode::NO_CONTENT),
         Reply::Refused(refusal) => Err(refusal.into()),

@@ -45,6 +45,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("state entries expire", state::expiry),
     ("state keys are listed by prefix", state::keys),
     ("state survives what happens to it at random", state::random),
+    ("what a job keeps as state is bounded", state::quota),
     ("queries agree with a plain search", queries::agree_with_plain_search),
     ("a rare combination comes in short pages", queries::rare_combination),
     ("output comes back in order", outputs::in_order),

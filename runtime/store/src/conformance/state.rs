@@ -7,7 +7,7 @@ use sandglass_core::time::Timestamp;
 
 use super::Subject;
 use super::sample::{NOW, at, commit, conflict, job, job_id, put_job};
-use crate::contract::Store;
+use crate::contract::{STATE_BYTES, STATE_KEYS, Store};
 use crate::error::ConflictKind;
 use crate::records::{Prune, StateEntry};
 
@@ -113,7 +113,7 @@ pub(super) fn keys(subject: &mut dyn Subject) {
 pub(super) fn random(subject: &mut dyn Subject) {
     let mut store = with_job(subject);
     let mut rng = fastrand::Rng::with_seed(11);
-    let mut model: BTreeMap<String, (u64, Option<StateEntry>)> = BTreeMap::new();
+    let mut model = Model::default();
     for round in 0..400_i64 {
         let now = at(round);
         let mut trial = model.clone();
@@ -121,8 +121,8 @@ pub(super) fn random(subject: &mut dyn Subject) {
         let mut writes = Vec::new();
         for _ in 0..rng.usize(1..4) {
             let key = rng.u8(0..5).to_string();
-            let (revision, entry) = trial.get(&key).cloned().unwrap_or_default();
-            let entry = entry.filter(|entry| entry.expires_at.is_none_or(|at| at > now));
+            let entry = trial.live(&key, now);
+            let revision = entry.as_ref().map_or(1, |entry| entry.revision);
             let expect = match rng.u8(0..4) {
                 0 => Expectation::Absent,
                 1 => Expectation::At(revision),
@@ -135,13 +135,12 @@ pub(super) fn random(subject: &mut dyn Subject) {
             };
             if rng.u8(0..3) == 0 {
                 writes.push(delete(&key, expect));
-                trial.insert(key, (revision, None));
+                trial.remove(&key);
             } else {
                 let expires_at = rng.bool().then(|| at(round + rng.i64(-2..20)));
                 let value = format!("value {round}");
                 writes.push(put(&key, &value, expect, expires_at));
-                let entry = StateEntry { revision: revision + 1, value: value.into_bytes(), expires_at };
-                trial.insert(key, (revision + 1, Some(entry)));
+                trial.put(&key, value.into_bytes(), expires_at);
             }
         }
         let answer = store.commit(&[sandglass_core::batch::Batch { writes }], now).unwrap().remove(0);
@@ -151,6 +150,7 @@ pub(super) fn random(subject: &mut dyn Subject) {
         }
         if round % 50 == 17 {
             store.prune(&Prune::Runs(Vec::new()), now, 1).unwrap();
+            model.forget_expired(now);
         }
         if round % 100 == 66 {
             drop(store);
@@ -158,9 +158,72 @@ pub(super) fn random(subject: &mut dyn Subject) {
             store = subject.open();
             store.load().unwrap();
         }
-        for (key, (_, entry)) in &model {
-            let live = entry.clone().filter(|entry| entry.expires_at.is_none_or(|at| at > now));
-            assert_eq!(store.state_entry(job_id(1), key, now).unwrap(), live);
+        for key in (0..5).map(|key| key.to_string()) {
+            assert_eq!(store.state_entry(job_id(1), &key, now).unwrap(), model.live(&key, now), "round {round}");
         }
     }
+}
+
+/// What a store should hold.
+#[derive(Clone, Default)]
+struct Model {
+    entries: BTreeMap<String, StateEntry>,
+    /// The highest revision of an entry that is gone.
+    gone: u64,
+}
+
+impl Model {
+    fn live(&self, key: &str, now: Timestamp) -> Option<StateEntry> {
+        self.entries.get(key).filter(|entry| entry.expires_at.is_none_or(|at| at > now)).cloned()
+    }
+
+    fn put(&mut self, key: &str, value: Vec<u8>, expires_at: Option<Timestamp>) {
+        let revision = self.entries.get(key).map_or(self.gone, |entry| entry.revision) + 1;
+        self.entries.insert(key.to_owned(), StateEntry { revision, value, expires_at });
+    }
+
+    fn remove(&mut self, key: &str) {
+        if let Some(entry) = self.entries.remove(key) {
+            self.gone = self.gone.max(entry.revision);
+        }
+    }
+
+    fn forget_expired(&mut self, now: Timestamp) {
+        let expired = self.entries.iter().filter(|(_, entry)| entry.expires_at.is_some_and(|at| at <= now));
+        let expired: Vec<String> = expired.map(|(key, _)| key.clone()).collect();
+        expired.iter().for_each(|key| self.remove(key));
+    }
+}
+
+/// What a job keeps is bounded; what is removed makes room, and other jobs are not concerned.
+pub(super) fn quota(subject: &mut dyn Subject) {
+    use Expectation::Anything;
+    let store = with_job(subject);
+    commit(&*store, vec![put_job(&job(2, "default", "b"))]).unwrap();
+    let full = |writes| matches!(conflict(&*store, writes), ConflictKind::StateFull { .. });
+    let value = vec![0; usize::try_from(STATE_BYTES).unwrap() - 2];
+    let put_bytes = |key: &str, value: Vec<u8>| Write::PutState {
+        job: job_id(1),
+        key: key.to_owned(),
+        value,
+        expect: Anything,
+        expires_at: None,
+    };
+    assert!(full(vec![put_bytes("abc", value.clone())]));
+    assert!(full(vec![put("a", "b", Anything, None), put_bytes("c", value)]));
+    let key = |number: u64| format!("{number}");
+    commit(&*store, (1..STATE_KEYS).map(|number| put(&key(number), "", Anything, None)).collect()).unwrap();
+    commit(&*store, vec![put("last", "", Anything, Some(at(9)))]).unwrap();
+    assert!(full(vec![put("more", "", Anything, None)]));
+    let other =
+        Write::PutState { job: job_id(2), key: "more".into(), value: vec![], expect: Anything, expires_at: None };
+    commit(&*store, vec![put("last", "changed", Anything, Some(at(9))), other]).unwrap();
+    // One that has expired counts until it is forgotten.
+    let commit_later = |write| store.commit(&[sandglass_core::batch::Batch::of(write)], at(10)).unwrap().remove(0);
+    assert!(commit_later(put("more", "", Anything, None)).is_err());
+    store.prune(&Prune::Runs(Vec::new()), at(10), 1).unwrap();
+    commit_later(put("more", "", Anything, None)).unwrap();
+    assert!(commit_later(put("even more", "", Anything, None)).is_err());
+    commit_later(delete("more", Anything)).unwrap();
+    commit_later(put("even more", "", Anything, None)).unwrap();
 }

@@ -16,7 +16,8 @@ const JOB_FORMAT: u8 = 1;
 const CURSOR_FORMAT: u8 = 2;
 const CALENDAR_FORMAT: u8 = 1;
 const PLUGIN_FORMAT: u8 = 1;
-const STATE_FORMAT: u8 = 1;
+const STATE_FORMAT: u8 = 2;
+const STATE_SIZE_FORMAT: u8 = 1;
 /// More fires than a cursor can hold; a row that claims more is damaged.
 const MAX_HELD: usize = 100_000;
 
@@ -122,49 +123,64 @@ pub(super) fn decode_plugin(bytes: &[u8]) -> Result<Plugin, StoreError> {
     serde_json::from_slice(row.rest()).map_err(|error| StoreError::corrupt(format!("a plugin: {error}")))
 }
 
-/// What is kept of a key: the entry, or after its end only the revision, which must never come again.
+/// An entry of a job's state.
 pub(super) struct StateRow {
     pub(super) revision: u64,
-    pub(super) entry: Option<(Vec<u8>, Option<Timestamp>)>,
+    pub(super) value: Vec<u8>,
+    pub(super) expires_at: Option<Timestamp>,
 }
 
 impl StateRow {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut row = Encoder::new(STATE_FORMAT);
         row.number(self.revision);
-        row.option(self.entry.as_ref(), |row, (value, expires_at)| {
-            row.option(*expires_at, Encoder::instant);
-            row.raw(value);
-        });
+        row.option(self.expires_at, Encoder::instant);
+        row.raw(&self.value);
         row.finish()
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
         let mut row = Decoder::new(bytes, "state entry", STATE_FORMAT)?;
         let revision = row.number()?;
-        let entry = row.option(|row| {
-            let expires_at = row.option(Decoder::instant)?;
-            Ok((row.rest().to_vec(), expires_at))
-        })?;
-        row.end()?;
-        Ok(Self { revision, entry })
+        let expires_at = row.option(Decoder::instant)?;
+        Ok(Self { revision, value: row.rest().to_vec(), expires_at })
     }
 
     /// The entry, if it is there at `now`.
     pub(super) fn live(self, now: Timestamp) -> Option<StateEntry> {
-        if !self.is_live(now) {
-            return None;
-        }
-        let (value, expires_at) = self.entry?;
-        Some(StateEntry { revision: self.revision, value, expires_at })
+        let Self { revision, value, expires_at } = self;
+        expires_at.is_none_or(|at| at > now).then_some(StateEntry { revision, value, expires_at })
     }
 
     pub(super) fn is_live(&self, now: Timestamp) -> bool {
-        self.entry.as_ref().is_some_and(|(_, expires_at)| expires_at.is_none_or(|at| at > now))
+        self.expires_at.is_none_or(|at| at > now)
+    }
+}
+
+/// How much of a job's state there is.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct StateSize {
+    pub(super) keys: u64,
+    /// Of keys and values.
+    pub(super) bytes: u64,
+    /// The highest revision of an entry that is gone. A new entry begins above it, so that no key has a revision twice.
+    pub(super) gone: u64,
+}
+
+impl StateSize {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut row = Encoder::new(STATE_SIZE_FORMAT);
+        row.number(self.keys);
+        row.number(self.bytes);
+        row.number(self.gone);
+        row.finish()
     }
 
-    pub(super) fn expires_at(&self) -> Option<Timestamp> {
-        self.entry.as_ref().and_then(|(_, at)| *at)
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        let mut row = Decoder::new(bytes, "size of a job's state", STATE_SIZE_FORMAT)?;
+        let size = Self { keys: row.number()?, bytes: row.number()?, gone: row.number()? };
+        row.end()?;
+        Ok(size)
     }
 }
 

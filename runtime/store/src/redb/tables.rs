@@ -8,7 +8,7 @@ use super::run_row::state_number;
 use crate::error::StoreError;
 
 /// The format of the whole. A store with another one is refused.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 pub(super) const META_FORMAT: &[u8] = b"format";
 pub(super) const META_FENCE: &[u8] = b"fence";
@@ -47,12 +47,14 @@ pub(super) enum Table {
     Components,
     /// job, key → row.
     State,
+    /// job → how much of its state there is.
+    StateSizes,
     /// instant, job, key → nothing, of state entries that expire.
     StateExpiry,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Meta,
         Self::Active,
         Self::Ended,
@@ -65,6 +67,7 @@ impl Table {
         Self::Plugins,
         Self::Components,
         Self::State,
+        Self::StateSizes,
         Self::StateExpiry,
     ];
 
@@ -82,6 +85,7 @@ impl Table {
             Self::Plugins => "plugins",
             Self::Components => "components",
             Self::State => "state",
+            Self::StateSizes => "state_sizes",
             Self::StateExpiry => "state_expiry",
         })
     }

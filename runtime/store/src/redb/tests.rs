@@ -8,7 +8,7 @@ use sandglass_core::run::{
 };
 use sandglass_core::time::Timestamp;
 
-use super::rows::{self, StateRow};
+use super::rows::{self, StateRow, StateSize};
 use super::run_row;
 
 fn hex(bytes: &[u8]) -> String {
@@ -72,6 +72,7 @@ fn a_damaged_run_is_an_error_whatever_the_damage() {
             let _ = rows::decode_calendar(&damaged);
             let _ = rows::decode_plugin(&damaged);
             let _ = StateRow::decode(&damaged);
+            let _ = StateSize::decode(&damaged);
         }
     }
 }
@@ -91,7 +92,9 @@ fn cursors_and_state_are_written_as_ever() {
         assert_eq!(hex(&rows::encode_cursor(&cursor)), format!("028001010103{expected}"));
         assert_eq!(rows::decode_cursor(&rows::encode_cursor(&cursor)).unwrap(), cursor);
     }
-    let row = StateRow { revision: 200, entry: Some((b"ab".to_vec(), Some(Timestamp::from_micros(1)))) };
-    assert_eq!(hex(&row.encode()), "01c8010101026162");
-    assert_eq!(hex(&StateRow { revision: 1, entry: None }.encode()), "010100");
+    let row = StateRow { revision: 200, value: b"ab".to_vec(), expires_at: Some(Timestamp::from_micros(1)) };
+    assert_eq!(hex(&row.encode()), "02c80101026162");
+    let size = StateSize { keys: 1, bytes: 200, gone: 3 };
+    assert_eq!(hex(&size.encode()), "0101c80103");
+    assert_eq!(StateSize::decode(&size.encode()).unwrap(), size);
 }

@@ -59,8 +59,11 @@ fn a_deleted_job_leaves_its_history() {
     world.apply(t(0), serde_json::json!({ "name": "a", "triggers": [{ "every": "1m" }], "overlap": "allow_all" }));
     world.at(t(60), Event::Tick);
     world.at(t(120), Event::Tick);
-    let command = Command::DeleteJob { namespace: Namespace::default(), name: "a".parse().unwrap() };
-    world.at(t(121), Event::Command { ticket: Ticket(1), command });
+    let delete = |expect| Command::DeleteJob { namespace: Namespace::default(), name: "a".parse().unwrap(), expect };
+    world.at(t(121), Event::Command { ticket: Ticket(1), command: delete(Expectation::At(2)) });
+    assert!(matches!(world.replies.last(), Some(Reply::Refused(Refusal::RevisionConflict { actual: 1, .. }))));
+    assert_eq!((world.jobs.len(), world.cancels.len()), (1, 0));
+    world.at(t(121), Event::Command { ticket: Ticket(1), command: delete(Expectation::At(1)) });
     assert!(world.jobs.is_empty());
     assert_eq!(world.cancels.len(), 1);
     assert_eq!(world.states(), [(60, StateName::Running), (120, StateName::Cancelled)]);

@@ -81,7 +81,11 @@ fn a_cancelled_run_leaves_the_line() {
     assert_eq!(world.runs[&second].state.name(), StateName::Cancelled);
     world.finish(t(5), AttemptOutcome::Succeeded);
     assert_eq!(world.started[0].run, third);
-    let command = Command::DeleteJob { namespace: Namespace::default(), name: "a".parse().unwrap() };
+    let command = Command::DeleteJob {
+        namespace: Namespace::default(),
+        name: "a".parse().unwrap(),
+        expect: Expectation::Anything,
+    };
     world.start(t(6), "a", false);
     world.start(t(6), "a", false);
     world.at(t(7), Event::Command { ticket: Ticket(3), command });

@@ -143,7 +143,11 @@ fn everything_ends_when_time_passes_and_attempts_finish() {
             life.step();
         }
         for (name, _) in JOBS {
-            let command = Command::DeleteJob { namespace: Namespace::default(), name: name.parse().unwrap() };
+            let command = Command::DeleteJob {
+                namespace: Namespace::default(),
+                name: name.parse().unwrap(),
+                expect: Expectation::Anything,
+            };
             life.world.at(t(life.now), Event::Command { ticket: Ticket(8), command });
         }
         while !life.world.started.is_empty() {
