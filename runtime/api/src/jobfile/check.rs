@@ -1,6 +1,6 @@
 //! What the types of a job cannot say: ranges, and texts that could never work.
 
-use sandglass_core::spec::JobSpec;
+use sandglass_core::spec::{JobSpec, bounds};
 
 /// Every fault, with a JSON Pointer to it.
 pub(super) fn faults(spec: &JobSpec) -> Vec<(String, String)> {
@@ -36,6 +36,8 @@ pub(super) fn faults(spec: &JobSpec) -> Vec<(String, String)> {
             fault(&format!("/tags/{index}"), "a tag has 1 to 100 characters".to_owned());
         }
     }
+    faults.extend(bounds::excess(spec).into_iter().map(|excess| (excess.pointer, excess.message)));
+    let mut fault = |pointer: &str, message: String| faults.push((pointer.to_owned(), message));
     for (name, value) in &spec.env {
         let pointer = format!("/env/{}", name.replace('~', "~0").replace('/', "~1"));
         if name.is_empty() || name.contains(['=', '\0']) {

@@ -380,3 +380,15 @@ fn calendars_stand_beside_jobs() {
     assert!(super::read_calendars("calendars: []\njobs: [{name: a, command: x}]\n", Format::Yaml, "f").is_err());
     assert!(super::read_calendars("", Format::Yaml, "f").is_err());
 }
+
+#[test]
+fn a_job_has_at_most_100_triggers() {
+    let job = |count: usize| json!({ "name": "a", "command": "true", "triggers": vec![json!({ "every": 9 }); count] });
+    assert!(parse(&job(100).to_string(), Format::Json, "test").is_ok());
+    let [error] = parse(&job(101).to_string(), Format::Json, "test").unwrap_err().try_into().unwrap();
+    assert_eq!(error.pointer, "/triggers");
+    assert!(error.to_string().contains("101 triggers are too many: 100 are allowed"), "{error}");
+    let text = "name: a\ncommand: 'true'\ntriggers: [{daily: '03:00', calendars: {exclude: [x, y, x]}}]";
+    let error = first_error(text, Format::Yaml);
+    assert!(error.contains("3:57") && error.contains("calendar 'x' stands here twice"), "{error}");
+}

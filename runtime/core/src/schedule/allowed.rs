@@ -13,8 +13,7 @@ use chrono::NaiveDate;
 use super::named::{Calendars, NamedCalendar};
 use super::occurrence::Exclusion;
 use super::zone::Zone;
-use crate::id::CalendarName;
-use crate::spec::{CalendarRules, DayShift};
+use crate::spec::{CalendarRules, DayShift, bounds};
 use crate::time::Timestamp;
 
 /// How far a fire may move, in days.
@@ -60,7 +59,7 @@ impl AllowedDates {
     /// Prepares `rules`; none, if all dates are allowed. A calendar that is not among `calendars` has no say: what names
     /// it is refused when it is saved, so only a forecast can meet it.
     pub(super) fn new(rules: &CalendarRules, calendars: &Calendars) -> Option<Self> {
-        let find = |names: &[CalendarName]| names.iter().filter_map(|name| calendars.get(name).cloned()).collect();
+        let find = |names| bounds::calendars(names).filter_map(|name| calendars.get(name).cloned()).collect();
         let (exclude, include): (Box<[_]>, Box<[_]>) = (find(&rules.exclude), find(&rules.include));
         (!exclude.is_empty() || !include.is_empty()).then_some(Self { exclude, include, shift: rules.shift })
     }

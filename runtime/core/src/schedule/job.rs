@@ -2,6 +2,7 @@
 
 use super::{Occurrence, Planning, Schedule};
 use crate::spec::JobSpec;
+use crate::spec::bounds::MAX_TRIGGERS;
 use crate::time::Timestamp;
 
 /// The triggers of a job made ready, in their order. Two that fire at one instant are one fire.
@@ -22,10 +23,11 @@ pub struct Fire {
 const LONGEST_LOOK_BACK: i64 = 45 * 366 * 86_400 * 1_000_000;
 
 impl JobSchedule {
-    /// Prepares the triggers of `spec`.
+    /// Prepares the triggers of `spec`, as many as [`MAX_TRIGGERS`]: only a job that was saved before there was a bound has
+    /// more.
     #[must_use]
     pub fn new(spec: &JobSpec, planning: &Planning<'_>) -> Self {
-        Self(spec.triggers.iter().map(|trigger| Schedule::new(trigger, planning)).collect())
+        Self(spec.triggers.iter().take(MAX_TRIGGERS).map(|trigger| Schedule::new(trigger, planning)).collect())
     }
 
     /// The instant of the least fire strictly after `at`.
@@ -37,12 +39,10 @@ impl JobSchedule {
     /// The least fire strictly after `at` in full.
     #[must_use]
     pub fn fire_after(&self, at: Timestamp) -> Option<Fire> {
-        let next = self.next_after(at)?;
-        let fires = self.0.iter().zip(0u16..).filter_map(|(schedule, trigger)| {
-            let occurrence = schedule.occurrence_after(at).filter(|occurrence| occurrence.at == next)?;
-            Some(Fire { trigger, occurrence })
+        let fires = self.0.iter().enumerate().filter_map(|(trigger, schedule)| {
+            Some(Fire { trigger: u16::try_from(trigger).ok()?, occurrence: schedule.occurrence_after(at)? })
         });
-        fires.min_by_key(|fire| (fire.occurrence.exclusion.is_some(), fire.trigger))
+        fires.min_by_key(|fire| (fire.occurrence.at, fire.occurrence.exclusion.is_some(), fire.trigger))
     }
 
     /// The fire at `at`, if there is one.

@@ -9,6 +9,7 @@ use crate::invocation::Work;
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
 use crate::schedule::{Calendars, JobSchedule};
+use crate::spec::bounds::MAX_TRIGGERS;
 use crate::spec::{JobSpec, TriggerKind};
 use crate::time::Timestamp;
 
@@ -73,8 +74,9 @@ impl Entry {
 
     /// The first trigger that fires when the daemon starts.
     pub(super) fn startup_trigger(&self) -> Option<u16> {
-        let mut triggers = self.job.spec.triggers.iter().zip(0u16..);
-        triggers.find(|(trigger, _)| matches!(trigger.kind, TriggerKind::Startup)).map(|(_, place)| place)
+        let mut triggers = self.job.spec.triggers.iter().take(MAX_TRIGGERS);
+        let place = triggers.position(|trigger| matches!(trigger.kind, TriggerKind::Startup))?;
+        u16::try_from(place).ok()
     }
 
     /// Whether the job has had all the runs that `max_runs` permits.

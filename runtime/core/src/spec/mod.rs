@@ -3,6 +3,7 @@
 //! One type and one JSON Schema for all three. The short forms of job files are turned into this form where files are
 //! read; nothing after that knows them.
 
+pub mod bounds;
 mod calendar;
 pub mod day;
 pub mod list;
@@ -44,6 +45,7 @@ pub struct JobSpec {
     pub timezone: Option<TimeZone>,
     /// When the job fires. Without triggers it runs only when told to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
     pub triggers: Vec<Trigger>,
     /// What the job does.
     pub action: ActionSpec,

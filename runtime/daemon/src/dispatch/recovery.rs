@@ -9,7 +9,9 @@ use std::time::Duration;
 use sandglass_core::event::{Command, Event, Reply};
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::invocation::CancelReason;
+use sandglass_core::job::Job;
 use sandglass_core::scheduler::{Moment, Scheduler, Snapshot};
+use sandglass_core::spec::bounds::{Excess, excess};
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_store::{FailureEpoch, Store, StoreError};
 use tokio::sync::oneshot;
@@ -170,6 +172,13 @@ impl Dispatcher {
 /// What the store holds, as the scheduler wants it.
 pub(super) fn snapshot(store: &dyn Store) -> Result<Snapshot, StoreError> {
     let loaded = store.load()?;
+    for stored in &loaded.jobs {
+        let Job { namespace, spec, .. } = stored.job.as_ref();
+        for Excess { pointer, message } in excess(spec) {
+            let job = &spec.name;
+            tracing::warn!(%namespace, %job, "{pointer}: {message}; until it is saved anew the rest has no effect");
+        }
+    }
     Ok(Snapshot {
         jobs: loaded.jobs.into_iter().map(|stored| (Arc::clone(&stored.job), stored.cursor)).collect(),
         calendars: loaded.calendars,

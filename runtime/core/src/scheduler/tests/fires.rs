@@ -70,3 +70,16 @@ fn at_shutdown_nothing_starts_and_what_is_cut_short_is_interrupted() {
     world.finish(t(121), AttemptOutcome::Interrupted);
     assert_eq!(world.states(), [(60, StateName::Interrupted)]);
 }
+
+#[test]
+fn a_stored_job_with_more_triggers_than_allowed_does_no_harm() {
+    let mut world = World::new(8);
+    let job = world.apply(t(0), every_minute("a"));
+    let mut spec = JobSpec::clone(&job.spec);
+    spec.triggers = vec![spec.triggers[0].clone(); 66_000];
+    let stored = Job { spec: Arc::new(spec), ..Job::clone(&job) };
+    world.jobs.get_mut(&job.id).unwrap().0 = Arc::new(stored);
+    world.restart(t(30));
+    world.at(t(60), Event::Tick);
+    assert_eq!(world.states(), [(60, StateName::Running)]);
+}

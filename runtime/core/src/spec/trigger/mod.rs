@@ -166,9 +166,11 @@ pub enum Fold {
 pub struct CalendarRules {
     /// Never on a date in any of these; this wins over `include`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
     pub exclude: Vec<CalendarName>,
     /// Only on a date in any of these. All dates, if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
     pub include: Vec<CalendarName>,
     /// What becomes of a fire on any other date.
     #[serde(default, skip_serializing_if = "is_default")]
