@@ -162,6 +162,8 @@ impl Scheduler {
         let ended = entry.is_exhausted();
         let moved = !is_kept || ended == entry.cursor.next_fire_at.is_some();
         if moved {
+            // Also in the store, or the next start would look for fires from the last one before the change on.
+            entry.cursor.done_until = from;
             entry.cursor.next_fire_at = entry.next_fire_after(from);
         }
         self.replace(entry);

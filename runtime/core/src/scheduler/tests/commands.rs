@@ -162,3 +162,22 @@ fn a_job_that_is_changed_again_and_again_leaves_nothing_behind() {
     assert!(world.scheduler.due.len() < 100, "{} entries for one job", world.scheduler.due.len());
     assert_eq!(world.scheduler.next_wake(), Some(t(999 + 1999 * 3600)));
 }
+
+#[test]
+fn fires_from_before_max_runs_was_raised_do_not_come_back_with_a_restart() {
+    for policy in ["all", "latest"] {
+        let mut world = World::new(8);
+        let job = |most: u32| {
+            let catch_up = serde_json::json!({ "policy": policy });
+            serde_json::json!({ "name": "a", "triggers": [{ "every": "20s" }], "max_runs": most, "catch_up": catch_up })
+        };
+        world.apply(t(0), job(1));
+        world.at(t(20), Event::Tick);
+        world.finish(t(21), AttemptOutcome::Succeeded);
+        world.apply(t(84), job(50));
+        assert_eq!(world.scheduler.next_wake(), Some(t(100)));
+        world.restart(t(90));
+        assert_eq!(world.states(), [(20, StateName::Succeeded)], "{policy}");
+        assert_eq!(world.scheduler.next_wake(), Some(t(100)));
+    }
+}
