@@ -4,7 +4,8 @@
 //! that is not allowed moves, if it is told to, to the same reading on the nearest allowed date, [`FARTHEST`] days away
 //! at most; if there is none it stays where it is, as one that its calendar excludes. All fires of a stretch of refused
 //! dates move to one date, so a search goes from day to day with the date that the day's fires move to, which never
-//! goes back.
+//! goes back. Fires that stay and fires that move are looked for apart, both up to the same instant, which is put off
+//! until there is one: so the search is about as long as the way to the fire that it finds.
 
 use std::sync::Arc;
 
@@ -22,6 +23,9 @@ const FARTHEST: i64 = 366;
 const DAY: i64 = 86_400_000_000;
 /// Days from 0000-12-31, chrono's day 0, to 1970-01-01.
 const DAYS_TO_EPOCH: i64 = 719_163;
+/// How far beyond the first fire of the trigger its fires are looked for at first; four times as far each time that there is
+/// none.
+const FIRST_SPAN: i64 = 16 * DAY;
 /// How many days the date of an instant is mistrusted: no clock has changed by more than one.
 const NEAR: i64 = 2;
 
@@ -77,15 +81,27 @@ impl AllowedDates {
     /// The least fire strictly after `at`.
     pub(super) fn next_after(&self, fires: &impl Fires, zone: &Zone, at: Timestamp) -> Option<Allowed> {
         let mut targets = Targets { allowed: self, refused: None };
-        let staying = targets.staying_after(fires, zone, at);
         if self.shift == DayShift::None {
-            return staying;
+            return targets.staying_after(fires, zone, at, Timestamp::MAX).found();
         }
-        let moved = targets.moved_after(fires, zone, at, staying.as_ref().map(|fire| fire.at));
-        match (staying, moved) {
-            (Some(staying), Some(moved)) if moved.at < staying.at => Some(moved),
-            (None, moved) => moved,
-            (staying, _) => staying,
+        let to_first = fires.next_after(at).map_or(0, |first| first.as_micros() - at.as_micros());
+        let mut span = to_first.saturating_add(FIRST_SPAN);
+        loop {
+            let until = Timestamp::from_micros(at.as_micros().saturating_add(span));
+            match targets.staying_after(fires, zone, at, until) {
+                Staying::Found(staying) => {
+                    let moved = targets.moved_after(fires, zone, at, Some(staying.at));
+                    return moved.filter(|moved| moved.at < staying.at).or(Some(staying));
+                }
+                Staying::Never => return targets.moved_after(fires, zone, at, None),
+                Staying::Later => {
+                    let moved = targets.moved_after(fires, zone, at, Some(until));
+                    if let Some(moved) = moved.filter(|moved| moved.at <= until) {
+                        return Some(moved);
+                    }
+                }
+            }
+            span = span.saturating_mul(4);
         }
     }
 
@@ -124,6 +140,24 @@ enum Target {
     Excluded,
 }
 
+/// What a search for a fire that stays where it is came to.
+enum Staying {
+    Found(Allowed),
+    /// There may be one after the instant up to which it was looked for.
+    Later,
+    /// There is none at all.
+    Never,
+}
+
+impl Staying {
+    fn found(self) -> Option<Allowed> {
+        match self {
+            Self::Found(fire) => Some(fire),
+            Self::Later | Self::Never => None,
+        }
+    }
+}
+
 impl Targets<'_> {
     fn of(&mut self, day: i64) -> Target {
         if !self.allowed.refuses_day(day) {
@@ -151,15 +185,18 @@ impl Targets<'_> {
         found.map_or(Target::Excluded, Target::Day)
     }
 
-    /// The least fire after `at` that does not move.
-    fn staying_after(&mut self, fires: &impl Fires, zone: &Zone, mut at: Timestamp) -> Option<Allowed> {
+    /// The least fire after `at`, and not after `until`, that does not move.
+    fn staying_after(&mut self, fires: &impl Fires, zone: &Zone, mut at: Timestamp, until: Timestamp) -> Staying {
         loop {
-            let fire = fires.next_after(at)?;
+            let Some(fire) = fires.next_after(at) else { return Staying::Never };
+            if fire > until {
+                return Staying::Later;
+            }
             match self.of(day_of(zone, fire)) {
-                Target::Same => return Some(Allowed { at: fire, exclusion: None, moved_from: None }),
+                Target::Same => return Staying::Found(Allowed { at: fire, exclusion: None, moved_from: None }),
                 Target::Excluded => {
                     let exclusion = date_of(day_of(zone, fire)).and_then(|date| self.allowed.refuses(date));
-                    return Some(Allowed { at: fire, exclusion, moved_from: None });
+                    return Staying::Found(Allowed { at: fire, exclusion, moved_from: None });
                 }
                 // All up to the end of the stretch move as well, but for those too far from the next allowed day.
                 Target::Day(target) => {
@@ -171,18 +208,18 @@ impl Targets<'_> {
         }
     }
 
-    /// The least fire after `at` that moved to where it is. `staying` is the least fire after `at` that did not: what
-    /// comes later need not be found.
+    /// The least fire after `at` that moved to where it is. What comes later than `until` need not be found.
     fn moved_after(
         &mut self,
         fires: &impl Fires,
         zone: &Zone,
         at: Timestamp,
-        staying: Option<Timestamp>,
+        until: Option<Timestamp>,
     ) -> Option<Allowed> {
         let earliest = day_of(zone, at) - NEAR;
-        let mut day = self.first_source(earliest);
-        let mut latest = staying.map_or(i64::MAX, |fire| day_of(zone, fire) + NEAR);
+        // Local times lie in 1970 and later, so there are no fires to move before.
+        let mut day = self.first_source(earliest).max(0);
+        let mut latest = until.map_or(i64::MAX, |until| day_of(zone, until) + NEAR);
         let mut found: Option<Allowed> = None;
         while let Some(reading) = fires.reading_at_or_after(day * DAY) {
             day = reading.div_euclid(DAY);

@@ -89,7 +89,7 @@ impl Scheduler {
         let missed: Vec<Timestamp> = held.drain(..too_many).collect();
         entry.cursor.backlog = Some(Box::new(Backlog::Held(held)));
         for missed in missed {
-            self.skip_fire(id, missed, SkipReason::Missed, now, step);
+            self.skip_fire(id, self.held_fire(id, missed), SkipReason::Missed, now, step);
         }
     }
 
@@ -106,9 +106,9 @@ impl Scheduler {
         let passage = if in_turn { Passage::Turn } else { Passage::ByPolicy };
         for at in held {
             if self.jobs[&id].is_exhausted() {
-                self.skip_fire(id, at, SkipReason::Missed, now, step);
+                self.skip_fire(id, self.held_fire(id, at), SkipReason::Missed, now, step);
             } else {
-                self.start_fire(id, at, passage, now, step);
+                self.start_fire(id, self.held_fire(id, at), passage, now, step);
             }
         }
     }

@@ -19,6 +19,27 @@ const FIRES_PER_TURN: usize = 64;
 /// The shortest time there is.
 const A_MOMENT: Duration = Duration::from_micros(1);
 
+/// A fire that is dealt with.
+#[derive(Clone, Copy)]
+pub(super) struct Due {
+    at: Timestamp,
+    /// Which of the job's triggers fires; none if its schedule, made anew since, has no such fire.
+    trigger: Option<u16>,
+}
+
+impl Due {
+    fn start(self, job: JobId, now: Timestamp) -> Start {
+        let late = now.since(self.at) > LATE_AFTER;
+        Start {
+            id: RunId::of_fire(job, self.at),
+            origin: if late { Origin::CatchUp } else { Origin::Schedule },
+            trigger: self.trigger,
+            scheduled_at: self.at,
+            passage: Passage::ByPolicy,
+        }
+    }
+}
+
 impl Scheduler {
     /// Deals with the fires that are due, up to a bound: the next tick goes on with the rest.
     pub(super) fn due_fires(&mut self, now: Timestamp, step: &mut Step) {
@@ -60,46 +81,41 @@ impl Scheduler {
     fn fire(&mut self, id: JobId, now: Timestamp, step: &mut Step) {
         let entry = &self.jobs[&id];
         let Some(at) = entry.cursor.next_fire_at else { return };
-        let excluded = entry.schedule.fire_at(at).is_some_and(|fire| fire.occurrence.exclusion.is_some());
+        let fire = entry.schedule.fire_at(at);
+        let excluded = fire.as_ref().is_some_and(|fire| fire.occurrence.exclusion.is_some());
+        let due = Due { at, trigger: fire.map(|fire| fire.trigger) };
         let verdict = if excluded { Verdict::Skip(SkipReason::Calendar) } else { entry.verdict(at, now) };
         match verdict {
-            Verdict::Start => self.start_fire(id, at, Passage::ByPolicy, now, step),
+            Verdict::Start => self.start_fire(id, due, Passage::ByPolicy, now, step),
             Verdict::StandIn => {
-                self.start_fire(id, at, Passage::ByPolicy, now, step);
+                self.start_fire(id, due, Passage::ByPolicy, now, step);
                 let entry = self.jobs.get_mut(&id).expect("looked up above");
                 entry.cursor.backlog = Some(Box::new(Backlog::StoodForUntil(now)));
             }
             Verdict::Hold => self.hold(id, at, now, step),
-            Verdict::Skip(reason) => self.skip_fire(id, at, reason, now, step),
+            Verdict::Skip(reason) => self.skip_fire(id, due, reason, now, step),
         }
         let entry = self.jobs.get_mut(&id).expect("looked up above");
         entry.cursor.done_until = at;
         entry.cursor.next_fire_at = entry.next_fire_after(at);
     }
 
-    /// Starts a run for the fire at `at`, unless a run that is going or the like turns it into a `skipped` record.
-    pub(super) fn start_fire(&mut self, id: JobId, at: Timestamp, passage: Passage, now: Timestamp, step: &mut Step) {
-        let start = Start { passage, ..self.start_of_fire(id, at, now) };
+    /// The fire at `at`, which was held back; what triggers it is asked for again.
+    pub(super) fn held_fire(&self, id: JobId, at: Timestamp) -> Due {
+        Due { at, trigger: self.jobs[&id].trigger_at(at) }
+    }
+
+    /// Starts a run for the fire, unless a run that is going or the like turns it into a `skipped` record.
+    pub(super) fn start_fire(&mut self, id: JobId, due: Due, passage: Passage, now: Timestamp, step: &mut Step) {
+        let start = Start { passage, ..due.start(id, now) };
         let run = self.start(id, start, now, step);
         if !matches!(run.state, RunState::Ended { .. }) {
             self.count_fire(id);
         }
     }
 
-    pub(super) fn skip_fire(&mut self, id: JobId, at: Timestamp, reason: SkipReason, now: Timestamp, step: &mut Step) {
-        let start = self.start_of_fire(id, at, now);
-        self.skip(id, &start, reason, now, step);
-    }
-
-    fn start_of_fire(&self, id: JobId, at: Timestamp, now: Timestamp) -> Start {
-        let late = now.since(at) > LATE_AFTER;
-        Start {
-            id: RunId::of_fire(id, at),
-            origin: if late { Origin::CatchUp } else { Origin::Schedule },
-            trigger: self.jobs[&id].trigger_at(at),
-            scheduled_at: at,
-            passage: Passage::ByPolicy,
-        }
+    pub(super) fn skip_fire(&mut self, id: JobId, due: Due, reason: SkipReason, now: Timestamp, step: &mut Step) {
+        self.skip(id, &due.start(id, now), reason, now, step);
     }
 
     /// A run was started for a fire. If it was the last one that `max_runs` permits, no fire follows.

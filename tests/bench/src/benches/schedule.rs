@@ -41,6 +41,8 @@ pub(super) fn run(scale: Scale, report: &mut Report) -> anyhow::Result<()> {
 /// Kinds of triggers, with the most microseconds that the median may take.
 fn triggers() -> Vec<(&'static str, Value, f64)> {
     let holidays = json!({ "exclude": ["holidays"] });
+    let no_weekend = json!({ "exclude": ["weekend"], "shift": "next" });
+    let no_workday = json!({ "exclude": ["workdays"], "shift": "previous" });
     vec![
         ("cron, every 5 minutes", json!({ "cron": "*/5 * * * *" }), 1.0),
         ("cron, workdays", json!({ "cron": "30 2 * * mon-fri" }), 1.0),
@@ -59,6 +61,12 @@ fn triggers() -> Vec<(&'static str, Value, f64)> {
         ("at", json!({ "at": "2036-12-24T18:00:00" }), 1.0),
         ("daily with jitter", json!({ "daily": "03:00", "jitter": "5m" }), 1.0),
         ("daily with a calendar", json!({ "daily": "03:00", "calendars": holidays }), 1.0),
+        (
+            "weekly, always shifted",
+            json!({ "weekly": { "days": "sun", "at": "03:00" }, "calendars": no_weekend }),
+            20.0,
+        ),
+        ("cron, always shifted", json!({ "cron": "0 3 * * 1-5", "calendars": no_workday }), 20.0),
     ]
 }
 
@@ -66,7 +74,10 @@ fn next(what: &str, trigger: Value, at_most: f64, scale: Scale, report: &mut Rep
     let trigger: Trigger = serde_json::from_value(trigger).with_context(|| format!("the trigger '{what}'"))?;
     let holidays: CalendarSpec =
         serde_json::from_value(json!({ "name": "holidays", "yearly": ["12-25", "01-01", { "easter": 1 }] }))?;
-    let calendars: Calendars = [&holidays].into_iter().collect();
+    let weekend: CalendarSpec = serde_json::from_value(json!({ "name": "weekend", "weekdays": ["sat", "sun"] }))?;
+    let workdays: CalendarSpec =
+        serde_json::from_value(json!({ "name": "workdays", "weekdays": ["mon", "tue", "wed", "thu", "fri"] }))?;
+    let calendars: Calendars = [&holidays, &weekend, &workdays].into_iter().collect();
     let planning = Planning { zone: "Europe/Berlin".parse()?, since: BEGIN, seed: 7, calendars: &calendars };
     let schedule = Schedule::new(&trigger, &planning);
     let mut rng = fastrand::Rng::with_seed(1);

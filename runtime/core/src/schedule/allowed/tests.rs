@@ -1,5 +1,6 @@
 //! Shifted fires against an oracle that moves every fire by itself, over readings that stand for a trigger.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use chrono::Datelike;
@@ -18,13 +19,15 @@ struct Readings {
     every: i64,
     times: Vec<i64>,
     last_day: i64,
+    /// How often it was asked for a fire or a reading.
+    asked: Cell<usize>,
 }
 
 impl Readings {
     fn new(zone: &str, every: i64, times: &[i64], last_day: i64) -> Self {
         let mut times = times.to_vec();
         times.sort_unstable();
-        Self { zone: zone::table(zone.parse().unwrap()), every, times, last_day }
+        Self { zone: zone::table(zone.parse().unwrap()), every, times, last_day, asked: Cell::new(0) }
     }
 
     fn readings(&self, from: i64) -> impl Iterator<Item = i64> {
@@ -37,12 +40,14 @@ impl Readings {
 
 impl Fires for Readings {
     fn next_after(&self, at: Timestamp) -> Option<Timestamp> {
+        self.asked.update(|asked| asked + 1);
         let near = self.readings(self.zone.reading_at(at) - 2 * DAY).take(self.times.len() * 5);
         let near = near.filter_map(|reading| self.at_reading(reading)).filter(|fire| *fire > at).min();
         near.or_else(|| self.readings(self.zone.reading_at(at)).find_map(|reading| self.at_reading(reading)))
     }
 
     fn reading_at_or_after(&self, from: i64) -> Option<i64> {
+        self.asked.update(|asked| asked + 1);
         self.readings(from).next()
     }
 
@@ -189,6 +194,36 @@ fn nothing_is_looked_for_without_an_end() {
         assert!(next.exclusion.is_some());
         assert_eq!(next.at.to_string(), "2027-01-01T00:01:00Z");
     }
+}
+
+#[test]
+fn fires_that_all_move_are_found_without_a_look_at_those_years_ahead() {
+    let weekend = r#"{"name": "weekend", "weekdays": ["sat", "sun"]}"#;
+    let work = r#"{"name": "work", "weekdays": ["mon", "tue", "wed", "thu", "fri"]}"#;
+    let calendars = calendars(&[weekend, work]);
+    // Every seventh day from 1970-01-01 is a Thursday.
+    for (excluded, shift, every) in [("work", "next", 7), ("work", "previous", 7), ("weekend", "next", 1)] {
+        let allowed = allowed(&format!(r#"{{"exclude": ["{excluded}"], "shift": "{shift}"}}"#), &calendars);
+        let fires = Readings::new("Europe/Berlin", every, &[3 * HOUR], day("2099-12-31"));
+        let mut at: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
+        for _ in 0..20 {
+            fires.asked.set(0);
+            at = allowed.next_after(&fires, fires.zone, at).unwrap().at;
+            assert!(fires.asked.get() < 60, "{} questions for {excluded}, {shift}", fires.asked.get());
+        }
+    }
+}
+
+#[test]
+fn no_fire_moves_from_before_1970() {
+    let calendars = calendars(&[r#"{"name": "weekend", "weekdays": ["sat", "sun"]}"#]);
+    let trigger = r#"{"weekly": {"days": ["sun", "mon"], "at": "03:00"}, "calendars": {"exclude": ["weekend"], "shift": "next"}}"#;
+    let trigger: crate::spec::Trigger = serde_json::from_str(trigger).unwrap();
+    let zone = chrono_tz::Tz::UTC;
+    let planning = crate::schedule::Planning { zone, since: Timestamp::EPOCH, seed: 1, calendars: &calendars };
+    let schedule = crate::schedule::Schedule::new(&trigger, &planning);
+    let first = schedule.next_after("1900-01-01T00:00:00Z".parse().unwrap());
+    assert_eq!(first.unwrap().to_string(), "1970-01-05T03:00:00Z");
 }
 
 proptest! {
