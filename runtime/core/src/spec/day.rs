@@ -106,9 +106,14 @@ impl NthWeekday {
     pub fn names(self, date: NaiveDate) -> bool {
         date.weekday() == self.weekday.0
             && match self.nth {
-                Nth::Last => date.checked_add_days(Days::new(7)).is_none_or(|later| later.month() != date.month()),
+                Nth::Last => Self::is_last(date),
                 nth => date.day0() / 7 == nth as u32,
             }
+    }
+
+    /// Whether `date` is among the last seven days of its month.
+    pub(crate) fn is_last(date: NaiveDate) -> bool {
+        date.checked_add_days(Days::new(7)).is_none_or(|later| later.month() != date.month())
     }
 }
 
