@@ -71,6 +71,12 @@ pub enum InvalidTrigger {
         /// The shortest distance of two fires.
         distance: Period,
     },
+    /// A shift without calendars.
+    #[error(
+        "'calendars.shift' moves fires off dates that 'include' or 'exclude' refuse, and neither is there: name a \
+         calendar, or remove it"
+    )]
+    ShiftOffNothing,
     /// Days that do not exist.
     #[error("'{kind}' never fires: none of its months has such a day")]
     Never {
@@ -284,6 +290,9 @@ impl TryFrom<TriggerFields> for Trigger {
         }
         if let Some(jitter) = fields.jitter.filter(|jitter| jitter.get().is_zero() || *jitter > MAX_JITTER) {
             return Err(InvalidTrigger::Jitter(jitter));
+        }
+        if fields.calendars.shift != DayShift::None && fields.calendars.is_empty() {
+            return Err(InvalidTrigger::ShiftOffNothing);
         }
         if fields.calendars.shift != DayShift::None && matches!(kind, TriggerKind::Every { .. }) {
             return Err(InvalidTrigger::Stray {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::{Datelike, Timelike};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,9 @@ pub enum LocalOrUtc {
     Utc(Timestamp),
 }
 
+/// The years of local times: later ones have instants that cannot be shown, and no schedule looks at earlier ones.
+const YEARS: std::ops::RangeInclusive<i32> = 1970..=9998;
+
 const LOCAL_FORMATS: [&str; 4] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
 
 impl FromStr for LocalOrUtc {
@@ -27,11 +31,20 @@ impl FromStr for LocalOrUtc {
             return Ok(Self::Utc(at));
         }
         let local = LOCAL_FORMATS.iter().find_map(|format| chrono::NaiveDateTime::parse_from_str(text, format).ok());
-        local.map(Self::Local).ok_or_else(|| {
-            format!(
+        let Some(local) = local else {
+            return Err(format!(
                 "'{text}' is not a date and time: write 2026-12-24T18:00:00 (local to the job's zone) or 2026-12-24T18:00:00Z"
-            )
-        })
+            ));
+        };
+        if !YEARS.contains(&local.year()) {
+            let (first, last) = (YEARS.start(), YEARS.end());
+            return Err(format!("'{text}' is out of range: local times lie in the years {first} to {last}"));
+        }
+        // A second 60 is read as a nanosecond beyond the second before.
+        if local.nanosecond() >= 1_000_000_000 {
+            return Err(format!("'{text}' has a second 60: seconds are 0 to 59"));
+        }
+        Ok(Self::Local(local))
     }
 }
 

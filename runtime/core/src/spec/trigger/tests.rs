@@ -82,3 +82,27 @@ fn a_map_of_cron_fields_is_an_expression() {
         assert!(matches!(&trigger.kind, TriggerKind::Cron(cron) if cron.to_string() == expression), "{trigger:?}");
     }
 }
+
+#[test]
+fn a_shift_needs_calendars() {
+    for calendars in [r#"{"shift":"next"}"#, r#"{"shift":"previous","exclude":[]}"#] {
+        let error = read(&format!(r#"{{"daily":"03:00","calendars":{calendars}}}"#)).unwrap_err().to_string();
+        assert!(error.contains("'calendars.shift' moves fires off dates"), "{error}");
+    }
+}
+
+#[test]
+fn local_times_that_cannot_be_are_refused_by_name() {
+    for (text, complaint) in [
+        ("+262142-12-31T23:59:59", "'+262142-12-31T23:59:59' is out of range"),
+        ("9999-12-31T23:59:59", "the years 1970 to 9998"),
+        ("1969-12-31 23:59", "'1969-12-31 23:59' is out of range"),
+        ("2027-12-31T23:59:60", "'2027-12-31T23:59:60' has a second 60"),
+    ] {
+        for key in ["at", "daily\":\"03:00\",\"start_at"] {
+            let error = read(&format!(r#"{{"{key}":"{text}"}}"#)).unwrap_err().to_string();
+            assert!(error.contains(complaint), "{text}: {error}");
+        }
+    }
+    assert!(read(r#"{"at":"9998-12-31T23:59:59.999999"}"#).is_ok() && read(r#"{"at":"1970-01-01T00:00"}"#).is_ok());
+}
