@@ -96,26 +96,39 @@ pub fn clock_effects(
     from: Timestamp,
     until: Timestamp,
 ) -> Vec<ClockEffect> {
-    let Some(readings) = readings(trigger, planning) else { return Vec::new() };
+    let mut effects = Vec::new();
+    each_clock_effect(trigger, planning, from, until, MOST_READINGS, |effect| effects.extend(effect));
+    effects
+}
+
+/// As [`clock_effects`], one by one; of each change at most `most` times are looked at. Times beyond the first ten come as
+/// none: they are to be counted.
+pub(super) fn each_clock_effect(
+    trigger: &Trigger,
+    planning: &Planning<'_>,
+    from: Timestamp,
+    until: Timestamp,
+    most: usize,
+    mut each: impl FnMut(Option<ClockEffect>),
+) {
+    let Some(readings) = readings(trigger, planning) else { return };
     let zone = trigger.timezone.map_or(planning.zone, |zone| zone.0);
     let allowed = AllowedDates::new(&trigger.calendars, planning.calendars);
     let bounds = Bounds::of(trigger, zone);
-    let mut effects = Vec::new();
     for change in changes(zone, from, until).filter(|change| bounds.contain(change.at)) {
         // Read by a clock in UTC, the instants of this schedule are local times.
         let mut reading = Timestamp::from_micros(change.from.as_micros() - 1);
-        for _ in 0..MOST_READINGS {
+        for number in 0..most {
             reading = match readings.next_after(reading) {
                 Some(next) if next < change.to => next,
                 _ => break,
             };
             let local = reading.to_chrono().naive_utc();
             if allowed.as_ref().is_none_or(|allowed| allowed.refuses(local.date()).is_none()) {
-                effects.push(change.effect(trigger, zone, local));
+                each((number < MOST_READINGS).then(|| change.effect(trigger, zone, local)));
             }
         }
     }
-    effects
 }
 
 /// The schedule whose instants, read in UTC, are the local times that `trigger` names; none, if it heeds no clock.

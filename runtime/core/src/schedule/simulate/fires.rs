@@ -18,7 +18,8 @@ pub struct ForecastFire {
     pub due_at: Timestamp,
     /// The job: its place in the list of jobs.
     pub job: usize,
-    /// The first of the job's triggers that fire now, counted from 0.
+    /// Which of the job's triggers fires, counted from 0: the first of those that meet, but rather one that no calendar
+    /// excludes.
     pub trigger: usize,
     /// It starts nothing: a calendar excludes its date, or the job's window is closed.
     pub skipped: bool,
@@ -135,13 +136,15 @@ impl Iterator for Fires {
             if let Some(fire) = self.take_waiting() {
                 return Some(fire);
             }
-            let (at, job, trigger) = self.take()?;
+            let (at, job, mut trigger) = self.take()?;
             let mut skipped = self.is_excluded(at, job, trigger);
             // Several triggers that fall on one instant are one fire; it runs if any of them lets it.
             while let Some(Reverse((other_at, other_job, other))) = self.next.peek().copied()
                 && (other_at, other_job) == (at, job)
             {
-                skipped = skipped && self.is_excluded(at, job, other);
+                if skipped && !self.is_excluded(at, job, other) {
+                    (skipped, trigger) = (false, other);
+                }
                 self.take();
             }
             let spec = &mut self.jobs[job as usize];

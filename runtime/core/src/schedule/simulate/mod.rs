@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 pub use fires::{Fires, ForecastFire};
 
-use super::{Calendars, ClockEffect, Planning, clock_effects, job_seed};
+use super::clock::each_clock_effect;
+use super::{Calendars, ClockEffect, Planning, job_seed};
 use crate::id::{JobName, Namespace};
 use crate::spec::{JobSpec, TimeZone};
 use crate::time::Timestamp;
@@ -57,7 +58,8 @@ pub struct Simulation {
     pub busiest: Vec<BusyMinute>,
     /// Instants that several jobs share.
     pub collisions: Collisions,
-    /// What changes of the clocks do to the jobs, in order.
+    /// What changes of the clocks do to the jobs, in order: for each change and trigger the first ten times, and of all
+    /// those the first 5,000.
     pub clock_changes: Vec<JobClockEffect>,
     /// How many such effects there are beyond those listed.
     pub more_clock_changes: u64,
@@ -149,36 +151,39 @@ impl<'a> Forecast<'a> {
         let mut tally = Tally::new(self, jobs);
         self.fires(jobs).for_each(|fire| tally.add(&fire));
         let mut simulation = tally.finish();
-        let mut effects = self.clock_effects(jobs);
-        effects.sort_by(|one, other| {
-            (one.effect.changes_at, &one.job, one.effect.local).cmp(&(
-                other.effect.changes_at,
-                &other.job,
-                other.effect.local,
-            ))
-        });
-        let more = effects.len().saturating_sub(MOST_CLOCK_CHANGES);
-        effects.truncate(MOST_CLOCK_CHANGES);
-        simulation.more_clock_changes = more as u64;
-        simulation.clock_changes = effects;
+        (simulation.clock_changes, simulation.more_clock_changes) = self.clock_effects(jobs);
         simulation
     }
 
-    fn clock_effects(&self, jobs: &[JobSpec]) -> Vec<JobClockEffect> {
+    /// The earliest effects of clock changes in order, and how many others there are.
+    fn clock_effects(&self, jobs: &[JobSpec]) -> (Vec<JobClockEffect>, u64) {
         let mut effects = Vec::new();
+        let mut count = 0u64;
         for job in jobs {
             let planning = self.planning(job);
             for (trigger, spec) in job.triggers.iter().enumerate() {
-                let found = clock_effects(spec, &planning, self.from, self.to);
-                effects.extend(found.into_iter().map(|effect| JobClockEffect {
-                    job: job.name.clone(),
-                    trigger,
-                    effect,
-                }));
+                each_clock_effect(spec, &planning, self.from, self.to, usize::MAX, |effect| {
+                    count += 1;
+                    effects.extend(effect.map(|effect| JobClockEffect { job: job.name.clone(), trigger, effect }));
+                    if effects.len() >= 2 * MOST_CLOCK_CHANGES {
+                        keep_earliest(&mut effects);
+                    }
+                });
             }
         }
-        effects
+        keep_earliest(&mut effects);
+        let more = count.saturating_sub(effects.len() as u64);
+        (effects, more)
     }
+}
+
+/// Puts effects in order, and forgets all but as many as are listed.
+fn keep_earliest(effects: &mut Vec<JobClockEffect>) {
+    effects.sort_by(|one, other| {
+        let key = |effect: &JobClockEffect| (effect.effect.changes_at, effect.effect.local);
+        key(one).0.cmp(&key(other).0).then_with(|| one.job.cmp(&other.job)).then(key(one).1.cmp(&key(other).1))
+    });
+    effects.truncate(MOST_CLOCK_CHANGES);
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::schedule::JobSchedule;
 
 fn jobs(list: &[(&str, &str)]) -> Vec<JobSpec> {
     let read = |(name, rest): &(&str, &str)| {
@@ -146,4 +147,51 @@ fn a_fire_that_waits_for_a_window_counts_when_it_opens() {
     // 2027-03-01 is a Monday.
     assert_eq!(sum.load[0][22], 5);
     assert_eq!((sum.collisions.instants, sum.collisions.fullest[0].count), (1, 2));
+}
+
+#[test]
+fn a_forecast_names_the_trigger_that_the_daemon_would() {
+    let jobs = jobs(&[(
+        "both",
+        r#""triggers": [{"daily": "04:00", "calendars": {"exclude": ["weekend"]}}, {"weekly": {"days": "sun", "at": "04:00"}}]"#,
+    )]);
+    let weekend = serde_json::from_str(r#"{"name": "weekend", "weekdays": ["sat", "sun"]}"#).unwrap();
+    let (namespace, calendars) = (Namespace::default(), [weekend].iter().collect::<Calendars>());
+    let week = forecast("2027-03-01T00:00:00Z", "2027-03-08T00:00:00Z", &namespace, &calendars);
+    let schedule = JobSchedule::new(&jobs[0], &week.planning(&jobs[0]));
+    let fires: Vec<ForecastFire> = week.fires(&jobs).collect();
+    assert_eq!(
+        fires.iter().map(|fire| (fire.trigger, fire.skipped)).collect::<Vec<_>>()[4..],
+        [(0, false), (0, true), (1, false)]
+    );
+    for fire in fires {
+        let daemons = schedule.fire_at(fire.at).unwrap();
+        assert_eq!(
+            (usize::from(daemons.trigger), daemons.occurrence.exclusion.is_some()),
+            (fire.trigger, fire.skipped)
+        );
+    }
+}
+
+#[test]
+fn every_effect_of_clock_changes_is_counted() {
+    let jobs = jobs(&[("minutes", r#""triggers": [{"cron": "0-59 2 * * *"}]"#)]);
+    let (namespace, calendars) = (Namespace::default(), Calendars::default());
+    let year = forecast("2027-01-01T00:00:00Z", "2028-01-01T00:00:00Z", &namespace, &calendars).simulate(&jobs);
+    assert_eq!((year.clock_changes.len(), year.more_clock_changes), (20, 100));
+}
+
+#[test]
+fn the_earliest_effects_are_listed_and_the_rest_counted() {
+    let twenty: Vec<String> = (0..20).map(|number| format!("job-{number}")).collect();
+    let jobs = jobs(
+        &twenty.iter().map(|name| (name.as_str(), r#""triggers": [{"cron": "0-59 2 * * *"}]"#)).collect::<Vec<_>>(),
+    );
+    let (namespace, calendars) = (Namespace::default(), Calendars::default());
+    let found = forecast("2027-01-01T00:00:00Z", "2047-01-01T00:00:00Z", &namespace, &calendars).simulate(&jobs);
+    assert_eq!(found.clock_changes.len(), MOST_CLOCK_CHANGES);
+    assert_eq!(found.more_clock_changes, 20 * 20 * 120 - MOST_CLOCK_CHANGES as u64);
+    // Two changes a year with ten times of twenty jobs: the first 25 changes are listed.
+    assert!(found.clock_changes.is_sorted_by_key(|effect| effect.effect.changes_at));
+    assert!(found.clock_changes.last().unwrap().effect.changes_at < at("2039-04-01T00:00:00Z"));
 }
