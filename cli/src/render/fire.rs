@@ -84,6 +84,10 @@ pub(crate) fn counts(backfill: &Backfill, zone: Tz) -> String {
         (present, all) if present == all => ", all of them with their runs already".to_owned(),
         (present, _) => format!(", {present} of them with their runs already"),
     };
+    let pending = match backfill.pending {
+        0 => String::new(),
+        pending => format!(", {pending} of them due just now, which start by themselves"),
+    };
     let are = if backfill.fires == 1 { "is" } else { "are" };
     let left_out = match backfill.left_out {
         0 => String::new(),
@@ -92,7 +96,7 @@ pub(crate) fn counts(backfill: &Backfill, zone: Tz) -> String {
             counted(left_out, "more fire") + if left_out == 1 { " is" } else { " are" }
         ),
     };
-    format!("From {from} to {to} there {are} {fires}{present}.{left_out}")
+    format!("From {from} to {to} there {are} {fires}{present}{pending}.{left_out}")
 }
 
 /// What a backfill came to.

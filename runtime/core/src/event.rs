@@ -127,7 +127,7 @@ pub enum Command {
     },
 }
 
-/// The most fires of one [`Command::Backfill`].
+/// The most fires of one [`Command::Backfill`], and the most runs of a job that wait or go when it is done.
 pub const MAX_BACKFILL: usize = 10_000;
 
 /// How the runs of a backfill pass one another and other runs of the job.
@@ -180,8 +180,13 @@ pub enum Reply {
     },
     /// The calendar is gone.
     CalendarDeleted(CalendarName),
-    /// The runs that were made, in the order of the fires asked for.
-    Backfilled(Vec<RunId>),
+    /// What a backfill came to.
+    Backfilled {
+        /// The runs that were made, in the order of their fires.
+        runs: Vec<RunId>,
+        /// Fires passed over because they are due and not dealt with yet: the job's schedule will.
+        pending: usize,
+    },
     /// The plugin as it is now.
     Plugin(Arc<Plugin>),
     /// The plugin is gone.
@@ -266,6 +271,19 @@ pub enum Refusal {
     #[error("{fires} fires are too many for one backfill: {MAX_BACKFILL} are allowed; split the time into parts")]
     BackfillTooLarge {
         /// How many were asked for.
+        fires: usize,
+    },
+    /// So many runs of the job wait or go already that a backfill would make them too many.
+    #[error(
+        "{active} runs of job '{name}' wait or go already, and {fires} more would be over the {MAX_BACKFILL} that are \
+         allowed: wait until some are over, or cancel them"
+    )]
+    BackfillTooLong {
+        /// The job.
+        name: JobName,
+        /// How many wait or go.
+        active: usize,
+        /// How many would be made.
         fires: usize,
     },
     /// The plugin came with Sandglass.

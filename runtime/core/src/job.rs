@@ -50,6 +50,12 @@ pub enum Backlog {
 }
 
 impl Cursor {
+    /// Whether the fire at `at` is still to be dealt with.
+    #[must_use]
+    pub fn is_pending(&self, at: Timestamp) -> bool {
+        self.next_fire_at.is_some_and(|next| at >= next) || self.held().binary_search(&at).is_ok()
+    }
+
     /// The fires that the backlog holds.
     #[must_use]
     pub fn held(&self) -> &[Timestamp] {

@@ -21,7 +21,7 @@ use crate::config::{Config, ConfigError, ServeOptions};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::dispatch::effects::{Payload, Performer, Shared};
 use crate::dispatch::{Beginning, Dispatcher, INBOX_CAPACITY, Inbox};
-use crate::http::{self, App};
+use crate::http::{self, App, JobLocks};
 use crate::output::Outputs;
 use crate::services::HostServices;
 
@@ -134,7 +134,7 @@ impl Daemon {
             token: data_dir.admin_token()?,
             listen: address.map(|address| address.to_string()),
             data_dir,
-            backfilling: tokio::sync::Mutex::new(()),
+            backfilling: JobLocks::default(),
             stopping: is_stopping,
             runs_over: are_runs_over,
         });

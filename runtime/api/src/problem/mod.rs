@@ -158,7 +158,7 @@ impl From<Refusal> for Problem {
             Refusal::CalendarInUse { .. } => (Code::CalendarInUse, None),
             Refusal::RevisionConflict { .. } | Refusal::CalendarConflict { .. } => (Code::RevisionConflict, None),
             Refusal::PluginInUse { .. } => (Code::PluginInUse, None),
-            Refusal::BackfillTooLarge { .. } => (Code::BackfillTooLarge, None),
+            Refusal::BackfillTooLarge { .. } | Refusal::BackfillTooLong { .. } => (Code::BackfillTooLarge, None),
             Refusal::Overdue { .. } => (Code::FiresOverdue, None),
             Refusal::BuiltIn(_) => (Code::PluginBuiltIn, None),
             Refusal::Stopping => (Code::Stopping, Some("wait until it is up again and repeat the command")),

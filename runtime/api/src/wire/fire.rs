@@ -125,6 +125,9 @@ pub struct Backfill {
     pub left_out: usize,
     /// How many of them have run or are going, or have been made up for.
     pub present: usize,
+    /// How many of them are due and not dealt with yet: the job's schedule starts them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pending: usize,
     /// How many runs were made; in a dry run, would be.
     pub runs: usize,
     /// Whether this was a dry run.
@@ -132,6 +135,10 @@ pub struct Backfill {
     /// The runs that were made, the earliest fire first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<RunId>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Why a job ran or did not run at an instant.

@@ -17,8 +17,9 @@ pub(super) struct Backfill {
 }
 
 impl Scheduler {
-    /// Makes a run for each of the fires. Unless `again` is set, a run's identity follows from its fire, so that one which
-    /// is still going is not made twice; whoever asks has left out those that are over.
+    /// Makes a run for each of the fires, but for those that are due and not dealt with yet, which come to a run of their
+    /// own. Unless `again` is set, a run's identity follows from its fire, so that one which is still going is not made
+    /// twice; whoever asks has left out those that are over.
     pub(super) fn backfill(
         &mut self,
         namespace: &Namespace,
@@ -36,17 +37,22 @@ impl Scheduler {
             BackfillOverlap::OneByOne => Passage::Turn,
             BackfillOverlap::AllowAll => Passage::Free,
         };
-        let mut made = Vec::with_capacity(fires.len());
-        for at in fires {
-            let id = if asked.again { RunId::random(at, moment.rng) } else { RunId::of_backfill(job, at) };
-            if self.active.contains_key(&id) {
-                continue;
-            }
+        let entry = &self.jobs[&job];
+        let (pending, past): (Vec<_>, Vec<_>) = fires.into_iter().partition(|at| entry.cursor.is_pending(*at));
+        let mut id_of = |at| if asked.again { RunId::random(at, moment.rng) } else { RunId::of_backfill(job, at) };
+        let wanted: Vec<(Timestamp, RunId)> = past.into_iter().map(|at| (at, id_of(at))).collect();
+        let wanted: Vec<_> = wanted.into_iter().filter(|(_, id)| !self.active.contains_key(id)).collect();
+        let active = entry.line.len() + usize::try_from(entry.active).unwrap_or(usize::MAX);
+        if active.saturating_add(wanted.len()) > MAX_BACKFILL {
+            return Err(Refusal::BackfillTooLong { name: name.clone(), active, fires: wanted.len() });
+        }
+        let mut runs = Vec::with_capacity(wanted.len());
+        for (at, id) in wanted {
             let trigger = self.jobs[&job].trigger_at(at);
             let start = Start { id, origin: Origin::Backfill, trigger, scheduled_at: at, passage };
             self.start(job, start, moment.now, step);
-            made.push(id);
+            runs.push(id);
         }
-        Ok(Reply::Backfilled(made))
+        Ok(Reply::Backfilled { runs, pending: pending.len() })
     }
 }

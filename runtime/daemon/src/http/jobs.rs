@@ -164,7 +164,7 @@ pub(super) async fn run(
 /// Checks a job and saves it.
 async fn save(app: &App, namespace: Namespace, spec: JobSpec, expect: Expectation) -> Result<ApplyResult, Failure> {
     admission::check_job(&spec, app.store.as_ref(), &app.host, &app.options.ceiling).await?;
-    let warnings = warnings(app, &namespace, &spec, &calendars_of(app, &namespace)?);
+    let warnings = warnings(app, &namespace, &spec, &calendars_of(app, &namespace, &spec)?);
     let command = Command::PutJob { namespace, spec: Arc::new(spec), expect };
     match app.inbox.ask(command).await? {
         Reply::Job(saved) => result(app, &saved, warnings, &mut None),
@@ -201,7 +201,7 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
 /// What saving would come to, without saving.
 async fn rehearse(app: &App, namespace: Namespace, spec: JobSpec, expect: Expectation) -> Result<ApplyResult, Failure> {
     admission::check_job(&spec, app.store.as_ref(), &app.host, &app.options.ceiling).await?;
-    let calendars = calendars_of(app, &namespace)?;
+    let calendars = calendars_of(app, &namespace, &spec)?;
     if let Some(missing) = spec.calendars().find(|name| calendars.get(name).is_none()) {
         return Err(refused(Refusal::NoCalendar { namespace, name: missing.clone() }));
     }

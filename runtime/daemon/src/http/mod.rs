@@ -4,6 +4,7 @@ pub(crate) mod apply;
 mod auth;
 mod calendars;
 mod error;
+mod job_locks;
 mod jobs;
 mod logs;
 mod path;
@@ -26,6 +27,7 @@ use sandglass_host::Host;
 use sandglass_store::Store;
 
 use self::error::Failure;
+pub(crate) use self::job_locks::JobLocks;
 pub(crate) use self::serve::serve;
 use crate::data_dir::DataDir;
 use crate::dispatch::Inbox;
@@ -51,8 +53,8 @@ pub(crate) struct App {
     pub(crate) data_dir: DataDir,
     pub(crate) listen: Option<String>,
     pub(crate) token: String,
-    /// Held by a backfill from its look at what is there until its runs are durable.
-    pub(crate) backfilling: tokio::sync::Mutex<()>,
+    /// A job's is held by a backfill from its look at what is there until its runs are durable.
+    pub(crate) backfilling: JobLocks,
     pub(crate) stopping: tokio::sync::watch::Receiver<bool>,
     /// True once the daemon is stopping and no run is going any more; how each ended is durable then.
     pub(crate) runs_over: tokio::sync::watch::Receiver<bool>,

@@ -1,6 +1,5 @@
 //! A job's fires: those ahead, those to be made up for, and why there was or was not one.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -14,7 +13,7 @@ use sandglass_core::event::{Command, MAX_BACKFILL, Refusal, Reply};
 use sandglass_core::id::{JobId, Namespace, RunId};
 use sandglass_core::run::StateName;
 use sandglass_core::schedule::{Calendars, JobSchedule};
-use sandglass_core::spec::Outside;
+use sandglass_core::spec::{JobSpec, Outside};
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_store::{StoreError, StoredJob};
 use serde::Deserialize;
@@ -31,8 +30,6 @@ const DEFAULT_FIRES: usize = 10;
 const MAX_FIRES: usize = 1000;
 /// Fires looked at for one backfill, whether missing or not.
 const MAX_SEEN: usize = 200_000;
-/// Fires looked at between two points at which other requests have their turn.
-const FIRES_AT_A_TIME: usize = 200;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -113,11 +110,11 @@ pub(super) async fn backfill(
     let request: BackfillRequest =
         serde_json::from_slice(&body?).map_err(|error| Failure::new(Code::BadRequest, error.to_string()))?;
     let stored = find(&app, namespace.clone(), name)?;
-    // In a task of its own: even if whoever asked goes away, no other backfill looks at what is there before this one's
-    // runs are.
+    // In a task of its own: even if whoever asked goes away, no other backfill of the job looks at what is there before
+    // this one's runs are.
     let done = tokio::spawn(async move {
-        let _only = app.backfilling.lock().await;
-        make_up(&app, namespace, &stored, &request, query.dry_run).await
+        let _only = if query.dry_run { None } else { Some(app.backfilling.lock(stored.job.id).await) };
+        make_up(app, namespace, stored, request, query.dry_run).await
     });
     let answer = done.await.map_err(|_| Failure::new(Code::Internal, "the backfill broke off"))??;
     let status = if query.dry_run { StatusCode::OK } else { StatusCode::ACCEPTED };
@@ -125,40 +122,42 @@ pub(super) async fn backfill(
 }
 
 async fn make_up(
-    app: &App,
+    app: Arc<App>,
     namespace: Namespace,
-    stored: &StoredJob,
-    request: &BackfillRequest,
+    stored: StoredJob,
+    request: BackfillRequest,
     dry_run: bool,
 ) -> Result<Backfill, Failure> {
     let now = SystemClock.now();
     let to = request.to.map_or(now, |to| to.min(now));
     if to <= request.from {
-        return Err(Failure::new(Code::BadRequest, no_past(request, now)));
+        return Err(Failure::new(Code::BadRequest, no_past(&request, now)));
     }
-    let (fires, left_out) = fires_between(app, stored, request.from, to).await?;
-    let wanted = if request.all { fires.clone() } else { missing(app, stored.job.id, &fires).await? };
+    let name = stored.job.spec.name.clone();
+    let (asked, from, all) = (Arc::clone(&app), request.from, request.all);
+    // It takes seconds, and no thread that others need.
+    let look = move || {
+        let (fires, left_out) = fires_between(&asked, &stored, from, to)?;
+        let wanted = if all { fires.clone() } else { missing(&asked, stored.job.id, &fires)? };
+        let pending = wanted.iter().filter(|at| stored.cursor.is_pending(**at)).count();
+        Ok::<_, Failure>((fires.len(), left_out, wanted, pending))
+    };
+    let looked = tokio::task::spawn_blocking(look).await;
+    let (fires, left_out, wanted, pending) =
+        looked.map_err(|_| Failure::new(Code::Internal, "the backfill broke off"))??;
     if wanted.len() > MAX_BACKFILL {
         return Err(Refusal::BackfillTooLarge { fires: wanted.len() }.into());
     }
-    let answer = Backfill {
-        from: request.from,
-        to,
-        fires: fires.len(),
-        left_out,
-        present: fires.len() - wanted.len(),
-        runs: wanted.len(),
-        dry_run,
-        ids: Vec::new(),
-    };
+    let present = fires - wanted.len();
+    let runs = wanted.len() - pending;
+    let answer = Backfill { from, to, fires, left_out, present, pending, runs, dry_run, ids: Vec::new() };
     if dry_run || wanted.is_empty() {
         return Ok(answer);
     }
-    let name = stored.job.spec.name.clone();
     let overlap = request.overlap.into();
     let command = Command::Backfill { namespace, name, fires: wanted, again: request.all, overlap };
     match app.inbox.ask(command).await? {
-        Reply::Backfilled(ids) => Ok(Backfill { runs: ids.len(), ids, ..answer }),
+        Reply::Backfilled { runs, pending } => Ok(Backfill { runs: runs.len(), pending, ids: runs, ..answer }),
         Reply::Refused(refusal) => Err(refusal.into()),
         other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
     }
@@ -177,7 +176,7 @@ fn no_past(request: &BackfillRequest, now: Timestamp) -> String {
 }
 
 /// The fires that the schedule has from `from` to before `to`, and how many calendars or the window leave out of them.
-async fn fires_between(
+fn fires_between(
     app: &App,
     stored: &StoredJob,
     from: Timestamp,
@@ -201,26 +200,20 @@ async fn fires_between(
             );
             return Err(Failure::new(Code::BackfillTooLarge, detail));
         }
-        if seen.is_multiple_of(FIRES_AT_A_TIME) {
-            tokio::task::yield_now().await;
-        }
     }
     let left_out = seen - fires.len();
     Ok((fires, left_out))
 }
 
 /// Those of the fires that came to no run: there is no record, or one that says that the fire was skipped.
-async fn missing(app: &App, job: JobId, fires: &[Timestamp]) -> Result<Vec<Timestamp>, Failure> {
-    let mut missing = BTreeSet::new();
-    for part in fires.chunks(FIRES_AT_A_TIME) {
-        for at in part {
-            if is_missing(app, job, *at)? {
-                missing.insert(*at);
-            }
+fn missing(app: &App, job: JobId, fires: &[Timestamp]) -> Result<Vec<Timestamp>, StoreError> {
+    let mut missing = Vec::new();
+    for at in fires {
+        if is_missing(app, job, *at)? {
+            missing.push(*at);
         }
-        tokio::task::yield_now().await;
     }
-    Ok(missing.into_iter().collect())
+    Ok(missing)
 }
 
 fn is_missing(app: &App, job: JobId, at: Timestamp) -> Result<bool, StoreError> {
@@ -234,15 +227,22 @@ fn is_missing(app: &App, job: JobId, at: Timestamp) -> Result<bool, StoreError> 
 /// The job's schedule with the calendars of its namespace.
 pub(super) fn schedule_of(app: &App, stored: &StoredJob) -> Result<JobSchedule, Failure> {
     let job = &stored.job;
-    let calendars = calendars_of(app, &job.namespace)?;
+    let calendars = calendars_of(app, &job.namespace, &job.spec)?;
     let planning = job.spec.planning(&job.namespace, job.scheduled_since, app.options.timezone, &calendars);
     Ok(JobSchedule::new(&job.spec, &planning))
 }
 
-/// The calendars of a namespace, ready for schedules.
-pub(super) fn calendars_of(app: &App, namespace: &Namespace) -> Result<Calendars, Failure> {
-    let calendars = app.store.calendars(namespace)?;
-    Ok(calendars.iter().map(|calendar| calendar.spec.as_ref()).collect())
+/// The calendars that a job names, as far as its namespace has them, ready for schedules.
+pub(super) fn calendars_of(app: &App, namespace: &Namespace, spec: &JobSpec) -> Result<Calendars, Failure> {
+    let mut calendars = Calendars::default();
+    for name in spec.calendars() {
+        if calendars.get(name).is_none()
+            && let Some(calendar) = app.store.calendar(namespace, name)?
+        {
+            calendars.insert(&calendar.spec);
+        }
+    }
+    Ok(calendars)
 }
 
 fn parse_instant(text: &str) -> Result<Timestamp, Failure> {

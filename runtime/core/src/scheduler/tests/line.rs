@@ -4,12 +4,24 @@ use super::*;
 use crate::event::{BackfillOverlap, MAX_BACKFILL};
 
 fn backfill(world: &mut World, now: Timestamp, fires: &[i64], again: bool, overlap: BackfillOverlap) -> Vec<RunId> {
+    let (runs, pending) = asked_to_backfill(world, now, fires, again, overlap);
+    assert_eq!(pending, 0);
+    runs
+}
+
+fn asked_to_backfill(
+    world: &mut World,
+    now: Timestamp,
+    fires: &[i64],
+    again: bool,
+    overlap: BackfillOverlap,
+) -> (Vec<RunId>, usize) {
     let fires = fires.iter().map(|secs| t(*secs)).collect();
     let (namespace, name) = (Namespace::default(), "a".parse().unwrap());
     let command = Command::Backfill { namespace, name, fires, again, overlap };
     world.at(now, Event::Command { ticket: Ticket(4), command });
     match world.replies.pop() {
-        Some(Reply::Backfilled(runs)) => runs,
+        Some(Reply::Backfilled { runs, pending }) => (runs, pending),
         other => panic!("no backfill: {other:?}"),
     }
 }
@@ -180,4 +192,48 @@ fn fires_end_after_max_runs() {
     job["triggers"] = serde_json::json!([{ "every": "2m" }]);
     world.apply(t(330), job);
     assert_eq!(world.scheduler.next_wake(), Some(t(450)));
+}
+
+#[test]
+fn a_fire_that_is_due_and_not_dealt_with_is_not_made_up_for() {
+    for again in [false, true] {
+        let mut world = World::new(8);
+        world.apply(t(0), serde_json::json!({ "name": "a", "triggers": [{ "every": "1m" }], "overlap": "allow_all" }));
+        world.at(t(60), Event::Tick);
+        // The fire of 120 has come due, and its tick has not.
+        let due = asked_to_backfill(&mut world, t(121), &[120], again, BackfillOverlap::AllowAll);
+        assert_eq!(due, (vec![], 1));
+        world.at(t(121), Event::Tick);
+        assert_eq!(world.states(), [(60, StateName::Running), (120, StateName::Running)]);
+        // Fires that are held back come to runs as well.
+        let job = world.scheduler.job_named(&Namespace::default(), &"a".parse().unwrap()).unwrap();
+        let held = crate::job::Backlog::Held(vec![t(180), t(300)]);
+        let cursor = &mut world.jobs.get_mut(&job).unwrap().1;
+        (cursor.done_until, cursor.next_fire_at, cursor.backlog) = (t(300), Some(t(360)), Some(Box::new(held)));
+        world.load(t(330));
+        let (runs, pending) =
+            asked_to_backfill(&mut world, t(330), &[180, 240, 300, 360], again, BackfillOverlap::AllowAll);
+        assert_eq!((runs.len(), pending), (1, 3));
+    }
+}
+
+#[test]
+fn backfills_that_would_line_up_without_end_are_refused() {
+    let mut world = World::new(1);
+    world.apply(t(0), serde_json::json!({ "name": "a" }));
+    let fires: Vec<i64> = (1..=i64::try_from(MAX_BACKFILL).unwrap() - 1).map(|number| -number).collect();
+    for overlap in [BackfillOverlap::OneByOne, BackfillOverlap::AllowAll] {
+        if world.runs.is_empty() {
+            assert_eq!(backfill(&mut world, t(1), &fires, true, overlap).len(), MAX_BACKFILL - 1);
+        }
+        let (namespace, name) = (Namespace::default(), "a".parse().unwrap());
+        let command = Command::Backfill { namespace, name, fires: vec![t(-1), t(-2)], again: true, overlap };
+        world.at(t(2), Event::Command { ticket: Ticket(5), command });
+        let refused = world.replies.pop();
+        assert!(
+            matches!(refused, Some(Reply::Refused(Refusal::BackfillTooLong { active: 9999, fires: 2, .. }))),
+            "{refused:?}"
+        );
+        assert_eq!(world.runs.len(), MAX_BACKFILL - 1);
+    }
 }
