@@ -2,8 +2,9 @@
 
 use sandglass_core::spec::{JobSpec, bounds};
 
-/// Every fault, with a JSON Pointer to it.
-pub(super) fn faults(spec: &JobSpec) -> Vec<(String, String)> {
+/// Every fault of a job that its types do not keep out, with a JSON Pointer (RFC 6901) to it.
+#[must_use]
+pub fn faults(spec: &JobSpec) -> Vec<(String, String)> {
     let mut faults = Vec::new();
     let mut fault = |pointer: &str, message: String| faults.push((pointer.to_owned(), message));
     if spec.priority > 9 {

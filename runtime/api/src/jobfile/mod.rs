@@ -25,6 +25,7 @@ use sandglass_core::spec::{JobSpec, Trigger};
 use serde::Deserialize as _;
 
 pub use calendars::FileCalendar;
+pub use check::faults;
 pub use document::KEYS;
 pub use error::JobFileError;
 pub use keys::nearest;

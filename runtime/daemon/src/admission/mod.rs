@@ -5,6 +5,7 @@ mod params;
 
 use std::sync::Arc;
 
+use sandglass_api::jobfile;
 use sandglass_api::problem::{Code, Problem};
 use sandglass_core::capability::{EffectiveGrants, Grants};
 use sandglass_core::id::PluginName;
@@ -17,9 +18,10 @@ use sandglass_store::Store;
 /// The most faults of parameters that are told at once.
 const MAX_FAULTS: usize = 20;
 
-/// Checks a job against its plugin: the version, the action, the parameters by schema and by the plugin's own word, and
-/// the grants.
+/// Checks a job: its ranges; against its plugin the version, the action, the parameters by schema and by the plugin's own
+/// word; and the grants.
 pub(crate) async fn check_job(spec: &JobSpec, store: &dyn Store, host: &Host, ceiling: &Grants) -> Result<(), Problem> {
+    check_ranges(spec)?;
     let plugin = find_plugin(spec, store)?;
     let action = find_action(spec, &plugin)?;
     params::check(spec, action)?;
@@ -35,6 +37,14 @@ pub(crate) async fn check_job(spec: &JobSpec, store: &dyn Store, host: &Host, ce
         return Err(problem);
     }
     ask_plugin(spec, &plugin, action, store, host).await
+}
+
+/// What the types cannot say. Files are checked for it where they are read, and jobs that come in canonical form are not.
+fn check_ranges(spec: &JobSpec) -> Result<(), Problem> {
+    let mut faults = jobfile::faults(spec).into_iter().take(MAX_FAULTS);
+    let Some((pointer, message)) = faults.next() else { return Ok(()) };
+    let problem = Problem::new(Code::InvalidJob, format!("{pointer}: {message}")).with_fault(pointer, message);
+    Err(faults.fold(problem, |problem, (pointer, message)| problem.with_fault(pointer, message)))
 }
 
 fn find_plugin(spec: &JobSpec, store: &dyn Store) -> Result<Arc<Plugin>, Problem> {

@@ -15,7 +15,7 @@ use sandglass_core::spec::JobSpec;
 use super::error::Failure;
 use super::jobs::{self, parse_namespace};
 use super::path::Path;
-use super::schedule::calendars_of;
+use super::schedule::calendars_named;
 use super::{App, calendars};
 use crate::admission;
 
@@ -38,7 +38,7 @@ pub(crate) async fn save(app: &App, namespace: Namespace, request: ApplyRequest)
         let checked = admission::check_job(spec, app.store.as_ref(), &app.host, &app.options.ceiling).await;
         checked.map_err(|problem| of_job(problem, index, spec))?;
     }
-    let mut known = calendars_of(app, &namespace)?;
+    let mut known = calendars_named(app, &namespace, request.jobs.iter().flat_map(JobSpec::calendars))?;
     request.calendars.iter().for_each(|calendar| known.insert(calendar));
     let warnings: Vec<_> = request.jobs.iter().map(|spec| jobs::warnings(app, &namespace, spec, &known)).collect();
     let command = Command::Apply {

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use super::App;
 use super::error::Failure;
 use super::path::Path;
-use super::schedule::calendars_of;
+use super::schedule::{add_calendars, calendars_named};
 use crate::admission;
 use crate::clock::SystemClock;
 
@@ -164,7 +164,7 @@ pub(super) async fn run(
 /// Checks a job and saves it.
 async fn save(app: &App, namespace: Namespace, spec: JobSpec, expect: Expectation) -> Result<ApplyResult, Failure> {
     admission::check_job(&spec, app.store.as_ref(), &app.host, &app.options.ceiling).await?;
-    let warnings = warnings(app, &namespace, &spec, &calendars_of(app, &namespace, &spec)?);
+    let warnings = warnings(app, &namespace, &spec, &calendars_named(app, &namespace, spec.calendars())?);
     let command = Command::PutJob { namespace, spec: Arc::new(spec), expect };
     match app.inbox.ask(command).await? {
         Reply::Job(saved) => result(app, &saved, warnings, &mut None),
@@ -201,7 +201,7 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
 /// What saving would come to, without saving.
 async fn rehearse(app: &App, namespace: Namespace, spec: JobSpec, expect: Expectation) -> Result<ApplyResult, Failure> {
     admission::check_job(&spec, app.store.as_ref(), &app.host, &app.options.ceiling).await?;
-    let calendars = calendars_of(app, &namespace, &spec)?;
+    let calendars = calendars_named(app, &namespace, spec.calendars())?;
     if let Some(missing) = spec.calendars().find(|name| calendars.get(name).is_none()) {
         return Err(refused(Refusal::NoCalendar { namespace, name: missing.clone() }));
     }
@@ -244,17 +244,15 @@ fn view(app: &App, stored: &StoredJob) -> Result<Job, Failure> {
     Ok(Job::new(&stored.job, &stored.cursor, last_run(app, stored.job.id)?))
 }
 
-/// The job with its next fire in full, if calendars or a window have a say in that. `calendars` are those of its namespace,
-/// read when they are first needed.
+/// The job with its next fire in full, if calendars or a window have a say in that. `calendars` are those of its namespace
+/// that were read before; what else the job names is added.
 fn with_next_fire(app: &App, mut job: Job, calendars: &mut Option<Calendars>) -> Result<Job, Failure> {
     let spec = &job.spec;
     let Some(at) = job.next_fire_at.filter(|_| spec.window.is_some() || spec.calendars().next().is_some()) else {
         return Ok(job);
     };
-    let calendars = match calendars {
-        Some(calendars) => calendars,
-        none => none.insert(calendars_of(app, &job.namespace)?),
-    };
+    let calendars = calendars.get_or_insert_default();
+    add_calendars(app, &job.namespace, spec.calendars(), calendars)?;
     let since = job.scheduled_since.unwrap_or_else(|| SystemClock.now());
     let planning = spec.planning(&job.namespace, since, app.options.timezone, calendars);
     let fire = JobSchedule::new(spec, &planning).fire_at(at);

@@ -10,10 +10,10 @@ use http::StatusCode;
 use sandglass_api::problem::Code;
 use sandglass_api::wire::{Backfill, BackfillRequest, Fire, Page, Why};
 use sandglass_core::event::{Command, MAX_BACKFILL, Refusal, Reply};
-use sandglass_core::id::{JobId, Namespace, RunId};
+use sandglass_core::id::{CalendarName, JobId, Namespace, RunId};
 use sandglass_core::run::StateName;
 use sandglass_core::schedule::{Calendars, JobSchedule};
-use sandglass_core::spec::{JobSpec, Outside};
+use sandglass_core::spec::Outside;
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_store::{StoreError, StoredJob};
 use serde::Deserialize;
@@ -227,22 +227,37 @@ fn is_missing(app: &App, job: JobId, at: Timestamp) -> Result<bool, StoreError> 
 /// The job's schedule with the calendars of its namespace.
 pub(super) fn schedule_of(app: &App, stored: &StoredJob) -> Result<JobSchedule, Failure> {
     let job = &stored.job;
-    let calendars = calendars_of(app, &job.namespace, &job.spec)?;
+    let calendars = calendars_named(app, &job.namespace, job.spec.calendars())?;
     let planning = job.spec.planning(&job.namespace, job.scheduled_since, app.options.timezone, &calendars);
     Ok(JobSchedule::new(&job.spec, &planning))
 }
 
-/// The calendars that a job names, as far as its namespace has them, ready for schedules.
-pub(super) fn calendars_of(app: &App, namespace: &Namespace, spec: &JobSpec) -> Result<Calendars, Failure> {
+/// Those of the calendars that the namespace has, ready for schedules.
+pub(super) fn calendars_named<'a>(
+    app: &App,
+    namespace: &Namespace,
+    names: impl IntoIterator<Item = &'a CalendarName>,
+) -> Result<Calendars, Failure> {
     let mut calendars = Calendars::default();
-    for name in spec.calendars() {
+    add_calendars(app, namespace, names, &mut calendars)?;
+    Ok(calendars)
+}
+
+/// Adds those that are not there yet and that the namespace has.
+pub(super) fn add_calendars<'a>(
+    app: &App,
+    namespace: &Namespace,
+    names: impl IntoIterator<Item = &'a CalendarName>,
+    calendars: &mut Calendars,
+) -> Result<(), Failure> {
+    for name in names {
         if calendars.get(name).is_none()
             && let Some(calendar) = app.store.calendar(namespace, name)?
         {
             calendars.insert(&calendar.spec);
         }
     }
-    Ok(calendars)
+    Ok(())
 }
 
 fn parse_instant(text: &str) -> Result<Timestamp, Failure> {

@@ -43,6 +43,10 @@ fn calendars_come_with_their_jobs() {
         |body: &Value| daemon.http().send("POST", "/api/v1/namespaces/default/apply", &[], body.to_string().as_bytes());
     let problem = apply(&bad).problem(422, "unknown_plugin");
     assert_eq!(problem["errors"][0]["pointer"], "/jobs/1/action/use", "{problem}");
+    let many = json!({ "jobs": [{ "name": "b", "action": { "use": "shell", "with": { "command": "date" } },
+        "triggers": vec![json!({ "every": "9s" }); 101] }] });
+    let problem = apply(&many).problem(422, "invalid_job");
+    assert_eq!(problem["errors"][0]["pointer"], "/jobs/0/triggers", "{problem}");
     home.cli(&["calendar", "show", "other"]).expect(4);
     home.cli(&["job", "show", "a"]).expect(4);
     apply(&json!({ "jobs": [], "job": [] })).problem(422, "invalid_job");
