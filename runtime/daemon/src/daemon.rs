@@ -158,7 +158,8 @@ impl Daemon {
         let loop_ended = run_loop(Dispatcher::begin(beginning, inbox)?)?;
         crate::jobs_dir::save_all(&app, jobs).await.map_err(StartError::Jobs)?;
         app.inbox.started(app.started_at);
-        let servers = serve(&app, listener, tcp);
+        let mut servers = serve(&app, listener, tcp);
+        servers.spawn(crate::upkeep::run(Arc::clone(&store), app.stopping.clone()));
         Ok(Self {
             app,
             host,

@@ -5,7 +5,7 @@
 //! - [`config`], [`data_dir`]: what it is told and where it keeps things;
 //! - [`daemon`]: its start and its end;
 //! - [`dispatch`]: the event loop, what follows a commit, and the recovery from one that failed;
-//! - [`services`], [`output`]: what the host needs while an attempt goes;
+//! - [`services`], [`output`]: what the host needs while an attempt goes; [`upkeep`]: what is cleared away behind it;
 //! - [`admission`]: what is checked before a job or a plugin is saved;
 //! - [`http`]: the API;
 //! - [`clock`]: the only real clock.
@@ -20,6 +20,7 @@ mod http;
 mod jobs_dir;
 mod output;
 mod services;
+mod upkeep;
 
 pub use config::{ConfigError, ServeOptions};
 pub use daemon::{Daemon, StartError};

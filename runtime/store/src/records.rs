@@ -106,4 +106,6 @@ pub struct Pruned {
     pub runs: usize,
     /// Whether the limit was reached and more may be left.
     pub more: bool,
+    /// How many expired entries of state. There may be more if it is not 0.
+    pub expired: usize,
 }

@@ -104,13 +104,13 @@ pub(super) fn prune(
     disk.write(|txn| {
         check_fence(txn, ours)?;
         let mut writing = Writing::new(txn)?;
-        let mut pruned = Pruned { runs: 0, more };
+        let mut pruned = Pruned { runs: 0, more, expired: 0 };
         for run in &runs {
             pruned.runs += usize::from(remove_ended(&mut writing, *run)?);
         }
-        let expired = state::end_expired(&mut writing, now, MAX_PAGE)?;
+        pruned.expired = state::end_expired(&mut writing, now, MAX_PAGE)?;
         writing.finish()?;
-        let wrote = pruned.runs > 0 || expired > 0;
+        let wrote = pruned.runs > 0 || pruned.expired > 0;
         Ok(if wrote { Verdict::Commit(pruned) } else { Verdict::Abort(pruned) })
     })
 }
