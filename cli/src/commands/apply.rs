@@ -67,7 +67,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     context.show(&applied, |context| {
         let jobs = render::job::applied(&applied.items, false, context.now, context.paint);
         tables(&applied.calendars, jobs, applied.items.is_empty(), false, context)
-    })
+    })?;
+    calendar::warn(&applied.calendars, context).await
 }
 
 /// Tells of likely slips in the jobs, each with its place in its file. `results` are the daemon's answers, job by job.

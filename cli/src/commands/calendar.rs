@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::Datelike as _;
 use sandglass_api::problem::{Code, Problem};
-use sandglass_api::wire::{ApplyRequest, Calendar, CalendarResult, Page};
+use sandglass_api::wire::{ApplyRequest, Calendar, CalendarResult, Job, MAX_LIMIT, Page};
 use sandglass_api::{ics, jobfile};
 use sandglass_core::id::CalendarName;
 use sandglass_core::spec::CalendarSpec;
@@ -16,6 +17,11 @@ use crate::args::Form;
 use crate::context::{Context, print, print_json};
 use crate::failure::Failure;
 use crate::render;
+
+/// The year up to whose end recurring events are followed.
+const LAST_YEAR: i32 = 2099;
+/// How many jobs that use a calendar are named.
+const MOST_USERS: usize = 10;
 
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
@@ -150,8 +156,48 @@ pub(super) async fn plan(calendars: &[CalendarSpec], context: &Context) -> Resul
 
 async fn save(calendars: Vec<CalendarSpec>, context: &Context) -> Result<(), Failure> {
     let saved = context.client.apply(&ApplyRequest { calendars, jobs: Vec::new() }).await?;
-    let page = Page { items: saved.calendars.iter().map(Outcome::from).collect(), next: None };
-    context.show(&page, |context| render::calendar::applied(&page.items, false, context.paint))
+    let page: Page<Outcome> = Page { items: saved.calendars.iter().map(Outcome::from).collect(), next: None };
+    context.show(&page, |context| render::calendar::applied(&page.items, false, context.paint))?;
+    warn(&page.items, context).await
+}
+
+/// Tells which jobs changed calendars touch, and of calendars that hold nothing.
+pub(super) async fn warn(outcomes: &[Outcome], context: &Context) -> Result<(), Failure> {
+    let changed = |outcome: &&Outcome| outcome.change == Change::Changed;
+    if context.is_json() || !outcomes.iter().any(|outcome| changed(&outcome) || is_empty(&outcome.spec)) {
+        return Ok(());
+    }
+    let jobs = all_jobs(context).await?;
+    for outcome in outcomes {
+        let users = jobs.iter().filter(|job| job.spec.calendars().any(|name| *name == outcome.calendar));
+        let users: Vec<&str> = users.map(|job| job.name.as_str()).collect();
+        let named = users.iter().take(MOST_USERS).copied().collect::<Vec<_>>().join(", ");
+        let more = users.len().saturating_sub(MOST_USERS);
+        let named = if more > 0 { format!("{named} and {more} more") } else { named };
+        if is_empty(&outcome.spec) {
+            let used = if users.is_empty() { String::new() } else { format!(", and is used by {named}") };
+            let warning = context.error_paint.yellow("warning:");
+            context.note(&format!("{warning} calendar '{}' holds no dates{used}", outcome.calendar));
+        } else if changed(&outcome) && !users.is_empty() {
+            context
+                .note(&format!("calendar '{}' is used by {named}: their next fires follow it now", outcome.calendar));
+        }
+    }
+    Ok(())
+}
+
+fn is_empty(spec: &CalendarSpec) -> bool {
+    spec.dates.is_empty() && spec.weekdays.is_empty() && spec.yearly.is_empty()
+}
+
+async fn all_jobs(context: &Context) -> Result<Vec<Job>, Failure> {
+    let mut page = context.client.jobs(None, Some(MAX_LIMIT), None).await?;
+    while let Some(cursor) = page.next.take() {
+        let more = context.client.jobs(None, Some(MAX_LIMIT), Some(&cursor)).await?;
+        page.items.extend(more.items);
+        page.next = more.next;
+    }
+    Ok(page.items)
 }
 
 async fn import(name: CalendarName, file: &Path, dry_run: bool, context: &Context) -> Result<(), Failure> {
@@ -160,6 +206,21 @@ async fn import(name: CalendarName, file: &Path, dry_run: bool, context: &Contex
         let what = format!("{source}:{}: {}", error.line, error.message);
         Problem::new(Code::InvalidFile, what).with_hint("an iCalendar file begins with BEGIN:VCALENDAR")
     })?;
+    // An authority's server that fails often answers with an empty calendar; whoever means one writes it.
+    if calendar.dates.is_empty() {
+        let what = format!("{source} holds no dates: nothing is imported");
+        let hint = format!(
+            "look whether the file was fetched whole; to have '{}' without dates, save it from a file that says \
+             'name: {}' with `sandglass calendar apply`",
+            calendar.name, calendar.name
+        );
+        return Err(Problem::new(Code::InvalidFile, what).with_hint(hint).into());
+    }
+    if calendar.dates.last().is_some_and(|dates| dates.to().year() >= LAST_YEAR) {
+        context.note(&format!(
+            "what recurs without an end is written out up to the end of {LAST_YEAR}; 'yearly' in a calendar file says it shorter"
+        ));
+    }
     if dry_run {
         return context.show(&calendar, |_| render::calendar::spec(&calendar));
     }

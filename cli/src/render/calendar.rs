@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use sandglass_api::wire::Calendar;
 use sandglass_core::schedule::NamedCalendar;
-use sandglass_core::spec::CalendarSpec;
+use sandglass_core::spec::{CalendarSpec, Dates};
 use sandglass_core::time::Timestamp;
 
 use super::amount::{counted, instant, relative};
@@ -15,6 +15,8 @@ use crate::commands::calendar::{Change, Outcome};
 
 /// The most stretches of dates that are shown.
 const SHOWN: usize = 20;
+/// The most entries of `dates` that are shown.
+const SHOWN_ENTRIES: usize = 40;
 /// For how many days ahead dates are shown.
 const AHEAD: usize = 366;
 
@@ -40,10 +42,16 @@ pub(crate) fn list(calendars: &[Calendar], wide: bool, now: Timestamp, paint: Pa
 
 /// What a calendar is made of, in a few words.
 fn holds(spec: &CalendarSpec) -> String {
-    let parts = [(spec.dates.len(), "date"), (spec.weekdays.len(), "weekday"), (spec.yearly.len(), "yearly date")];
+    let parts = [(days(spec), "date"), (spec.weekdays.len(), "weekday"), (spec.yearly.len(), "yearly date")];
     let present: Vec<String> =
         parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(count, what)).collect();
     if present.is_empty() { "nothing".to_owned() } else { present.join(", ") }
+}
+
+/// How many days the listed dates are.
+fn days(spec: &CalendarSpec) -> usize {
+    let of = |dates: &Dates| usize::try_from((dates.to() - dates.from()).num_days() + 1).unwrap_or(0);
+    spec.dates.iter().map(of).sum()
 }
 
 /// One calendar in full, and its dates of the next twelve months.
@@ -58,7 +66,14 @@ pub(crate) fn show(calendar: &Calendar, now: Timestamp, paint: Paint) -> String 
         paint,
     );
     let ahead = ahead(&calendar.spec, now.to_chrono().date_naive());
-    format!("{head}\n{}\n{}\n{ahead}", spec(&calendar.spec), paint.bold("the next twelve months:"))
+    let mut shown = CalendarSpec::clone(&calendar.spec);
+    let left = shown.dates.len().saturating_sub(SHOWN_ENTRIES);
+    shown.dates.truncate(SHOWN_ENTRIES);
+    let more = match left {
+        0 => String::new(),
+        left => paint.dim(&format!("and {left} more entries of 'dates'; --output yaml shows all\n")),
+    };
+    format!("{head}\n{}{more}\n{}\n{ahead}", spec(&shown), paint.bold("the next twelve months:"))
 }
 
 /// As it is written, in the order that people write it.
@@ -129,7 +144,7 @@ mod tests {
           Sat 2027-05-01
           Fri 2027-12-24 to Sun 2028-01-02
         ");
-        assert_eq!(holds(&spec), "2 dates, 2 yearly dates");
+        assert_eq!(holds(&spec), "11 dates, 2 yearly dates");
         let empty: CalendarSpec = serde_json::from_value(serde_json::json!({ "name": "none" })).unwrap();
         assert_eq!((ahead(&empty, today).as_str(), holds(&empty).as_str()), ("  none\n", "nothing"));
     }

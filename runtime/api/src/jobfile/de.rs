@@ -138,9 +138,29 @@ impl<'de> Deserializer<'de> for &'de Node {
         visitor.visit_newtype_struct(self)
     }
 
+    /// Only a map is one: serde would also take a list, whose items then mean keys by their place.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, NodeError> {
+        if matches!(self.value, Value::Map(_)) || self.is_null() {
+            return self.deserialize_any(visitor);
+        }
+        let found = match &self.value {
+            Value::Scalar { text, kind: Scalar::Text } => {
+                format!("the text '{}'", text.chars().take(60).collect::<String>())
+            }
+            _ => self.kind_name().to_owned(),
+        };
+        let error = NodeError::at(format!("expected a map, found {found}"), self.span);
+        Err(error.hint(format!("write its keys and values; the keys are {}", fields.join(", "))))
+    }
+
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple tuple_struct
-        map struct identifier ignored_any
+        map identifier ignored_any
     }
 }
 

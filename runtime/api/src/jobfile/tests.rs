@@ -354,6 +354,43 @@ fn a_schedule_is_a_line_of_text() {
 }
 
 #[test]
+fn slips_in_schedules_are_told_with_what_was_meant() {
+    for (text, hint) in [
+        ("daily", "@daily"),
+        ("hourly", "@hourly"),
+        ("02:30", "daily 02:30"),
+        ("5 minutes", "every 5m"),
+        ("1.5h", "every 5m"),
+        ("Mon..Fri *-*-* 02:00", "OnCalendar"),
+        ("{", "brackets"),
+        ("*/10 * * * * *", "seconds: true}"),
+    ] {
+        let error = super::trigger(text, "here").unwrap_err();
+        assert!(error.hint.as_deref().is_some_and(|given| given.contains(hint)), "{text}: {error}");
+    }
+    assert_eq!(super::trigger("61 * * * *", "here").unwrap_err().hint, None);
+    let job = "name: a\ncommand: x\ntriggers: [\"0 2 * * *\"]\n";
+    assert!(first_error(job, Format::Yaml).contains("'schedule'"), "{}", first_error(job, Format::Yaml));
+}
+
+#[test]
+fn a_list_is_no_map() {
+    for part in [
+        "window: [\"10:00\", \"12:00\"]",
+        "window: \"22:00-06:00\"",
+        "catch_up: [all, 5]",
+        "catch_up: all",
+        "triggers: [{daily: \"02:30\", calendars: [[we]]}]",
+        "triggers: [{daily: \"02:30\", calendars: [holidays]}]",
+        "triggers: [{weekly: [[mon], \"02:30\"]}]",
+        "retry: [3]",
+    ] {
+        let error = first_error(&format!("name: a\ncommand: x\n{part}\n"), Format::Yaml);
+        assert!(error.contains("expected a map, found") && error.contains("keys are"), "{part}: {error}");
+    }
+}
+
+#[test]
 fn calendars_stand_beside_jobs() {
     let text = "calendars:\n  - { name: holidays, dates: [2027-01-01], weekdays: [sun] }\njobs:\n  - name: a\n    command: x\n";
     let contents = super::read_all(text, Format::Yaml, "f.yaml").unwrap();

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::allowed::AllowedDates;
-use super::cron_words::CronWords;
+use super::cron_words::{CronWords, is_any};
 use super::words::{day, time};
 use super::zone::{self, Period};
 use super::{Planning, Schedule};
@@ -111,7 +111,8 @@ pub(super) fn each_clock_effect(
     most: usize,
     mut each: impl FnMut(Option<ClockEffect>),
 ) {
-    let Some(readings) = readings(trigger, planning) else { return };
+    let Some(heed) = heed(&trigger.kind) else { return };
+    let readings = readings(trigger, planning);
     let zone = trigger.timezone.map_or(planning.zone, |zone| zone.0);
     let allowed = AllowedDates::new(&trigger.calendars, planning.calendars);
     let bounds = Bounds::of(trigger, zone);
@@ -125,23 +126,42 @@ pub(super) fn each_clock_effect(
             };
             let local = reading.to_chrono().naive_utc();
             if allowed.as_ref().is_none_or(|allowed| allowed.refuses(local.date()).is_none()) {
-                each((number < MOST_READINGS).then(|| change.effect(trigger, zone, local)));
+                each((number < MOST_READINGS).then(|| change.effect(trigger, heed, zone, local)));
             }
         }
     }
 }
 
-/// The schedule whose instants, read in UTC, are the local times that `trigger` names; none, if it heeds no clock.
-fn readings(trigger: &Trigger, planning: &Planning<'_>) -> Option<Schedule> {
-    let fixed = match &trigger.kind {
-        TriggerKind::Cron(expression) => CronWords::of(&expression.to_string()).is_some_and(|words| words.is_fixed()),
+/// How a trigger heeds the clocks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heed {
+    /// Its times are fixed: `gap` and `fold` have their say.
+    Fixed,
+    /// It fires whenever the clock shows its times, of which not every hour has some.
+    Shown,
+}
+
+/// How a trigger of this kind heeds the clocks; none, if it does not, or keeps its pace through every change.
+pub(super) fn heed(kind: &TriggerKind) -> Option<Heed> {
+    match kind {
+        TriggerKind::Cron(expression) => {
+            let words = CronWords::of(&expression.to_string())?;
+            match words.is_fixed() {
+                true => Some(Heed::Fixed),
+                false => (!is_any(&words.hour)).then_some(Heed::Shown),
+            }
+        }
         TriggerKind::At(LocalOrUtc::Local(_))
         | TriggerKind::Daily { .. }
         | TriggerKind::Weekly { .. }
         | TriggerKind::Monthly { .. }
-        | TriggerKind::Yearly { .. } => true,
-        TriggerKind::At(LocalOrUtc::Utc(_)) | TriggerKind::Every { .. } | TriggerKind::Startup => false,
-    };
+        | TriggerKind::Yearly { .. } => Some(Heed::Fixed),
+        TriggerKind::At(LocalOrUtc::Utc(_)) | TriggerKind::Every { .. } | TriggerKind::Startup => None,
+    }
+}
+
+/// The schedule whose instants, read in UTC, are the local times that `trigger` names.
+fn readings(trigger: &Trigger, planning: &Planning<'_>) -> Schedule {
     let plain = Trigger {
         timezone: Some(TimeZone::UTC),
         jitter: None,
@@ -150,7 +170,7 @@ fn readings(trigger: &Trigger, planning: &Planning<'_>) -> Option<Schedule> {
         calendars: CalendarRules::default(),
         ..trigger.clone()
     };
-    fixed.then(|| Schedule::new(&plain, planning))
+    Schedule::new(&plain, planning)
 }
 
 /// Between which instants a trigger fires.
@@ -209,15 +229,19 @@ fn changes(zone: Tz, from: Timestamp, until: Timestamp) -> impl Iterator<Item = 
 }
 
 impl Change {
-    fn effect(&self, trigger: &Trigger, zone: Tz, local: NaiveDateTime) -> ClockEffect {
+    fn effect(&self, trigger: &Trigger, heed: Heed, zone: Tz, local: NaiveDateTime) -> ClockEffect {
+        let (gap, fold) = match heed {
+            Heed::Fixed => (trigger.gap, trigger.fold),
+            Heed::Shown => (Gap::Skip, Fold::Both),
+        };
         let by = |period: Period| Timestamp::from(local.and_utc() - TimeDelta::seconds(period.offset));
         let fires_at = match self.kind {
-            LocalChange::Skipped => match trigger.gap {
+            LocalChange::Skipped => match gap {
                 Gap::Shift => vec![by(self.before)],
                 Gap::End => vec![self.at],
                 Gap::Skip => vec![],
             },
-            LocalChange::Repeated => match trigger.fold {
+            LocalChange::Repeated => match fold {
                 Fold::First => vec![by(self.before)],
                 Fold::Last => vec![by(self.after)],
                 Fold::Both => vec![by(self.before), by(self.after)],
@@ -280,6 +304,16 @@ mod tests {
                 "on 31 October 2027 at 02:30 twice, as that time comes twice"
             ]
         );
+    }
+
+    #[test]
+    fn times_with_steps_are_lost_and_doubled() {
+        let lost = |at: &str| format!("not on 28 March 2027, as {at} does not exist that day");
+        let doubled = |at: &str| format!("on 31 October 2027 at {at} twice, as that time comes twice");
+        let all = [lost("02:00"), lost("02:30"), doubled("02:00"), doubled("02:30")];
+        assert_eq!(effects(r#"{"cron": "*/30 1-3 * * *"}"#), all);
+        assert_eq!(effects(r#"{"cron": "0 */2 * * *"}"#), [lost("02:00"), doubled("02:00")]);
+        assert_eq!(effects(r#"{"cron": "* 4-6 * * *"}"#), Vec::<String>::new());
     }
 
     #[test]

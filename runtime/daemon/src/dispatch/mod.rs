@@ -7,6 +7,7 @@
 
 pub(crate) mod effects;
 mod followers;
+mod missed;
 mod recovery;
 #[cfg(test)]
 mod tests;
@@ -279,6 +280,7 @@ impl Dispatcher {
         if nothing {
             return;
         }
+        missed::Missed::of(&gathered.batch).log();
         self.commits += 1;
         gathered.permitted.commit = self.commits;
         self.unacknowledged.extend(gathered.reports.into_iter().map(|report| (self.commits, report)));

@@ -63,10 +63,15 @@ fn trigger(item: Node, short: bool) -> Result<Node, NodeError> {
         let other = text::trigger(written, span);
         return other.map_or_else(|| Ok(single("cron", cron(item)?)), Ok);
     }
-    let Value::Map(mut entries) = item.value else {
+    if !matches!(item.value, Value::Map(_)) {
         let wanted = if short { "a cron expression or a map" } else { "a map such as 'daily: \"03:00\"'" };
-        return Err(NodeError::at(format!("expected {wanted}, found {}", item.kind_name()), span));
-    };
+        let error = NodeError::at(format!("expected {wanted}, found {}", item.kind_name()), span);
+        return Err(match item.as_text().filter(|_| !short) {
+            Some(_) => error.hint("lines of text go under 'schedule'; here write a map such as 'cron: \"0 2 * * *\"'"),
+            None => error,
+        });
+    }
+    let Value::Map(mut entries) = item.value else { return Ok(item) };
     let kind = entries.iter().position(|entry| short && entry.key == "trigger").map(|at| entries.remove(at));
     if let Some(kind) = kind {
         return of_kind(&kind, entries, span);
@@ -152,7 +157,13 @@ fn cron(value: Node) -> Result<Node, NodeError> {
         _ => value,
     };
     if let Some(text) = node.as_text() {
-        text.parse::<CronExpression>().map_err(|error| NodeError::at(error.to_string(), span))?;
+        text.parse::<CronExpression>().map_err(|error| {
+            let error = NodeError::at(error.to_string(), span);
+            match text::meant(text) {
+                Some(meant) => error.hint(meant),
+                None => error,
+            }
+        })?;
     }
     Ok(node)
 }

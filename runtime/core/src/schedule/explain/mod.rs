@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::clock::{Heed, heed};
 use super::words::{self, and};
 use super::{ClockEffect, Planning, clock_effects};
 use crate::spec::day::{DayOfMonth, Month, Nth, NthWeekday, Weekday};
@@ -72,6 +73,13 @@ fn notes(trigger: &Trigger) -> Vec<String> {
     }
     if let Some(jitter) = trigger.jitter {
         notes.push(format!("each fire up to {} later, by an amount that stays the same", spoken(jitter.get())));
+    }
+    if heed(&trigger.kind) == Some(Heed::Shown) {
+        notes.push(
+            "its minute or hour begins with '*', so it fires whenever the clock shows its times: those that the clocks skip \
+             are lost, those that they show twice come twice, and 'gap' and 'fold' have no say"
+                .to_owned(),
+        );
     }
     let rules = &trigger.calendars;
     let names =

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::instant_of;
 use super::cron_words::{CronWords, star_step};
 use super::words::{and, day, time};
-use super::{ClockEffect, LocalChange, Planning, Schedule, clock_effects};
+use super::{Admission, ClockEffect, LocalChange, Planning, Schedule, Window, clock_effects};
 use crate::quantity::Period;
 use crate::spec::{Fold, Gap, JobSpec, Overlap, Trigger, TriggerKind};
 use crate::time::Timestamp;
@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 /// How many fires are looked at to tell how far apart they are.
 const LOOKED_AT: usize = 100;
-/// Fires this close together are many.
+/// Fires closer together than this are many.
 const STORM: Duration = Duration::from_secs(60);
 /// How many dates a warning names.
 const MOST_DATES: usize = 3;
@@ -50,7 +50,7 @@ pub enum WarningCode {
     BothDayFields,
     /// A step that starts anew before it comes out even.
     UnevenStep,
-    /// Fires a minute or less apart.
+    /// Fires less than a minute apart.
     Storm,
     /// Attempts may take longer than the time between fires, which are then skipped.
     TimeoutOverInterval,
@@ -62,6 +62,16 @@ pub enum WarningCode {
     LargeJitter,
     /// A calendar that is not there.
     NoSuchCalendar,
+    /// Calendars or the window let no fire start a run.
+    NeverStarts,
+    /// Two triggers with the same fires.
+    DuplicateTrigger,
+    /// A day of the month that not every month has.
+    ShortMonths,
+    /// A window that opens when it closes, and so is always open on its days.
+    WholeDayWindow,
+    /// A zone of the name of an abbreviation, whose clocks never change.
+    FixedZone,
 }
 
 /// Looks for slips in the schedule of `job`. `planning` is as for its schedules, its zone the daemon's; `now` is from when
@@ -70,13 +80,17 @@ pub enum WarningCode {
 pub fn lint(job: &JobSpec, planning: &Planning<'_>, now: Timestamp) -> Vec<Warning> {
     let planning = Planning { zone: job.timezone.map_or(planning.zone, |zone| zone.0), ..*planning };
     let mut warnings = Vec::new();
+    let window = job.window.as_ref().map(|window| Window::new(window, planning.zone));
     for (index, trigger) in job.triggers.iter().enumerate() {
-        let mut look = Look { job, trigger, planning: &planning, now, index, warnings: &mut warnings };
+        let mut look =
+            Look { job, trigger, window: window.as_ref(), planning: &planning, now, index, warnings: &mut warnings };
         look.at_clocks();
         look.at_cron();
         look.at_calendars();
         look.at_fires();
+        look.at_starts();
     }
+    whole::look(job, &planning, now, &mut warnings);
     warnings
 }
 
@@ -84,6 +98,7 @@ pub fn lint(job: &JobSpec, planning: &Planning<'_>, now: Timestamp) -> Vec<Warni
 struct Look<'a> {
     job: &'a JobSpec,
     trigger: &'a Trigger,
+    window: Option<&'a Window>,
     planning: &'a Planning<'a>,
     now: Timestamp,
     index: usize,
@@ -104,25 +119,45 @@ impl Look<'_> {
         if let (Some(first), Gap::Shift) = (skipped.first(), self.trigger.gap) {
             let zone = first.timezone.0;
             let shown = |fire: &Timestamp| time(fire.to_chrono().with_timezone(&zone).time());
-            let fires = first.fires_at.first().map_or(String::new(), shown);
-            self.warn(
-                WarningCode::ClockGap,
-                format!("{} does not exist in {zone} on {}; it fires at {fires} then", reading(first), dates(&skipped)),
-                "take a time outside of the change, or say what shall happen with 'gap: end' (right after it) or \
-                 'gap: skip'",
-            );
+            let (then, hint) = match first.fires_at.first() {
+                None => (
+                    "it does not fire then".to_owned(),
+                    "take times outside of the change, or list minutes and hours, such as '0,30' for '*/30', so that \
+                     'gap' has a say",
+                ),
+                Some(fire) => {
+                    let closed = self.window.is_some_and(|window| window.admission(*fire) == Admission::Skipped);
+                    let then = if closed { "which is outside of the window, so it is skipped" } else { "it fires" };
+                    let then = match closed {
+                        true => format!("it comes at {} then, {then}", shown(fire)),
+                        false => format!("{then} at {} then", shown(fire)),
+                    };
+                    (
+                        then,
+                        "take a time outside of the change, or say what shall happen with 'gap: end' (right after it) or \
+                     'gap: skip'",
+                    )
+                }
+            };
+            let message = format!("{} does not exist in {zone} on {}; {then}", reading(first), dates(&skipped));
+            self.warn(WarningCode::ClockGap, message, hint);
         }
         if let (Some(first), Fold::First) = (repeated.first(), self.trigger.fold) {
-            self.warn(
-                WarningCode::ClockFold,
-                format!(
-                    "{} comes twice in {} on {}; it fires the first time then",
-                    reading(first),
-                    first.timezone,
-                    dates(&repeated)
-                ),
-                "take a time outside of the change, or say what shall happen with 'fold: last' or 'fold: both'",
-            );
+            let (then, hint) = if first.fires_at.len() > 1 {
+                (
+                    "it fires twice then",
+                    "take times outside of the change, or list minutes and hours, such as '0,30' for '*/30', so that \
+                     'fold' has a say",
+                )
+            } else {
+                (
+                    "it fires the first time then",
+                    "take a time outside of the change, or say what shall happen with 'fold: last' or 'fold: both'",
+                )
+            };
+            let (reading, dates) = (reading(first), dates(&repeated));
+            let message = format!("{reading} comes twice in {} on {dates}; {then}", first.timezone);
+            self.warn(WarningCode::ClockFold, message, hint);
         }
     }
 
@@ -209,7 +244,7 @@ impl Look<'_> {
 
     fn at_distance(&mut self, distance: Duration) {
         let shown = Period::from_millis(u64::try_from(distance.as_millis()).unwrap_or(u64::MAX));
-        if distance <= STORM {
+        if distance < STORM {
             self.warn(
                 WarningCode::Storm,
                 format!(
@@ -273,5 +308,7 @@ fn dates(effects: &[&ClockEffect]) -> String {
     and(&shown)
 }
 
+mod starts;
 #[cfg(test)]
 mod tests;
+mod whole;

@@ -1,0 +1,115 @@
+//! What the log is told of time in which nothing could be started.
+
+use sandglass_core::batch::{Batch, Write};
+use sandglass_core::run::{Ending, Origin, RunState, SkipReason};
+use sandglass_core::time::Timestamp;
+
+/// What a batch makes of late fires and of attempts that the daemon's end cut short.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Missed {
+    /// Late fires that become runs.
+    pub(super) caught_up: usize,
+    /// Late fires that catch-up leaves out.
+    pub(super) missed: usize,
+    /// The earliest of these fires.
+    pub(super) since: Option<Timestamp>,
+    /// Runs whose end nobody saw.
+    pub(super) interrupted: usize,
+}
+
+impl Missed {
+    /// What `batch` says of it.
+    pub(super) fn of(batch: &Batch) -> Self {
+        let mut found = Self::default();
+        for write in &batch.writes {
+            match write {
+                Write::InsertRun(run) => {
+                    match run.state {
+                        RunState::Ended { ending: Ending::Skipped(SkipReason::Missed), .. } => found.missed += 1,
+                        RunState::Ended { .. } => continue,
+                        _ if run.origin == Origin::CatchUp => found.caught_up += 1,
+                        _ => continue,
+                    }
+                    found.since = Some(found.since.map_or(run.scheduled_at, |since| since.min(run.scheduled_at)));
+                }
+                Write::UpdateRun(run) => {
+                    let interrupted = matches!(run.state, RunState::Ended { ending: Ending::Interrupted, .. });
+                    found.interrupted += usize::from(interrupted);
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// Tells the log, if there is something to tell.
+    pub(super) fn log(self) {
+        if let Some(since) = self.since {
+            let Self { caught_up, missed, .. } = self;
+            tracing::warn!(
+                %since,
+                caught_up,
+                missed,
+                "fires came due while the daemon was down, suspended or overloaded: {caught_up} run now, {missed} are left out by catch_up"
+            );
+        }
+        if self.interrupted > 0 {
+            let runs = self.interrupted;
+            tracing::warn!(
+                runs,
+                "the daemon was not stopped in order: {runs} runs were going, and what became of them is unknown"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use sandglass_core::id::{JobId, Namespace, RunId};
+    use sandglass_core::run::{Gate, Run};
+
+    use super::*;
+
+    fn run(secs: i64, origin: Origin, state: RunState) -> Arc<Run> {
+        let (job_id, at) = (JobId::from_bits(7), Timestamp::from_secs(secs));
+        Arc::new(Run {
+            id: RunId::of_fire(job_id, at),
+            version: 1,
+            namespace: Namespace::default(),
+            job_id,
+            job: "a".parse().unwrap(),
+            revision: 1,
+            origin,
+            trigger: Some(0),
+            scheduled_at: at,
+            queued_at: at,
+            gate: Gate::Window,
+            state,
+            cancel_requested_at: None,
+            attempts: Vec::new(),
+            result: None,
+        })
+    }
+
+    #[test]
+    fn late_fires_and_interrupted_runs_are_counted_and_others_are_not() {
+        let at = Timestamp::from_secs(100);
+        let ended = |ending| RunState::Ended { ending, at };
+        let batch = Batch {
+            writes: vec![
+                Write::InsertRun(run(20, Origin::CatchUp, ended(Ending::Skipped(SkipReason::Missed)))),
+                Write::InsertRun(run(10, Origin::CatchUp, ended(Ending::Skipped(SkipReason::Missed)))),
+                Write::InsertRun(run(30, Origin::CatchUp, RunState::Queued)),
+                Write::InsertRun(run(5, Origin::Schedule, RunState::Running)),
+                Write::InsertRun(run(6, Origin::Schedule, ended(Ending::Skipped(SkipReason::Overlap)))),
+                Write::UpdateRun(run(1, Origin::Schedule, ended(Ending::Interrupted))),
+                Write::UpdateRun(run(2, Origin::Schedule, ended(Ending::Succeeded))),
+            ],
+        };
+        let since = Some(Timestamp::from_secs(10));
+        assert_eq!(Missed::of(&batch), Missed { caught_up: 1, missed: 2, since, interrupted: 1 });
+        assert_eq!(Missed::of(&Batch::default()), Missed::default());
+    }
+}
