@@ -196,13 +196,25 @@ pub(super) fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_value(text.into()).map_err(|_| "it is none of the words that may stand here".to_owned())
 }
 
+/// Whether a text is at least in one of the forms of schedules.
+fn has_a_form(text: &str) -> bool {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let known = words.first().is_some_and(|word| matches!(*word, "every" | "at" | "daily" | "startup"));
+    known && words.len() > 1 || text.trim_start().starts_with(['{', '@']) || matches!(words.len(), 5 | 6)
+}
+
 /// What an expression on the command line means, with what the flags say of clock changes.
 pub(super) fn trigger(text: &str, gap: Option<Gap>, fold: Option<Fold>) -> Result<Trigger, Failure> {
     let invalid = |message: String, hint: Option<String>| {
         let usual = "write a cron expression such as '0 2 * * *', 'every 10m', 'at 2026-12-24T18:00:00', 'daily 03:00', \
                      or a trigger as in a job file";
         let problem = Problem::new(Code::InvalidJob, message);
-        Failure::problem(problem.with_hint(hint.unwrap_or_else(|| usual.to_owned())))
+        // Whoever wrote one of the forms knows them; what is wrong in it was just said.
+        let hint = hint.or_else(|| (!has_a_form(text)).then(|| usual.to_owned()));
+        Failure::problem(match hint {
+            Some(hint) => problem.with_hint(hint),
+            None => problem,
+        })
     };
     let trigger = jobfile::trigger(text, "the expression").map_err(|error| invalid(error.message, error.hint))?;
     if gap.is_none() && fold.is_none() {

@@ -6,7 +6,9 @@ mod tests;
 
 use std::fmt::Write as _;
 
+use chrono::Datelike as _;
 use sandglass_core::schedule::Simulation;
+use sandglass_core::time::Timestamp;
 
 pub(crate) use svg::svg;
 
@@ -26,7 +28,9 @@ pub(crate) fn text(simulation: &Simulation, paint: Paint) -> String {
     if simulation.fires > 0 {
         text.push_str(&section("Load by hour", &heat_map(simulation), paint));
         text.push_str(&section("Most fires", &jobs(simulation, paint), paint));
-        text.push_str(&section("Busiest minutes", &busiest(simulation, paint), paint));
+        if simulation.busiest.iter().any(|busy| busy.fires > 1) {
+            text.push_str(&section("Busiest minutes", &busiest(simulation, paint), paint));
+        }
     }
     if simulation.collisions.instants > 0 {
         text.push_str(&section("Jobs at the same instant", &collisions(simulation, paint), paint));
@@ -43,8 +47,7 @@ fn section(title: &str, body: &str, paint: Paint) -> String {
 
 fn summary(simulation: &Simulation) -> String {
     let zone = simulation.timezone.0;
-    let day =
-        |at: sandglass_core::time::Timestamp| at.to_chrono().with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string();
+    let day = |at: Timestamp| at.to_chrono().with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string();
     let fires = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let mut line = format!(
         "{}, {} from {} to {} ({zone})",
@@ -61,19 +64,52 @@ fn summary(simulation: &Simulation) -> String {
 
 /// A row for every day of the week, a column for every hour, and what the shades mean.
 fn heat_map(simulation: &Simulation) -> String {
-    let most = most(simulation);
+    let load = hourly(simulation);
+    let most = most(&load);
     let mut text = "     00    03    06    09    12    15    18    21\n".to_owned();
-    for (name, hours) in WEEKDAYS.iter().zip(&simulation.load) {
+    for (name, hours) in WEEKDAYS.iter().zip(&load) {
         let cells: String = hours.iter().flat_map(|fires| [shade(*fires, most); 2]).collect();
         let _ = writeln!(text, "{name}  {cells}");
     }
-    let _ = writeln!(text, "     {} none to {} {} fires", SHADES[0], SHADES[SHADES.len() - 1], count(most));
+    let _ = writeln!(text, "     {} none to {} {}", SHADES[0], SHADES[SHADES.len() - 1], per_hour(most));
     text
 }
 
-/// The most fires that an hour has.
-fn most(simulation: &Simulation) -> u64 {
-    simulation.load.iter().flatten().copied().max().unwrap_or(0)
+/// How finely loads are told: a load of 1 an hour is this much.
+const UNIT: u64 = 1000;
+
+/// The load as an average: in thousandths of a fire for every hour of every day of the week. Sums would make the days that
+/// the forecast has more often look busier.
+fn hourly(simulation: &Simulation) -> [[u64; 24]; 7] {
+    let zone = simulation.timezone.0;
+    let date = |at: Timestamp| at.to_chrono().with_timezone(&zone).date_naive();
+    let last = Timestamp::from_micros(simulation.to.as_micros() - 1);
+    let (first, last) = (date(simulation.from), date(last));
+    let days = u64::try_from((last - first).num_days() + 1).unwrap_or(1);
+    let begins = u64::from(first.weekday().num_days_from_monday());
+    let mut load = simulation.load;
+    for (weekday, hours) in (0u64..).zip(&mut load) {
+        // How many days of the forecast are such days.
+        let until = (weekday + 7 - begins) % 7;
+        let count = if until < days { (days - until).div_ceil(7) } else { 1 };
+        hours.iter_mut().for_each(|fires| *fires = fires.saturating_mul(UNIT) / count);
+    }
+    load
+}
+
+/// The most that an hour has.
+fn most(load: &[[u64; 24]; 7]) -> u64 {
+    load.iter().flatten().copied().max().unwrap_or(0)
+}
+
+/// A load in words: `3 fires an hour`, `0.2 fires an hour`.
+fn per_hour(load: u64) -> String {
+    let (whole, tenths) = (load / UNIT, load % UNIT * 10 / UNIT);
+    let number = match (whole, tenths) {
+        (0..10, 1..) => format!("{whole}.{tenths}"),
+        _ => count(whole),
+    };
+    format!("{number} {} an hour", if load == UNIT { "fire" } else { "fires" })
 }
 
 fn shade(fires: u64, most: u64) -> char {
@@ -89,10 +125,10 @@ fn step(fires: u64, most: u64) -> usize {
 fn jobs(simulation: &Simulation, paint: Paint) -> String {
     let mut jobs: Vec<_> = simulation.jobs.iter().collect();
     jobs.sort_by_key(|job| std::cmp::Reverse(job.fires));
-    let mut table = Table::new(&["JOB", "FIRES", "SKIPPED", "FIRST", "LAST"]).right(1).right(2);
+    let mut table =
+        Table::new(&["JOB", "FIRES", "SKIPPED", "FIRST", "LAST"]).right(1).right(2).whole(3).whole(4).spare(4).spare(2);
     for job in jobs.iter().take(MOST_LINES) {
-        let instant =
-            |at: Option<sandglass_core::time::Timestamp>| at.map_or_else(|| "-".to_owned(), |at| local(simulation, at));
+        let instant = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| local(simulation, at));
         table.row(vec![
             job.job.to_string(),
             job.fires.to_string(),
@@ -106,7 +142,8 @@ fn jobs(simulation: &Simulation, paint: Paint) -> String {
 
 fn busiest(simulation: &Simulation, paint: Paint) -> String {
     let mut table = Table::new(&["MINUTE", "FIRES"]).right(1);
-    for busy in simulation.busiest.iter().take(MOST_LINES) {
+    // A minute with a single fire is not busy.
+    for busy in simulation.busiest.iter().filter(|busy| busy.fires > 1).take(MOST_LINES) {
         table.row(vec![local(simulation, busy.at), busy.fires.to_string()]);
     }
     table.render(paint)
@@ -139,7 +176,7 @@ fn more(count: u64) -> String {
     }
 }
 
-fn local(simulation: &Simulation, at: sandglass_core::time::Timestamp) -> String {
+fn local(simulation: &Simulation, at: Timestamp) -> String {
     let zone = simulation.timezone.0;
     let format = if at.as_micros() % 60_000_000 == 0 { "%a %Y-%m-%d %H:%M" } else { "%a %Y-%m-%d %H:%M:%S" };
     at.to_chrono().with_timezone(&zone).format(format).to_string()

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sandglass_core::schedule::Simulation;
 
-use super::{WEEKDAYS, most};
+use super::{WEEKDAYS, hourly, most, per_hour};
 
 const CELL: usize = 26;
 const LEFT: usize = 48;
@@ -14,7 +14,8 @@ const HEIGHT: usize = TOP + 7 * CELL + 44;
 
 /// The load by day of the week and hour as an SVG document of its own.
 pub(crate) fn svg(simulation: &Simulation) -> String {
-    let most = most(simulation);
+    let load = hourly(simulation);
+    let most = most(&load);
     let zone = simulation.timezone.0;
     let day = |at: sandglass_core::time::Timestamp| at.to_chrono().with_timezone(&zone).format("%Y-%m-%d").to_string();
     let mut text = format!(
@@ -23,8 +24,12 @@ pub(crate) fn svg(simulation: &Simulation) -> String {
          <title>Fires by day of the week and hour</title>\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
     );
+    let skipped = match simulation.skipped {
+        0 => String::new(),
+        skipped => format!(" ({skipped} skipped)"),
+    };
     let heading = format!(
-        "{} jobs, {} fires, {} to {}, {zone}",
+        "{} jobs, {} fires{skipped}, {} to {}, {zone}",
         simulation.jobs.len(),
         simulation.fires,
         day(simulation.from),
@@ -37,6 +42,7 @@ pub(crate) fn svg(simulation: &Simulation) -> String {
     for (row, (name, hours)) in WEEKDAYS.iter().zip(&simulation.load).enumerate() {
         label(&mut text, LEFT - 8, TOP + row * CELL + 17, "end", 12, name);
         for (hour, fires) in hours.iter().enumerate() {
+            let average = load[row][hour];
             let _ = writeln!(
                 text,
                 "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"3\" fill=\"{}\"><title>{name} {hour:02}:00: {fires}</title></rect>",
@@ -44,11 +50,11 @@ pub(crate) fn svg(simulation: &Simulation) -> String {
                 TOP + row * CELL,
                 CELL - 2,
                 CELL - 2,
-                colour(*fires, most)
+                colour(average, most)
             );
         }
     }
-    let legend = format!("darkest: {most} fires");
+    let legend = format!("darkest: {} on average", per_hour(most));
     label(&mut text, LEFT, HEIGHT - 16, "start", 12, &legend);
     text + "</svg>\n"
 }

@@ -41,7 +41,7 @@ fn a_forecast_is_told() {
     Fri  ····▓▓············████████████████··············
     Sat  ····▒▒··········································
     Sun  ······▒▒········································
-         · none to █ 3 fires
+         · none to █ 3 fires an hour
 
     Most fires
     JOB             FIRES  SKIPPED  FIRST                 LAST
@@ -53,14 +53,6 @@ fn a_forecast_is_told() {
     MINUTE                FIRES
     Mon 2027-03-22 02:30      2
     Fri 2027-03-26 02:30      2
-    Mon 2027-03-22 09:00      1
-    Mon 2027-03-22 09:20      1
-    Mon 2027-03-22 09:40      1
-    Mon 2027-03-22 10:00      1
-    Mon 2027-03-22 10:20      1
-    Mon 2027-03-22 10:40      1
-    Mon 2027-03-22 11:00      1
-    Mon 2027-03-22 11:20      1
 
     Jobs at the same instant
     INSTANT               JOBS
@@ -77,6 +69,22 @@ fn no_fires_are_told_in_one_line() {
     let nothing =
         Simulation { fires: 0, jobs: vec![], clock_changes: vec![], collisions: Default::default(), ..simulation() };
     assert_eq!(text(&nothing, PLAIN), "0 jobs, 0 fires from 2027-03-22 00:00 to 2027-03-29 00:00 (Europe/Berlin)\n");
+}
+
+#[test]
+fn days_that_come_more_often_are_not_busier_for_that() {
+    // March 2027 begins on a Monday and has five Mondays, Tuesdays and Wednesdays.
+    let at = |text: &str| text.parse().unwrap();
+    let (from, to) = (at("2027-02-28T23:00:00Z"), at("2027-03-31T22:00:00Z"));
+    let mut month = Simulation { from, to, ..simulation() };
+    month.load = [[0; 24]; 7];
+    (month.load[0][9], month.load[2][9], month.load[3][9], month.load[6][9]) = (20, 20, 16, 2);
+    let load = hourly(&month);
+    assert_eq!([load[0][9], load[2][9], load[3][9], load[6][9]], [4000, 4000, 4000, 500]);
+    assert_eq!(
+        [4000, 500, 1000, 12_400].map(per_hour),
+        ["4 fires an hour", "0.5 fires an hour", "1 fire an hour", "12 fires an hour"]
+    );
 }
 
 #[test]
