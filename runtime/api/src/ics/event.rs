@@ -63,14 +63,22 @@ impl Event {
     }
 
     /// The dates on which it begins, with the number of dates that it is on, but for the recurrences that `replaced` names
-    /// by their start.
+    /// by their start. `left` is how many recurrences of the file may still be followed; those of this event are taken off.
     pub(super) fn days(
         &self,
         replaced: impl Fn(NaiveDateTime) -> bool,
+        left: &mut usize,
     ) -> Result<impl Iterator<Item = (NaiveDate, usize)>, InvalidIcs> {
         let mut starts = BTreeSet::from([self.start.reading]);
         for rule in &self.rules {
-            starts.extend(self.recurrences(rule)?);
+            let found = self.recurrences(rule)?;
+            *left = left.checked_sub(found.len()).ok_or_else(|| {
+                let most = super::MOST_RECURRENCES;
+                rule.fault(format!(
+                    "the events up to this one recur more than {most} times up to 2099; divide the file"
+                ))
+            })?;
+            starts.extend(found);
         }
         starts.extend(self.further.iter().map(|moment| moment.by(self.start).reading));
         for except in &self.except {

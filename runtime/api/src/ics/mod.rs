@@ -17,6 +17,8 @@ use lines::{Line, Lines};
 
 /// How many dates a file may name.
 const MOST_DATES: usize = 100_000;
+/// How many recurrences of all events of a file are followed.
+const MOST_RECURRENCES: usize = 1_000_000;
 /// How many bytes a file may have.
 pub const MOST_BYTES: usize = 16 << 20;
 
@@ -46,8 +48,10 @@ pub fn read(text: &str, name: CalendarName) -> Result<CalendarSpec, InvalidIcs> 
     }
     let file = File::read(text)?;
     let mut dates = BTreeSet::new();
+    let mut left = MOST_RECURRENCES;
     for event in &file.events {
-        for (date, length) in event.days(|start| file.replaced.contains(&(event.uid.as_str(), start)))? {
+        let replaced = |start| file.replaced.contains(&(event.uid.as_str(), start));
+        for (date, length) in event.days(replaced, &mut left)? {
             dates.extend(date.iter_days().take(length));
             if dates.len() > MOST_DATES {
                 let most = format!("the events up to this one are on more than {MOST_DATES} dates; divide the file");

@@ -119,3 +119,14 @@ fn faults_are_told_with_their_line() {
         assert!(error.starts_with(complaint), "{lines:?}: {error}");
     }
 }
+
+#[test]
+fn all_events_together_recur_a_bounded_number_of_times() {
+    let event = "BEGIN:VEVENT\r\nUID:1\r\nDTSTART;VALUE=DATE:19700101\r\nRRULE:FREQ=DAILY\r\nEND:VEVENT\r\n";
+    let file = |count: usize| format!("BEGIN:VCALENDAR\r\n{}END:VCALENDAR\r\n", event.repeat(count));
+    // A day of every year from 1970 to 2099 makes 47,482 recurrences.
+    assert!(read(&file(3), "a".parse().unwrap()).is_ok());
+    let error = read(&file(60), "a".parse().unwrap()).unwrap_err();
+    assert!(error.message.contains("recur more than 1000000 times"), "{error}");
+    assert_eq!(error.line, 1 + 21 * 5 + 4);
+}
