@@ -127,6 +127,9 @@ pub enum Command {
     },
 }
 
+/// The most calendars of a namespace.
+pub const MAX_CALENDARS: usize = 1000;
+
 /// The most fires of one [`Command::Backfill`], and the most runs of a job that wait or go when it is done.
 pub const MAX_BACKFILL: usize = 10_000;
 
@@ -237,6 +240,16 @@ pub enum Refusal {
         namespace: Namespace,
         /// What was looked for.
         name: CalendarName,
+    },
+    /// The namespace has as many calendars as it may.
+    #[error(
+        "namespace '{namespace}' would have {count} calendars: {MAX_CALENDARS} are allowed; put several into one, or delete what is not used"
+    )]
+    TooManyCalendars {
+        /// The namespace.
+        namespace: Namespace,
+        /// How many there would be.
+        count: usize,
     },
     /// The calendar has another revision than expected, or is there already.
     #[error("calendar '{name}' is at revision {actual}, not at the expected one: read it again and repeat the change")]

@@ -155,6 +155,7 @@ impl From<Refusal> for Problem {
             Refusal::NoCalendar { .. } => {
                 (Code::CalendarNotFound, Some("`sandglass calendar list` shows the calendars there are"))
             }
+            Refusal::TooManyCalendars { .. } => (Code::InvalidCalendar, None),
             Refusal::CalendarInUse { .. } => (Code::CalendarInUse, None),
             Refusal::RevisionConflict { .. } | Refusal::CalendarConflict { .. } => (Code::RevisionConflict, None),
             Refusal::PluginInUse { .. } => (Code::PluginInUse, None),

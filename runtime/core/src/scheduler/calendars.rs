@@ -1,14 +1,15 @@
 //! Named calendars, and what a change of one means to the jobs that use it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Scheduler, plan};
 use crate::batch::Write;
 use crate::calendar::Calendar;
-use crate::event::{Refusal, Reply, Step};
+use crate::event::{MAX_CALENDARS, Refusal, Reply, Step};
 use crate::id::{CalendarName, JobId, Namespace};
 use crate::schedule::Calendars;
+use crate::spec::CalendarSpec;
 use crate::time::Timestamp;
 
 /// The calendars of a namespace.
@@ -64,6 +65,17 @@ impl Scheduler {
         kept.ready.remove(&name);
         step.batch.writes.push(Write::DeleteCalendar { namespace, name: name.clone(), revision });
         Ok(Reply::CalendarDeleted(name))
+    }
+
+    /// Refuses calendars that would be too many for their namespace.
+    pub(super) fn check_room(&self, namespace: &Namespace, coming: &[Arc<CalendarSpec>]) -> Result<(), Refusal> {
+        let known = |name| self.calendar(namespace, name).is_some();
+        let new: BTreeSet<&CalendarName> = coming.iter().map(|spec| &spec.name).filter(|name| !known(name)).collect();
+        let count = self.calendars.get(namespace).map_or(0, |kept| kept.by_name.len()) + new.len();
+        if new.is_empty() || count <= MAX_CALENDARS {
+            return Ok(());
+        }
+        Err(Refusal::TooManyCalendars { namespace: namespace.clone(), count })
     }
 
     /// The jobs of a namespace that name the calendar, by id.

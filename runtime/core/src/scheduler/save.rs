@@ -43,6 +43,7 @@ impl Scheduler {
         if !expect.holds(actual) {
             return Err(Refusal::CalendarConflict { name: spec.name.clone(), actual });
         }
+        self.check_room(namespace, std::slice::from_ref(spec))?;
         self.check_overdue(self.concerned(namespace, spec), now)?;
         Ok(Reply::Calendar(self.save_calendar(namespace, spec, now, step)))
     }
@@ -59,6 +60,7 @@ impl Scheduler {
         for spec in jobs {
             self.check_job(namespace, spec, calendars)?;
         }
+        self.check_room(namespace, calendars)?;
         let mut unsettled: BTreeSet<JobId> =
             calendars.iter().flat_map(|spec| self.concerned(namespace, spec)).collect();
         unsettled.extend(jobs.iter().filter_map(|spec| self.to_settle(namespace, spec)));

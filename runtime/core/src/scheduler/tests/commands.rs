@@ -181,3 +181,23 @@ fn fires_from_before_max_runs_was_raised_do_not_come_back_with_a_restart() {
         assert_eq!(world.scheduler.next_wake(), Some(t(100)));
     }
 }
+
+#[test]
+fn a_namespace_has_a_bounded_number_of_calendars() {
+    let mut world = World::new(1);
+    let calendar = |name: String| Arc::new(serde_json::from_value(serde_json::json!({ "name": name })).unwrap());
+    let apply = |names: std::ops::Range<usize>| Command::Apply {
+        namespace: Namespace::default(),
+        calendars: names.map(|number| calendar(format!("c{number}"))).collect(),
+        jobs: vec![],
+    };
+    world.at(t(0), Event::Command { ticket: Ticket(1), command: apply(0..1000) });
+    assert!(matches!(world.replies.pop(), Some(Reply::Applied { .. })));
+    // Those that are there can still be changed.
+    world.at(t(1), Event::Command { ticket: Ticket(1), command: apply(990..1000) });
+    assert!(matches!(world.replies.pop(), Some(Reply::Applied { .. })));
+    world.at(t(2), Event::Command { ticket: Ticket(1), command: apply(999..1001) });
+    let refused = world.replies.pop();
+    assert!(matches!(refused, Some(Reply::Refused(Refusal::TooManyCalendars { count: 1001, .. }))), "{refused:?}");
+    assert_eq!(world.calendars.len(), 1000);
+}
