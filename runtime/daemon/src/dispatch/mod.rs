@@ -133,7 +133,7 @@ impl Dispatcher {
         let Beginning { options, committer, store, host, shared, seed } = beginning;
         let clock = SystemClock;
         let mut rng = fastrand::Rng::with_seed(seed);
-        let snapshot = recovery::snapshot(store.as_ref())?;
+        let snapshot = recovery::snapshot(store.as_ref(), clock.now())?;
         let mut moment = Moment { now: clock.now(), rng: &mut rng };
         let (scheduler, step) =
             Scheduler::load(snapshot, options.clone(), &std::collections::HashSet::new(), false, &mut moment);

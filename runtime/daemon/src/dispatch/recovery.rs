@@ -21,6 +21,8 @@ use super::{Dispatcher, Gathered, Startup, Unavailable};
 /// How long to wait before the store is tried again, at first and at most. The wait doubles from failure to failure.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
+/// How much the clock may be set back without a word.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 /// A stopping daemon gives up on its store after this many failures.
 const HOPELESS_AFTER: u32 = 4;
 
@@ -109,7 +111,7 @@ impl Dispatcher {
             return;
         }
         let epoch = failed.epoch;
-        match snapshot(self.store.as_ref()) {
+        match snapshot(self.store.as_ref(), self.clock.now()) {
             Ok(snapshot) => self.rebuild(snapshot, epoch, gathered),
             Err(error) => {
                 tracing::warn!(%error, "the store cannot be used yet");
@@ -170,8 +172,9 @@ impl Dispatcher {
 }
 
 /// What the store holds, as the scheduler wants it.
-pub(super) fn snapshot(store: &dyn Store) -> Result<Snapshot, StoreError> {
+pub(super) fn snapshot(store: &dyn Store, now: Timestamp) -> Result<Snapshot, StoreError> {
     let loaded = store.load()?;
+    warn_of_clock(loaded.jobs.iter().map(|stored| stored.cursor.done_until), now);
     for stored in &loaded.jobs {
         let Job { namespace, spec, .. } = stored.job.as_ref();
         for Excess { pointer, message } in excess(spec) {
@@ -185,4 +188,18 @@ pub(super) fn snapshot(store: &dyn Store) -> Result<Snapshot, StoreError> {
         plugins: loaded.plugins,
         active: loaded.active,
     })
+}
+
+/// Tells of jobs that have dealt with fires which lie ahead by the present clock. They do not fire again before those.
+fn warn_of_clock(done_until: impl Iterator<Item = Timestamp>, now: Timestamp) {
+    let ahead: Vec<Timestamp> = done_until.filter(|done| *done > now && done.since(now) > CLOCK_TOLERANCE).collect();
+    if let Some(until) = ahead.iter().max() {
+        let jobs = ahead.len();
+        tracing::warn!(
+            jobs,
+            %until,
+            "the clock has been later than it is now: these jobs fire again only after the last fire that was dealt with, \
+             at the latest after the instant named; if the clock is right now, delete them and apply them again"
+        );
+    }
 }

@@ -45,7 +45,9 @@ pub(super) async fn next(
 ) -> Result<Json<Page<Fire>>, Failure> {
     let Query(query) = query?;
     let stored = find(&app, parse_namespace(&namespace)?, parse_name(&name)?)?;
-    let from = query.from.as_deref().map(parse_instant).transpose()?.unwrap_or_else(|| SystemClock.now());
+    // After the clock was set back, what has been dealt with already does not fire again.
+    let from = query.from.as_deref().map(parse_instant).transpose()?;
+    let from = from.unwrap_or_else(|| SystemClock.now().max(stored.cursor.done_until));
     let schedule = schedule_of(&app, &stored)?;
     let left = stored.job.spec.max_runs.map(|most| most.get().saturating_sub(stored.cursor.fired));
     let left = left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
