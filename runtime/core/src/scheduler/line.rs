@@ -1,7 +1,6 @@
 //! Where queued runs wait: in the line of their job for their turn, then in the queue for a free place; and apart from
 //! it, so that it need not look at them, for the window of their job.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::{Active, Scheduler, Waiting};
@@ -54,7 +53,7 @@ impl Scheduler {
     pub(super) fn enqueue(&mut self, id: RunId) {
         let active = self.active.get_mut(&id).expect("only active runs are queued");
         active.waiting = Waiting::Queue;
-        self.queue.insert((Reverse(active.priority), active.run.scheduled_at, id));
+        self.queue.insert(active.place());
     }
 
     /// Puts a run that is in the queue aside until the window of its job opens at `opens_at`.
@@ -86,7 +85,7 @@ impl Scheduler {
         let active = &self.active[&id];
         let at = active.run.scheduled_at;
         match active.waiting {
-            Waiting::Queue => _ = self.queue.remove(&(Reverse(active.priority), at, id)),
+            Waiting::Queue => _ = self.queue.remove(&active.place()),
             Waiting::Window(opens_at) => _ = self.windows.remove(&(opens_at, id)),
             Waiting::Line => {
                 if let Some(entry) = self.jobs.get_mut(&active.run.job_id) {

@@ -32,7 +32,7 @@ use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
 use crate::invocation::CancelReason;
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
-use crate::run::{Run, RunState};
+use crate::run::{Origin, Run, RunState};
 use crate::schedule::{JobSchedule, Window};
 use crate::spec::TimeZone;
 use crate::time::Timestamp;
@@ -129,8 +129,17 @@ enum Waiting {
     Window(Timestamp),
 }
 
-/// A place in the queue: higher priority first, then the earlier scheduled instant.
-type Place = (Reverse<u8>, Timestamp, RunId);
+/// A place in the queue: higher priority first, then what somebody makes up for behind everything else, or the past of
+/// one job would hold up the present of all others; then the earlier scheduled instant.
+type Place = (Reverse<u8>, bool, Timestamp, RunId);
+
+impl Active {
+    /// Its place in the queue.
+    fn place(&self) -> Place {
+        let Run { id, origin, scheduled_at, .. } = *self.run;
+        (Reverse(self.priority), origin == Origin::Backfill, scheduled_at, id)
+    }
+}
 
 impl Scheduler {
     /// When [`Event::Tick`] should come at the latest.

@@ -116,7 +116,7 @@ impl Scheduler {
     /// Gives free places to queued runs, in order.
     pub(super) fn fill(&mut self, now: Timestamp, step: &mut Step) {
         while self.has_place() {
-            let Some((_, _, id)) = self.queue.first().copied() else { return };
+            let Some((_, _, _, id)) = self.queue.first().copied() else { return };
             let run = &self.active[&id].run;
             let job = self.jobs.get(&run.job_id);
             // A run that began inside the window may be tried again outside.
