@@ -1,5 +1,6 @@
 //! What arrives at the scheduler, and what it lets happen once its batch is durable.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::batch::{Batch, Expectation};
@@ -26,11 +27,13 @@ pub enum Event {
     },
     /// An attempt is over.
     AttemptFinished(Box<AttemptReport>),
-    /// The daemon has started: `startup` triggers fire. Comes once in the life of a daemon, after the load; the same
-    /// instant again makes the same runs.
+    /// The daemon has started: `startup` triggers fire, a part of them at a time, and before anything that is due. Comes
+    /// once in the life of a daemon, after the load, and again if the scheduler was loaded anew before all were durable.
     Startup {
         /// When the daemon started.
         at: Timestamp,
+        /// Jobs whose fire of this start the store has a record of.
+        made: BTreeSet<JobId>,
     },
     /// The daemon is stopping: nothing starts from now on, and what is going is asked to end.
     Shutdown,

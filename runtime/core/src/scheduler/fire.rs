@@ -1,6 +1,7 @@
 //! Time passes: fires and retries that are due.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::catch_up::Verdict;
@@ -18,6 +19,14 @@ use crate::time::Timestamp;
 const FIRES_PER_TURN: usize = 64;
 /// The shortest time there is.
 const A_MOMENT: Duration = Duration::from_micros(1);
+
+/// The fires of a start of the daemon that are still to be dealt with.
+pub(super) struct Starting {
+    /// When the daemon started.
+    pub(super) at: Timestamp,
+    /// Whose they are, the last one first.
+    left: Vec<JobId>,
+}
 
 /// A fire that is dealt with.
 #[derive(Clone, Copy)]
@@ -127,28 +136,41 @@ impl Scheduler {
         }
     }
 
-    /// Fires the `startup` triggers of all jobs for the daemon's start at `at`.
-    pub(super) fn startup_fires(&mut self, at: Timestamp, now: Timestamp, step: &mut Step) {
-        let mut fires: Vec<(JobId, u16)> = self
-            .jobs
-            .values()
-            .filter(|entry| !self.stopping && !entry.is_exhausted())
-            .filter_map(|entry| Some((entry.job.id, entry.startup_trigger()?)))
-            .collect();
-        fires.sort_unstable();
-        for (id, trigger) in fires {
-            let start = Start {
-                id: RunId::of_startup(id, at),
-                origin: Origin::Schedule,
-                trigger: Some(trigger),
-                scheduled_at: at,
-                passage: Passage::ByPolicy,
-            };
-            let run = self.start(id, start, now, step);
-            if !matches!(run.state, RunState::Ended { .. }) {
-                self.count_fire(id);
-                self.put_cursor(id, now, step);
-            }
+    /// Takes note of the `startup` triggers that are to fire for the daemon's start at `at`; those of `made` have.
+    pub(super) fn begin_startup(&mut self, at: Timestamp, made: &BTreeSet<JobId>) {
+        let entries = self.jobs.values().filter(|entry| entry.startup_trigger().is_some());
+        let mut left: Vec<JobId> = entries.map(|entry| entry.job.id).filter(|id| !made.contains(id)).collect();
+        // Taken from the end.
+        left.sort_unstable_by(|one, other| other.cmp(one));
+        self.starting = (!left.is_empty()).then_some(Starting { at, left });
+    }
+
+    /// Fires the `startup` triggers of some jobs, and says whether others are left.
+    pub(super) fn startup_fires(&mut self, now: Timestamp, step: &mut Step) -> bool {
+        let Some(mut starting) = self.starting.take().filter(|_| !self.stopping) else { return false };
+        let rest = starting.left.len().saturating_sub(FIRES_PER_STEP);
+        for id in starting.left.split_off(rest).into_iter().rev() {
+            self.startup_fire(id, starting.at, now, step);
+        }
+        self.starting = (!starting.left.is_empty()).then_some(starting);
+        self.starting.is_some()
+    }
+
+    fn startup_fire(&mut self, id: JobId, at: Timestamp, now: Timestamp, step: &mut Step) {
+        // The job may have been deleted or changed meanwhile.
+        let entry = self.jobs.get(&id).filter(|entry| !entry.is_exhausted());
+        let Some(trigger) = entry.and_then(|entry| entry.startup_trigger()) else { return };
+        let start = Start {
+            id: RunId::of_startup(id, at),
+            origin: Origin::Schedule,
+            trigger: Some(trigger),
+            scheduled_at: at,
+            passage: Passage::ByPolicy,
+        };
+        let run = self.start(id, start, now, step);
+        if !matches!(run.state, RunState::Ended { .. }) {
+            self.count_fire(id);
+            self.put_cursor(id, now, step);
         }
     }
 

@@ -49,6 +49,7 @@ impl Scheduler {
             queue: BTreeSet::new(),
             active: HashMap::new(),
             running: 0,
+            starting: None,
             stopping,
         };
         for plugin in snapshot.plugins {

@@ -91,6 +91,8 @@ pub struct Scheduler {
     /// Every run that is not over.
     active: HashMap<RunId, Active>,
     running: u32,
+    /// The start of the daemon whose fires have not all been dealt with.
+    starting: Option<fire::Starting>,
     stopping: bool,
 }
 
@@ -148,10 +150,11 @@ impl Scheduler {
         if self.stopping {
             return None;
         }
+        let startup = self.starting.as_ref().map(|starting| starting.at);
         let fire = self.due.peek().map(|Reverse((at, _))| *at);
         let retry = self.retries.first().map(|(at, _)| *at);
         let window = self.windows.first().map(|(at, _)| *at);
-        fire.into_iter().chain(retry).chain(window).min()
+        startup.into_iter().chain(fire).chain(retry).chain(window).min()
     }
 
     /// Decides what `event` comes to at `moment`.
@@ -164,7 +167,10 @@ impl Scheduler {
                 step.after.push(Effect::Reply { ticket, reply });
             }
             Event::AttemptFinished(report) => self.attempt_finished(*report, moment, &mut step),
-            Event::Startup { at } => self.startup_fires(at, moment.now, &mut step),
+            Event::Startup { at, made } => {
+                self.begin_startup(at, &made);
+                self.startup_fires(moment.now, &mut step);
+            }
             Event::Shutdown => self.shutdown(&mut step),
         }
         self.fill(moment.now, &mut step);
@@ -176,6 +182,12 @@ impl Scheduler {
     #[must_use]
     pub fn running(&self) -> u32 {
         self.running
+    }
+
+    /// Whether `startup` triggers are still to fire for a start of the daemon.
+    #[must_use]
+    pub fn is_starting(&self) -> bool {
+        self.starting.is_some()
     }
 
     /// Runs that are not over: queued, waiting or running.
@@ -192,6 +204,10 @@ impl Scheduler {
 
     fn tick(&mut self, moment: &mut Moment<'_>, step: &mut Step) {
         if self.stopping {
+            return;
+        }
+        if self.startup_fires(moment.now, step) {
+            // What is due may depend on them, as they are runs of the same jobs.
             return;
         }
         self.due_fires(moment.now, step);

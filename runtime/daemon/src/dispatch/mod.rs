@@ -12,13 +12,14 @@ mod recovery;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use sandglass_core::batch::Batch;
 use sandglass_core::event::{Command, Effect, Event, Refusal, Reply, Step, Ticket};
+use sandglass_core::id::JobId;
 use sandglass_core::invocation::AttemptReport;
 use sandglass_core::scheduler::{Moment, Options, Scheduler};
 use sandglass_core::time::{Clock, Timestamp};
@@ -102,9 +103,10 @@ pub(crate) struct Dispatcher {
 }
 
 /// The fires of the daemon's start.
-#[derive(Clone, Copy)]
 struct Startup {
     at: Timestamp,
+    /// Jobs whose fires are durable.
+    made: BTreeSet<JobId>,
     /// The loop's commit that they are in, once they were decided on.
     commit: Option<u64>,
 }
@@ -224,7 +226,7 @@ impl Dispatcher {
                 gathered.reports.push(*report);
             }
             Inbound::Nudge => {}
-            Inbound::Started(at) => self.startup = Some(Startup { at, commit: None }),
+            Inbound::Started(at) => self.startup = Some(Startup { at, made: BTreeSet::new(), commit: None }),
             Inbound::Shutdown => {
                 self.stopping = true;
                 if self.failed.is_some() {
@@ -241,13 +243,24 @@ impl Dispatcher {
             self.try_to_recover(gathered);
             return;
         }
-        if let Some(Startup { at, commit: None }) = self.startup {
-            self.decide(Event::Startup { at }, gathered);
-            self.startup = Some(Startup { at, commit: Some(self.commits + 1) });
+        let starting = self.scheduler.is_starting();
+        if let Some(Startup { at, made, commit: None }) = &mut self.startup {
+            let event = Event::Startup { at: *at, made: std::mem::take(made) };
+            self.decide(event, gathered);
+            self.startup_is_in_next_commit();
         }
         let now = self.clock.now();
         if self.scheduler.next_wake().is_some_and(|at| at <= now) {
             self.decide(Event::Tick, gathered);
+            if starting {
+                self.startup_is_in_next_commit();
+            }
+        }
+    }
+
+    fn startup_is_in_next_commit(&mut self) {
+        if let Some(startup) = &mut self.startup {
+            startup.commit = Some(self.commits + 1);
         }
     }
 
@@ -299,7 +312,8 @@ impl Dispatcher {
         }
         if durable > self.durable_seen {
             self.durable_seen = durable;
-            if self.startup.and_then(|startup| startup.commit).is_some_and(|commit| commit <= durable) {
+            let commit = self.startup.as_ref().and_then(|startup| startup.commit);
+            if commit.is_some_and(|commit| commit <= durable) && !self.scheduler.is_starting() {
                 self.startup = None;
             }
             self.failures_in_a_row = 0;

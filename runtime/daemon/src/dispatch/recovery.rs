@@ -161,13 +161,12 @@ impl Dispatcher {
 }
 
 impl Dispatcher {
-    /// The fires of the daemon's start, if they still have to be decided on. They are committed as one, so one run of them
-    /// that is there tells of all.
-    fn startup_after_failure(&self, snapshot: &Snapshot) -> Option<Startup> {
-        let Startup { at, commit } = self.startup?;
+    /// The fires of the daemon's start, if they still have to be decided on, with the jobs whose fires are durable.
+    fn startup_after_failure(&mut self, snapshot: &Snapshot) -> Option<Startup> {
+        let at = self.startup.take()?.at;
         let there = |job: &JobId| matches!(self.store.run(RunId::of_startup(*job, at)), Ok(Some(_)));
-        let durable = commit.is_some() && snapshot.jobs.iter().any(|(job, _)| there(&job.id));
-        (!durable).then_some(Startup { at, commit: None })
+        let made = snapshot.jobs.iter().map(|(job, _)| job.id).filter(there).collect();
+        Some(Startup { at, made, commit: None })
     }
 }
 
