@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sandglass_core::capability::Grants;
+use sandglass_core::quantity::Period;
 use sandglass_core::scheduler::Options;
-use sandglass_core::spec::TimeZone;
+use sandglass_core::spec::{Retention, TimeZone};
 use serde::Deserialize;
 
 /// Where the API listens unless told otherwise.
@@ -37,6 +39,8 @@ struct File {
     max_running: u32,
     guest_threads: Option<usize>,
     ceiling: Grants,
+    retention: Retention,
+    upkeep_every: Period,
 }
 
 impl Default for File {
@@ -50,6 +54,8 @@ impl Default for File {
             max_running,
             guest_threads: None,
             ceiling,
+            retention: Retention::default(),
+            upkeep_every: Period::from_secs(60),
         }
     }
 }
@@ -61,6 +67,10 @@ pub(crate) struct Config {
     pub(crate) jobs: Option<PathBuf>,
     pub(crate) guest_threads: usize,
     pub(crate) scheduler: Options,
+    /// How long what is over is kept of jobs that say nothing.
+    pub(crate) retention: Retention,
+    /// How often what is kept long enough is cleared away.
+    pub(crate) upkeep_every: Duration,
 }
 
 /// The configuration is wrong.
@@ -115,12 +125,19 @@ impl Config {
             let value = file.max_running.to_string();
             return Err(ConfigError::Value { key: "max_running", value, rule: "it goes from 1 to 10000" });
         }
+        let upkeep_every = file.upkeep_every;
+        if upkeep_every < Period::from_secs(1) || upkeep_every > Period::from_secs(86_400) {
+            let value = upkeep_every.to_string();
+            return Err(ConfigError::Value { key: "upkeep_every", value, rule: "it goes from 1s to 1d" });
+        }
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let timezone = file.timezone.unwrap_or_else(machine_zone);
         Ok(Self {
             listen,
             jobs: options.jobs.clone().or(file.jobs),
             guest_threads: file.guest_threads.unwrap_or(cores).clamp(1, 256),
+            retention: file.retention.or(Retention::STANDARD),
+            upkeep_every: upkeep_every.get(),
             scheduler: Options { timezone, max_running: file.max_running, ceiling: file.ceiling },
         })
     }
@@ -172,6 +189,15 @@ mod tests {
         assert_eq!(read("listen = '127.0.0.1:1'", options).unwrap().listen.unwrap().port(), 2);
         let options = ServeOptions { listen: Some("none".into()), ..ServeOptions::default() };
         assert_eq!(read("", options).unwrap().listen, None);
+    }
+
+    #[test]
+    fn what_is_kept_can_be_said_in_part() {
+        let config = read("[retention]\nruns = 7\noutput_age = '1d'", ServeOptions::default()).unwrap();
+        assert_eq!(config.retention.runs.unwrap().get(), 7);
+        assert_eq!(config.retention.output_age, Some(Period::from_secs(86_400)));
+        assert_eq!(config.retention.age, Retention::STANDARD.age);
+        assert!(read("upkeep_every = 0", ServeOptions::default()).is_err());
     }
 
     #[test]

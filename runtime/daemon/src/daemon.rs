@@ -24,6 +24,7 @@ use crate::dispatch::{Beginning, Dispatcher, INBOX_CAPACITY, Inbox};
 use crate::http::{self, App, JobLocks};
 use crate::output::Outputs;
 use crate::services::HostServices;
+use crate::upkeep::Upkeep;
 
 /// How long the daemon waits for its runs when it stops. The host kills each when its own grace is over, so this bounds
 /// only what no job should ask for.
@@ -159,7 +160,14 @@ impl Daemon {
         crate::jobs_dir::save_all(&app, jobs).await.map_err(StartError::Jobs)?;
         app.inbox.started(app.started_at);
         let mut servers = serve(&app, listener, tcp);
-        servers.spawn(crate::upkeep::run(Arc::clone(&store), app.stopping.clone()));
+        let upkeep = Upkeep {
+            store: Arc::clone(&store),
+            shared: Arc::clone(&app.shared),
+            retention: config.retention,
+            every: config.upkeep_every,
+            stopping: app.stopping.clone(),
+        };
+        servers.spawn(upkeep.run());
         Ok(Self {
             app,
             host,

@@ -75,6 +75,14 @@ pub trait Reader: Send + Sync {
     /// `next`: the search stopped at its bound and goes on from there.
     fn query(&self, query: &RunQuery) -> Result<Page<Arc<Run>, RunId>, StoreError>;
 
+    /// The ids alone of the runs that `query` finds and that are over, from an index: no run is read. Namespaces are not
+    /// looked at.
+    fn ended_ids(&self, query: &RunQuery) -> Result<Page<RunId, RunId>, StoreError>;
+
+    /// The jobs of which there are runs that are over, those after `after` by id, whether they are still there or were
+    /// deleted. At most [`MAX_PAGE`](crate::query::MAX_PAGE).
+    fn jobs_with_history(&self, after: Option<JobId>, limit: usize) -> Result<Page<JobId, JobId>, StoreError>;
+
     /// The job with its cursor.
     fn job(&self, id: JobId) -> Result<Option<StoredJob>, StoreError>;
 
@@ -152,6 +160,20 @@ pub trait OutputStore: Send + Sync {
     ///
     /// If it cannot be read. A run without output has an empty page.
     fn read_output(&self, run: RunId, from: OutputPosition, limit_bytes: usize) -> Result<OutputPage, StoreError>;
+
+    /// How much space the run's output takes on disk, in bytes; 0 if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be told.
+    fn output_bytes(&self, run: RunId) -> Result<u64, StoreError>;
+
+    /// Removes the output of a run that is over. One that has none is fine.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be removed.
+    fn remove_output(&self, run: RunId) -> Result<(), StoreError>;
 
     /// Ends the writing of a run's output. Reading goes on working. Needs not be called for a run without output, and may
     /// be called twice.

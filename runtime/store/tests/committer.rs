@@ -60,6 +60,12 @@ impl Reader for Fake {
     fn query(&self, _: &RunQuery) -> Result<Page<Arc<Run>, RunId>, StoreError> {
         Err(StoreError::Closed)
     }
+    fn ended_ids(&self, _: &RunQuery) -> Result<Page<RunId, RunId>, StoreError> {
+        Err(StoreError::Closed)
+    }
+    fn jobs_with_history(&self, _: Option<JobId>, _: usize) -> Result<Page<JobId, JobId>, StoreError> {
+        Err(StoreError::Closed)
+    }
     fn job(&self, _: JobId) -> Result<Option<StoredJob>, StoreError> {
         Ok(None)
     }
@@ -116,6 +122,12 @@ impl OutputStore for Fake {
     }
     fn read_output(&self, _: RunId, _: OutputPosition, _: usize) -> Result<OutputPage, StoreError> {
         Ok(OutputPage::default())
+    }
+    fn output_bytes(&self, _: RunId) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+    fn remove_output(&self, _: RunId) -> Result<(), StoreError> {
+        Ok(())
     }
     fn close_output(&self, _: RunId) -> Result<(), StoreError> {
         Ok(())

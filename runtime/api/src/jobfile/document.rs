@@ -31,6 +31,7 @@ pub const KEYS: &[&str] = &[
     "priority",
     "idempotent",
     "limits",
+    "retention",
     "grants",
 ];
 /// The longest part of a line that an error shows, in characters.

@@ -18,7 +18,6 @@ const LATER: &[&str] = &[
     "notify",
     "paused",
     "requires",
-    "retention",
     "secrets",
     "start_deadline",
     "target",

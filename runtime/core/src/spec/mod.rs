@@ -11,6 +11,7 @@ pub mod day;
 mod limits;
 pub mod list;
 mod overlap;
+mod retention;
 mod retry;
 mod text;
 mod time_zone;
@@ -29,6 +30,7 @@ pub use calendar::{CalendarSpec, Dates, InvalidCalendar, YearlyDate};
 pub use catch_up::{CatchUp, CatchUpPolicy};
 pub use limits::Limits;
 pub use overlap::Overlap;
+pub use retention::Retention;
 pub use retry::{Backoff, Retry, RetryJitter};
 pub use time_zone::{InvalidTimeZone, TimeZone};
 pub use trigger::{
@@ -99,6 +101,9 @@ pub struct JobSpec {
     /// What one attempt may use.
     #[serde(default)]
     pub limits: Limits,
+    /// How long runs that are over and their output are kept. Default: as the daemon's configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Box<Retention>>,
     /// What the run may do at most. Default: what the plugin was granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Grants>,

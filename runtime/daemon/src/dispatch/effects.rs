@@ -58,6 +58,7 @@ pub(crate) struct Shared {
     /// Runs of which an attempt was started and its end is not yet durable, with the attempt.
     going: Mutex<HashMap<RunId, u32>>,
     followers: Followers,
+    job_changes: AtomicU64,
 }
 
 impl Shared {
@@ -105,6 +106,11 @@ impl Shared {
 
     pub(super) fn no_longer_going(&self, run: RunId) {
         lock(&self.going).remove(&run);
+    }
+
+    /// How often jobs were saved or deleted since the start.
+    pub(crate) fn job_changes(&self) -> u64 {
+        self.job_changes.load(Ordering::Acquire)
     }
 
     /// Resolves once the run is over. Ask the store after calling this, or the end may be missed.
@@ -171,6 +177,9 @@ impl Performer {
             self.shared.followers.tell(run);
         }
         for (sender, reply) in permitted.replies {
+            if matches!(reply, Reply::Job(_) | Reply::JobDeleted(_) | Reply::Applied { .. }) {
+                self.shared.job_changes.fetch_add(1, Ordering::AcqRel);
+            }
             // Whoever asked may have gone away.
             _ = sender.send(Ok(reply));
         }

@@ -52,6 +52,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("output beyond the limit leaves out the middle", outputs::head_and_tail),
     ("output goes on where an earlier opener ended", outputs::continued),
     ("output can be followed", outputs::followed),
+    ("output is measured and removed", outputs::removed),
 ];
 
 /// Runs every check on a fresh subject.

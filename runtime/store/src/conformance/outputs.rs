@@ -107,6 +107,25 @@ pub(super) fn head_and_tail(subject: &mut dyn Subject) {
     }
 }
 
+pub(super) fn removed(subject: &mut dyn Subject) {
+    let store = subject.open();
+    let other = RunId::from_bits(RUN.to_bits() + 1);
+    assert_eq!(store.output_bytes(RUN).unwrap(), 0);
+    store.remove_output(RUN).unwrap();
+    store.append_output(other, &[chunk(b"stays")]).unwrap();
+    for length in [100, 1 << 20] {
+        store.open_output(RUN, 128 << 10).unwrap();
+        store.append_output(RUN, &[chunk(&vec![b'x'; length])]).unwrap();
+        store.close_output(RUN).unwrap();
+        let bytes = usize::try_from(store.output_bytes(RUN).unwrap()).unwrap();
+        assert!(bytes >= length.min(128 << 10) && bytes < length.min(128 << 10) * 2, "{bytes} of {length}");
+        store.remove_output(RUN).unwrap();
+        assert_eq!(store.output_bytes(RUN).unwrap(), 0);
+        assert_eq!(rest(&*store, OutputPosition::START, 100).0, []);
+    }
+    assert_eq!(store.read_output(other, OutputPosition::START, 100).unwrap().chunks, [chunk(b"stays")]);
+}
+
 pub(super) fn continued(subject: &mut dyn Subject) {
     const LIMIT: usize = 128 << 10;
     let mut printed = Vec::new();

@@ -1,7 +1,7 @@
 //! The search for runs, against a plain search through a list.
 
 use sandglass_core::batch::Batch;
-use sandglass_core::id::RunId;
+use sandglass_core::id::{JobId, RunId};
 use sandglass_core::run::{Ending, Run, RunState, StateName};
 
 use super::Subject;
@@ -40,7 +40,19 @@ pub(super) fn agree_with_plain_search(subject: &mut dyn Subject) {
     for _ in 0..300 {
         let query = random_query(&mut rng, &jobs);
         assert_eq!(everything(&*store, &query), plain_search(&all, &query), "{query:?}");
+        let query = RunQuery { namespace: None, ..query };
+        let over = plain_search(&all, &query).into_iter().filter(|run| run.state.name().is_terminal());
+        assert_eq!(all_ids(&*store, &query), over.map(|run| run.id).collect::<Vec<_>>(), "{query:?}");
     }
+    let with_history = |after, limit| {
+        let page = store.jobs_with_history(after, limit).unwrap();
+        (page.items, page.next)
+    };
+    let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+    assert_eq!(with_history(None, 100), (ids.clone(), None));
+    assert_eq!(with_history(None, 2), (ids[..2].to_vec(), Some(ids[1])));
+    assert_eq!(with_history(Some(ids[1]), 2), (ids[2..].to_vec(), None));
+    assert_eq!(with_history(Some(ids[3]), 2), (vec![], None));
     let counts = store.stats().unwrap().runs;
     for state in StateName::ALL {
         assert_eq!(counts.of(state), all.iter().filter(|run| run.state.name() == state).count() as u64);
@@ -69,6 +81,22 @@ fn everything(store: &dyn Store, query: &RunQuery) -> Vec<Run> {
         let page = store.query(&query).unwrap();
         assert!(page.items.len() <= query.limit);
         found.extend(page.items.iter().map(|run| Run::clone(run)));
+        match page.next {
+            None => return found,
+            next => query.after = next,
+        }
+    }
+    panic!("the search does not end: {query:?}");
+}
+
+/// All pages of ids.
+fn all_ids(store: &dyn Store, query: &RunQuery) -> Vec<RunId> {
+    let mut query = query.clone();
+    let mut found = Vec::new();
+    for _ in 0..PAGES {
+        let page = store.ended_ids(&query).unwrap();
+        assert!(page.items.len() <= query.limit);
+        found.extend(page.items);
         match page.next {
             None => return found,
             next => query.after = next,

@@ -37,16 +37,6 @@ impl FileOutput {
         Self { root: root.to_path_buf(), writers: Mutex::default() }
     }
 
-    /// Removes the output of a run. One that has none is fine.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be removed.
-    pub fn remove(&self, run: RunId) -> Result<(), StoreError> {
-        self.close_output(run)?;
-        Place::of(&self.root, run).remove().map_err(failed("remove", run))
-    }
-
     /// Ends the writing of all output.
     ///
     /// # Errors
@@ -93,6 +83,15 @@ impl OutputStore for FileOutput {
 
     fn read_output(&self, run: RunId, from: OutputPosition, limit_bytes: usize) -> Result<OutputPage, StoreError> {
         reader::read(&Place::of(&self.root, run), from, limit_bytes).map_err(failed("read", run))
+    }
+
+    fn output_bytes(&self, run: RunId) -> Result<u64, StoreError> {
+        Place::of(&self.root, run).bytes().map_err(failed("measure", run))
+    }
+
+    fn remove_output(&self, run: RunId) -> Result<(), StoreError> {
+        self.close_output(run)?;
+        Place::of(&self.root, run).remove().map_err(failed("remove", run))
     }
 
     fn close_output(&self, run: RunId) -> Result<(), StoreError> {

@@ -11,6 +11,9 @@ use crate::redb::private;
 /// More than the largest segment file can have, so that reading one is bounded whatever lies there.
 const SEGMENT_MOST: u64 = 64 << 20;
 
+/// Shorter first segments have no others after them: the shortest limit divided into its segments, less a record.
+const LEAST_WITH_MORE: u64 = 4 << 10;
+
 /// How often a path is tried whose folders come and go.
 const TRIES: usize = 5;
 
@@ -81,6 +84,21 @@ impl Place {
         segments.push(Segment { start: 0, path: self.first.clone() });
         segments.sort_unstable_by_key(|segment| segment.start);
         Ok(segments)
+    }
+
+    /// How long all segments are together, in bytes. Those that go meanwhile count nothing.
+    pub(super) fn bytes(&self) -> io::Result<u64> {
+        let length = |path: &Path| match fs::metadata(path) {
+            Ok(metadata) => Ok(metadata.len()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error),
+        };
+        // Most runs have one segment or none.
+        match length(&self.first)? {
+            0 => Ok(0),
+            first if first < LEAST_WITH_MORE => Ok(first),
+            _ => self.segments()?.iter().map(|segment| length(&segment.path)).sum(),
+        }
     }
 
     /// Removes everything, and the folders that are empty then.

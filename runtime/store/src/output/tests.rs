@@ -65,7 +65,7 @@ fn the_disk_stays_bounded_however_much_goes_through() {
         let size: u64 = files(dir.path()).iter().map(|(_, size)| size).sum();
         assert!(size < 5 << 18, "{size}");
     }
-    output.remove(RUN).unwrap();
+    output.remove_output(RUN).unwrap();
     let other = RunId::from_bits(RUN.to_bits() + 1);
     let tiny: Vec<_> = (0..200_000).map(|_| chunk(b"y")).collect();
     output.open_output(other, 1 << 20).unwrap();
@@ -74,7 +74,7 @@ fn the_disk_stays_bounded_however_much_goes_through() {
     }
     let size: u64 = files(dir.path()).iter().map(|(_, size)| size).sum();
     assert!(size < 4 << 20, "{size} for output in pieces of one byte");
-    output.remove(other).unwrap();
+    output.remove_output(other).unwrap();
     assert!(files(dir.path()).is_empty());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "empty folders go too");
 }

@@ -195,6 +195,14 @@ impl Reader for RedbStore {
         self.read(|reading| search::search(reading, query))
     }
 
+    fn ended_ids(&self, query: &RunQuery) -> Result<Page<RunId, RunId>, StoreError> {
+        self.read(|reading| search::ended_ids(reading, query))
+    }
+
+    fn jobs_with_history(&self, after: Option<JobId>, limit: usize) -> Result<Page<JobId, JobId>, StoreError> {
+        self.read(|reading| search::jobs_with_history(reading, after, limit))
+    }
+
     fn job(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {
         self.read(|reading| reading.job(id))
     }
@@ -264,6 +272,14 @@ impl OutputStore for RedbStore {
 
     fn read_output(&self, run: RunId, from: OutputPosition, limit_bytes: usize) -> Result<OutputPage, StoreError> {
         self.shared.output.read_output(run, from, limit_bytes)
+    }
+
+    fn output_bytes(&self, run: RunId) -> Result<u64, StoreError> {
+        self.shared.output.output_bytes(run)
+    }
+
+    fn remove_output(&self, run: RunId) -> Result<(), StoreError> {
+        self.shared.output.remove_output(run)
     }
 
     fn close_output(&self, run: RunId) -> Result<(), StoreError> {

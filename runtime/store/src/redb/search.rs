@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use redb::Range;
-use sandglass_core::id::RunId;
+use redb::{AccessGuard, Range};
+use sandglass_core::id::{JobId, RunId};
 use sandglass_core::run::{Run, StateName};
 
 use super::reading::{Reading, Rows, failed};
 use super::run_row;
-use super::tables::{Table, by_job_key, by_state_key, run_key, run_of_key};
+use super::tables::{Table, by_job_key, by_state_key, job_key, job_of_key, run_key, run_of_key};
 use crate::error::StoreError;
 use crate::query::{MAX_PAGE, Order, Page, RunQuery};
 
@@ -30,6 +30,9 @@ struct Source {
     left_in_vain: usize,
     head: Option<Found>,
 }
+
+/// A key and its value, or why they cannot be read.
+type Entry = Result<(AccessGuard<'static, &'static [u8]>, AccessGuard<'static, &'static [u8]>), redb::StorageError>;
 
 /// What a source offers next.
 struct Found {
@@ -70,21 +73,81 @@ pub(super) fn search(reading: &Reading<'_>, query: &RunQuery) -> Result<Page<Arc
     Ok(page)
 }
 
+/// The ids of runs that are over, without their rows.
+pub(super) fn ended_ids(reading: &Reading<'_>, query: &RunQuery) -> Result<Page<RunId, RunId>, StoreError> {
+    let mut page = Page { items: Vec::new(), next: None };
+    let Some(ids) = query.id_range() else { return Ok(page) };
+    let limit = query.limit.clamp(1, MAX_PAGE);
+    let search = Search { query, ended: reading.rows(Table::Ended)? };
+    let mut sources = search.ended_sources(reading, ids)?;
+    let next = |source: &mut Source| -> Result<(), StoreError> {
+        let id = source.step(query.order).map(|entry| run_of_key(entry.map_err(failed)?.0.value())).transpose()?;
+        source.head = id.map(|run| Found { run, row: None, stopped: false });
+        Ok(())
+    };
+    sources.iter_mut().try_for_each(next)?;
+    while let Some(source) = search.first(&mut sources) {
+        if page.items.len() == limit {
+            page.next = page.items.last().copied();
+            break;
+        }
+        page.items.extend(source.head.take().map(|found| found.run));
+        next(source)?;
+    }
+    Ok(page)
+}
+
+/// The jobs that have runs which are over: a look into the index for each.
+pub(super) fn jobs_with_history(
+    reading: &Reading<'_>,
+    after: Option<JobId>,
+    limit: usize,
+) -> Result<Page<JobId, JobId>, StoreError> {
+    let limit = limit.clamp(1, MAX_PAGE);
+    let index = reading.rows(Table::EndedByJob)?;
+    let mut page = Page { items: Vec::new(), next: None };
+    let mut from = after;
+    loop {
+        let first = match from {
+            None => JobId::from_bits(0),
+            Some(job) if job.to_bits() == u128::MAX => return Ok(page),
+            Some(job) => JobId::from_bits(job.to_bits() + 1),
+        };
+        let entry = index.range::<&[u8]>(&job_key(first)[..]..).map_err(failed)?.next();
+        let Some(entry) = entry else { return Ok(page) };
+        if page.items.len() == limit {
+            page.next = page.items.last().copied();
+            return Ok(page);
+        }
+        let job = job_of_key(entry.map_err(failed)?.0.value())?;
+        page.items.push(job);
+        from = Some(job);
+    }
+}
+
 impl Search<'_> {
     fn sources(&self, reading: &Reading<'_>, ids: (RunId, RunId)) -> Result<Vec<Source>, StoreError> {
         let (first, last) = ids;
-        let wanted = |terminal: bool| {
-            let states = StateName::ALL.into_iter();
-            states.filter(move |state| state.is_terminal() == terminal && self.query.wants(*state))
-        };
-        let mut sources = Vec::new();
-        if wanted(false).next().is_some() {
+        let mut sources = self.ended_sources(reading, ids)?;
+        if self.wanted(false).next().is_some() {
             sources.push(Source::new(&reading.rows(Table::Active)?, &run_key(first), &run_key(last), true)?);
         }
+        Ok(sources)
+    }
+
+    /// The states that are looked for, those of runs that are over or the others.
+    fn wanted(&self, terminal: bool) -> impl Iterator<Item = StateName> {
+        let states = StateName::ALL.into_iter();
+        states.filter(move |state| state.is_terminal() == terminal && self.query.wants(*state))
+    }
+
+    fn ended_sources(&self, reading: &Reading<'_>, ids: (RunId, RunId)) -> Result<Vec<Source>, StoreError> {
+        let (first, last) = ids;
+        let mut sources = Vec::new();
         match self.query.job {
             Some(job) => {
                 let index = reading.rows(Table::EndedByJob)?;
-                for state in wanted(true) {
+                for state in self.wanted(true) {
                     let (from, to) = (by_job_key(job, state, first), by_job_key(job, state, last));
                     sources.push(Source::new(&index, &from, &to, false)?);
                 }
@@ -94,7 +157,7 @@ impl Search<'_> {
             }
             None => {
                 let index = reading.rows(Table::EndedByState)?;
-                for state in wanted(true) {
+                for state in self.wanted(true) {
                     let (from, to) = (by_state_key(state, first), by_state_key(state, last));
                     sources.push(Source::new(&index, &from, &to, false)?);
                 }
@@ -116,11 +179,7 @@ impl Search<'_> {
     /// Moves a source to its next match.
     fn advance(&self, source: &mut Source) -> Result<(), StoreError> {
         loop {
-            let entry = match self.query.order {
-                Order::NewestFirst => source.range.next_back(),
-                Order::OldestFirst => source.range.next(),
-            };
-            let Some(entry) = entry else {
+            let Some(entry) = source.step(self.query.order) else {
                 source.head = None;
                 return Ok(());
             };
@@ -160,5 +219,13 @@ impl Source {
         let range = rows.range::<&[u8]>(first..=last).map_err(failed)?;
         let left_in_vain = if has_rows { ROWS_IN_VAIN } else { FETCHES_IN_VAIN };
         Ok(Self { range, has_rows, left_in_vain, head: None })
+    }
+
+    /// The next entry, if there is one.
+    fn step(&mut self, order: Order) -> Option<Entry> {
+        match order {
+            Order::NewestFirst => self.range.next_back(),
+            Order::OldestFirst => self.range.next(),
+        }
     }
 }

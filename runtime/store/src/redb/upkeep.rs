@@ -11,6 +11,7 @@ use super::rows;
 use super::state;
 use super::tables::{FORMAT, META_FENCE, META_FORMAT, Table, run_key, run_of_key};
 use super::writing::Writing;
+use crate::contract::OutputStore as _;
 use crate::error::StoreError;
 use crate::output::FileOutput;
 use crate::query::MAX_PAGE;
@@ -99,7 +100,7 @@ pub(super) fn prune(
     })?;
     // Output goes first: a crash between leaves a run without output rather than output without a run.
     for run in &runs {
-        output.remove(*run)?;
+        output.remove_output(*run)?;
     }
     disk.write(|txn| {
         check_fence(txn, ours)?;

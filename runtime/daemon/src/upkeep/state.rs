@@ -1,39 +1,13 @@
-//! What is cleared away in the background: entries of jobs' state that have expired.
+//! Entries of jobs' state that have expired. Reads pass over them, so nobody waits for it; but they count as kept until
+//! they are forgotten.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use sandglass_core::time::Clock;
+use sandglass_core::time::Clock as _;
 use sandglass_store::{Prune, Store, StoreError};
-use tokio::sync::watch;
 
 use crate::clock::SystemClock;
 
-/// How often it is looked for. Reads pass over what has expired, so nobody waits for it; but it counts as kept until then.
-const EVERY: Duration = Duration::from_secs(60);
-
-/// Clears away until the daemon is stopping.
-pub(crate) async fn run(store: Arc<dyn Store>, mut stopping: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            _ = stopping.wait_for(|stopping| *stopping) => return,
-            () = tokio::time::sleep(EVERY) => {}
-        }
-        let store = Arc::clone(&store);
-        let forgotten = tokio::task::spawn_blocking(move || forget_expired(store.as_ref())).await;
-        match forgotten {
-            Ok(Err(error)) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "expired state of jobs stays for now");
-            }
-            Ok(Ok(count)) if count > 0 => tracing::debug!(count, "expired state of jobs was forgotten"),
-            // A panic was reported when it happened.
-            _ => {}
-        }
-    }
-}
-
 /// Forgets all that has expired, a part in each transaction, so that writes of runs get their turn between.
-fn forget_expired(store: &dyn Store) -> Result<usize, StoreError> {
+pub(super) fn forget_expired(store: &dyn Store) -> Result<usize, StoreError> {
     let mut count = 0;
     loop {
         let pruned = store.prune(&Prune::Runs(Vec::new()), SystemClock.now(), 0)?;
@@ -46,6 +20,8 @@ fn forget_expired(store: &dyn Store) -> Result<usize, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use sandglass_core::batch::{Batch, Expectation, Write};
     use sandglass_core::id::{JobId, Namespace};
     use sandglass_core::job::Job;
