@@ -26,7 +26,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use sandglass_core::batch::Batch;
-use sandglass_core::time::Clock;
+use sandglass_core::time::{Clock, Timestamp};
 
 use crate::contract::Store;
 use crate::error::{Conflict, StoreError};
@@ -93,7 +93,7 @@ impl<T: Send + 'static> Committer<T> {
         done: impl FnMut(Vec<Committed<T>>) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = bounded(QUEUE);
-        let writer = Writer { receiver, store, clock, done, failed: None, failures: 0 };
+        let writer = Writer { receiver, groups: GroupWriter::new(store), clock, done };
         let thread = std::thread::Builder::new().name("sandglass-commit".to_owned()).spawn(move || writer.run())?;
         Ok(Self { sender: Some(sender), thread: Some(thread) })
     }
@@ -132,13 +132,58 @@ impl<T> Drop for Committer<T> {
     }
 }
 
-struct Writer<T, D> {
-    receiver: Receiver<Message<T>>,
+/// Commits groups by the rules of the module: what the thread does with each group, for whoever drives it by hand.
+pub struct GroupWriter {
     store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    done: D,
     failed: Option<(FailureEpoch, Arc<StoreError>)>,
     failures: u64,
+}
+
+impl std::fmt::Debug for GroupWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GroupWriter").field("failed", &self.failed).finish_non_exhaustive()
+    }
+}
+
+impl GroupWriter {
+    /// A writer on `store`, where nothing has failed yet.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, failed: None, failures: 0 }
+    }
+
+    /// Commits `batches` as one group at `now`, and answers each. After a failure, and until it is acknowledged, the store
+    /// is not touched and everything fails with the same cause.
+    pub fn commit(&mut self, batches: &[Batch], now: Timestamp) -> Vec<Result<(), CommitError>> {
+        if self.failed.is_none() {
+            if batches.iter().all(Batch::is_empty) {
+                return batches.iter().map(|_| Ok(())).collect();
+            }
+            match self.store.commit(batches, now) {
+                Ok(answers) => return answers.into_iter().map(|answer| answer.map_err(CommitError::from)).collect(),
+                Err(cause) => {
+                    self.failures += 1;
+                    self.failed = Some((FailureEpoch(self.failures), Arc::new(cause)));
+                }
+            }
+        }
+        let (epoch, cause) = self.failed.as_ref().expect("the store failed, now or earlier");
+        batches.iter().map(|_| Err(CommitError::Store { epoch: *epoch, cause: Arc::clone(cause) })).collect()
+    }
+
+    /// Takes note that whoever submits builds on what the store holds since the failure of this epoch.
+    pub fn resume(&mut self, epoch: FailureEpoch) {
+        if self.failed.as_ref().is_some_and(|(failed, _)| *failed == epoch) {
+            self.failed = None;
+        }
+    }
+}
+
+struct Writer<T, D> {
+    receiver: Receiver<Message<T>>,
+    groups: GroupWriter,
+    clock: Arc<dyn Clock>,
+    done: D,
 }
 
 impl<T, D: FnMut(Vec<Committed<T>>)> Writer<T, D> {
@@ -147,9 +192,7 @@ impl<T, D: FnMut(Vec<Committed<T>>)> Writer<T, D> {
         while let Some(message) = next {
             next = match message {
                 Message::Resume(epoch) => {
-                    if self.failed.as_ref().is_some_and(|(failed, _)| *failed == epoch) {
-                        self.failed = None;
-                    }
+                    self.groups.resume(epoch);
                     None
                 }
                 Message::Batch(batch, payload) => self.commit_group(batch, payload),
@@ -176,25 +219,8 @@ impl<T, D: FnMut(Vec<Committed<T>>)> Writer<T, D> {
                 Err(_) => break,
             }
         }
-        let answers = self.answers(&batches);
+        let answers = self.groups.commit(&batches, self.clock.now());
         (self.done)(payloads.into_iter().zip(answers).collect());
         ended_by
-    }
-
-    fn answers(&mut self, batches: &[Batch]) -> Vec<Result<(), CommitError>> {
-        if self.failed.is_none() {
-            if batches.iter().all(Batch::is_empty) {
-                return batches.iter().map(|_| Ok(())).collect();
-            }
-            match self.store.commit(batches, self.clock.now()) {
-                Ok(answers) => return answers.into_iter().map(|answer| answer.map_err(CommitError::from)).collect(),
-                Err(cause) => {
-                    self.failures += 1;
-                    self.failed = Some((FailureEpoch(self.failures), Arc::new(cause)));
-                }
-            }
-        }
-        let (epoch, cause) = self.failed.as_ref().expect("the store failed, now or earlier");
-        batches.iter().map(|_| Err(CommitError::Store { epoch: *epoch, cause: Arc::clone(cause) })).collect()
     }
 }

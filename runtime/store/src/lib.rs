@@ -7,13 +7,16 @@
 //! - [`committer`]: the one thread that groups commits, so that many runs share one fsync;
 //! - [`output`]: what runs print, in bounded segment files beside the database;
 //! - [`redb`]: the store on redb;
-//! - `conformance`: what every store must do, as tests (feature `conformance`).
+//! - `conformance`: what every store must do, as tests (feature `conformance`);
+//! - `faults`: a disk that forgets, tears and fails, for tests (feature `faults`).
 
 pub mod committer;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod contract;
 pub mod error;
+#[cfg(feature = "faults")]
+pub mod faults;
 pub mod output;
 pub mod query;
 pub mod records;
@@ -21,7 +24,7 @@ pub mod redb;
 
 pub use self::output::{OutputPage, OutputPosition};
 pub use self::redb::{RedbOptions, RedbStore};
-pub use committer::{CommitError, Committed, Committer, FailureEpoch, Stopped};
+pub use committer::{CommitError, Committed, Committer, FailureEpoch, GroupWriter, Stopped};
 pub use contract::{OutputStore, Reader, STATE_BYTES, STATE_KEYS, Store};
 pub use error::{Conflict, ConflictKind, StoreError};
 pub use query::{JobPosition, Order, Page, RunQuery};

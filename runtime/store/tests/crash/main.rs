@@ -1,8 +1,6 @@
 //! Power cuts at any instant and disks that fill up: what was acknowledged stays, what was not is there as a whole or not
 //! at all, and the store goes on.
 
-mod disk;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,9 +9,8 @@ use sandglass_core::batch::{Batch, Write};
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::run::{Ending, Gate, Origin, Run, RunState};
 use sandglass_core::time::Timestamp;
+use sandglass_store::faults::FaultyDisk;
 use sandglass_store::{Reader, RedbOptions, RedbStore, RunQuery, Store, StoreError};
-
-use disk::Disk;
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 /// Commits in one life of a store.
@@ -22,11 +19,11 @@ const COMMITS: usize = 12;
 /// Runs by id, with their versions: all that these tests look at.
 type Content = BTreeMap<RunId, u32>;
 
-fn open(disk: &Disk) -> RedbStore {
+fn open(disk: &FaultyDisk) -> RedbStore {
     try_open(disk).expect("the store should open")
 }
 
-fn try_open(disk: &Disk) -> Result<RedbStore, StoreError> {
+fn try_open(disk: &FaultyDisk) -> Result<RedbStore, StoreError> {
     let store = RedbStore::open_with_backend(disk.clone(), Path::new("/nonexistent"), RedbOptions::default())?;
     store.load()?;
     Ok(store)
@@ -85,7 +82,7 @@ fn group(rng: &mut fastrand::Rng, going: &mut Vec<Run>, before: &Content) -> (Ve
 }
 
 /// One life of a store up to a power cut, before a call chosen at random. Gives the disk, and what it may hold then.
-fn life(disk: Disk, rng: &mut fastrand::Rng) -> (Disk, Vec<Content>) {
+fn life(disk: FaultyDisk, rng: &mut fastrand::Rng) -> (FaultyDisk, Vec<Content>) {
     let store = open(&disk);
     let mut going = Vec::new();
     let mut now = Content::new();
@@ -110,12 +107,12 @@ fn a_power_cut_loses_nothing_acknowledged_and_tears_nothing() {
     let mut cut_within_commit = 0;
     for seed in 0..250 {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let (disk, mut possible) = life(Disk::default(), &mut rng);
+        let (disk, mut possible) = life(FaultyDisk::default(), &mut rng);
         let mut image = disk.image_after_cut(&mut rng).expect("the power went");
         cut_within_commit += u32::from(possible.len() == 2);
         // Sometimes the power goes again while the store is being opened and repaired.
         for _ in 0..2 {
-            let disk = Disk::of(image.clone());
+            let disk = FaultyDisk::of(image.clone());
             disk.cut_at(rng.u64(0..20));
             let store = open(&disk);
             let found = content(&store);
@@ -126,7 +123,7 @@ fn a_power_cut_loses_nothing_acknowledged_and_tears_nothing() {
             image = disk.image_after_cut(&mut rng).expect("the power went");
             possible = vec![found];
         }
-        let store = open(&Disk::of(image));
+        let store = open(&FaultyDisk::of(image));
         assert!(possible.contains(&content(&store)), "seed {seed}");
         let (batches, _) = group(&mut rng, &mut Vec::new(), &Content::new());
         assert!(store.commit(&batches, NOW).expect("the store goes on").iter().all(Result::is_ok));
@@ -139,10 +136,10 @@ fn a_power_cut_loses_nothing_acknowledged_and_tears_nothing() {
 fn a_disk_that_lies_is_found_out() {
     let survives = |seed| {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let (disk, possible) = life(Disk::lying(), &mut rng);
+        let (disk, possible) = life(FaultyDisk::lying(), &mut rng);
         let image = disk.image_after_cut(&mut rng).expect("the power went");
         // Reading what is left may well panic.
-        let look = || try_open(&Disk::of(image)).is_ok_and(|store| possible.contains(&content(&store)));
+        let look = || try_open(&FaultyDisk::of(image)).is_ok_and(|store| possible.contains(&content(&store)));
         std::panic::catch_unwind(look).unwrap_or(false)
     };
     let survivors = (0..100).filter(|seed| survives(*seed)).count();
@@ -153,7 +150,7 @@ fn a_disk_that_lies_is_found_out() {
 fn a_full_disk_refuses_writes_answers_reads_and_recovers() {
     for seed in 0..120 {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let disk = Disk::default();
+        let disk = FaultyDisk::default();
         let store = open(&disk);
         let mut going = Vec::new();
         let mut now = Content::new();
@@ -186,7 +183,7 @@ fn a_full_disk_refuses_writes_answers_reads_and_recovers() {
         assert!(matches!(store.commit(&batches, NOW), Err(StoreError::Full(_))), "seed {seed}");
         store.load().expect("loading only reads");
         assert_eq!(content(&store), found, "seed {seed}");
-        disk.make_space();
+        disk.heal();
         let (batches, after) = group(&mut rng, &mut Vec::new(), &found);
         store.commit(&batches, NOW).expect("there is space again");
         assert_eq!(content(&store), after, "seed {seed}");
