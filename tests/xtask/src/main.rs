@@ -21,6 +21,8 @@ cargo xtask COMMAND [ARGUMENTS]
   guests             build the test guests
   bench [NAME]       run the benchmarks, or one of them
   fuzz [MINUTES]     feed the readers of schedules with random text
+  sim [--seeds N] [--first S] [--seed S [--trace]]
+                     simulate lives of the daemon; with --seed, one of them, told line by line with --trace
   tidy               check what no compiler checks: file lengths, words, which crate imports which
   ci                 everything that must hold before a change is taken: format, lints, tidy, documentation, tests
 ";
@@ -75,6 +77,7 @@ fn perform(command: &str, rest: &[String]) -> Result {
             run::program(std::process::Command::new(run::target_dir().join("release/sandglass-bench")).args(rest))
         }
         "fuzz" => run::cargo(&["run", "--package", "sandglass-fuzz", "--"], rest),
+        "sim" => run::simulation(rest),
         "tidy" => tidy::check(&root()),
         "ci" => run::everything(),
         "" | "help" | "--help" | "-h" => {

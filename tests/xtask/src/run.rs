@@ -9,6 +9,9 @@ use std::process::{Command, ExitCode, ExitStatus};
 
 use crate::{Result, root, setup, tidy};
 
+/// How many lives of the daemon are simulated before a change is taken.
+const SEEDS: u32 = 3000;
+
 /// A program ended without success; its own output says why.
 #[derive(Debug)]
 struct Failed {
@@ -76,6 +79,11 @@ pub(crate) fn tests(rest: &[String]) -> Result {
     cargo(&["test", "--package", "sandglass-plugin", "--all-features", "--quiet"], &[])
 }
 
+/// Lives of the daemon, simulated.
+pub(crate) fn simulation(rest: &[String]) -> Result {
+    cargo(&["run", "--quiet", "--package", "sandglass-sim", "--"], rest)
+}
+
 /// Everything that must hold before a change is taken.
 pub(crate) fn everything() -> Result {
     cargo(&["fmt", "--all", "--check"], &[])?;
@@ -88,5 +96,6 @@ pub(crate) fn everything() -> Result {
         doc.args(["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"])
             .env("RUSTDOCFLAGS", "--deny warnings --allow rustdoc::private_intra_doc_links"),
     )?;
-    tests(&[])
+    tests(&[])?;
+    simulation(&["--seeds".to_owned(), SEEDS.to_string()])
 }

@@ -1,0 +1,212 @@
+//! Every fire of every schedule is accounted for exactly once: by a run, or by a record of why there is none.
+//!
+//! The fires are those of the job's plan. A schedule counts from the instant it was saved, or from the last fire that was
+//! dealt with if the clock stood later then; what was due when it was changed is settled by the old one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sandglass_core::batch::Write;
+use sandglass_core::id::{JobId, RunId};
+use sandglass_core::job::Job;
+use sandglass_core::run::{Ending, Origin, Run, RunState, SkipReason};
+use sandglass_core::time::Timestamp;
+
+use super::{Checker, Happening, Seen, Verdict, violation};
+use crate::plan::{Plan, When, weekday};
+
+#[derive(Clone, Default)]
+pub(crate) struct Accounting {
+    jobs: BTreeMap<JobId, Account>,
+    /// When the daemon came up, until its startup fires have been looked at.
+    up_at: Option<Timestamp>,
+}
+
+/// The fires of a job's present schedule.
+#[derive(Clone)]
+struct Account {
+    since: Timestamp,
+    /// Fires up to and including this instant are none of this schedule's.
+    from: Timestamp,
+    /// Fires up to and including this one have been looked for.
+    until: Timestamp,
+    recorded: BTreeSet<Timestamp>,
+    /// All fires that were ever recorded, by any schedule of the job.
+    ever: BTreeSet<Timestamp>,
+    /// How many have become runs.
+    fired: u64,
+    /// When this revision was saved.
+    saved_at: Timestamp,
+    /// The latest instant at which the job or its calendar was saved.
+    touched_at: Timestamp,
+    /// Fires up to and including this instant may be left out: the clock has been set back, and stood later when the
+    /// schedule before this one was last looked at.
+    optional_until: Timestamp,
+}
+
+const NAME: &str = "accounting";
+
+impl Checker for Accounting {
+    fn write(&mut self, seen: &Seen<'_>, write: &Write) -> Verdict {
+        match write {
+            Write::PutJob(job) => self.saved(seen, job),
+            Write::DeleteJob { id, .. } => {
+                self.jobs.remove(id);
+                Ok(())
+            }
+            Write::InsertRun(run) => self.inserted(seen, run),
+            Write::PutCalendar(_) => {
+                self.jobs.values_mut().for_each(|account| account.touch(seen.now));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn happens(&mut self, seen: &Seen<'_>, what: &Happening<'_>) -> Verdict {
+        if let Happening::Up = what {
+            self.up_at = Some(seen.now);
+        }
+        Ok(())
+    }
+
+    fn settled(&mut self, seen: &Seen<'_>) -> Verdict {
+        for (id, account) in &mut self.jobs {
+            let Some((job, _)) = seen.model.jobs.get(id) else { continue };
+            account.look(seen.plan(job), job, seen.now)?;
+        }
+        let Some(up_at) = self.up_at.take() else { return Ok(()) };
+        for (id, account) in &self.jobs {
+            let Some((job, _)) = seen.model.jobs.get(id) else { continue };
+            let plan = seen.plan(job);
+            let wanted = plan.when.contains(&When::Startup) && account.saved_at < up_at && !account.is_exhausted(plan);
+            if wanted && !seen.model.runs.contains_key(&RunId::of_startup(*id, up_at)) {
+                return violation(NAME, format!("job {} has no fire for the start at {up_at}", job.spec.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Accounting {
+    fn saved(&mut self, seen: &Seen<'_>, job: &Job) -> Verdict {
+        let now = seen.now;
+        let plan = seen.plan(job);
+        let Some((old, _)) = seen.model.jobs.get(&job.id) else {
+            self.jobs.insert(job.id, Account::new(job.scheduled_since, now, now));
+            return anchored(job, now);
+        };
+        let before = seen.plan(old);
+        let account = self.jobs.get_mut(&job.id).expect("every job that is there has an account");
+        account.saved_at = now;
+        let optional_until = account.touched_at;
+        account.touch(now);
+        if before.same_schedule(plan) {
+            if job.scheduled_since != old.scheduled_since {
+                return violation(NAME, format!("job {} counts anew, but its triggers are the same", job.spec.name));
+            }
+            if account.is_exhausted(before) {
+                account.from = now.max(account.last_dealt_with());
+                account.until = account.from;
+            }
+            return Ok(());
+        }
+        account.look(before, old, now)?;
+        let from = now.max(account.last_dealt_with());
+        let ever = std::mem::take(&mut account.ever);
+        let touched_at = account.touched_at;
+        let fresh = Account::new(job.scheduled_since, from, now);
+        *account = Account { ever, touched_at, optional_until, ..fresh };
+        anchored(job, now)
+    }
+
+    fn inserted(&mut self, seen: &Seen<'_>, run: &Run) -> Verdict {
+        if !matches!(run.origin, Origin::Schedule | Origin::CatchUp) {
+            return Ok(());
+        }
+        let Some((job, plan)) = seen.job_of(run) else {
+            return violation(NAME, format!("run {} is of a job that is not there", run.id));
+        };
+        let account = self.jobs.get_mut(&job.id).expect("every job that is there has an account");
+        if !matches!(run.state, RunState::Ended { ending: Ending::Skipped(_), .. }) {
+            account.fired += 1;
+        }
+        if plan.max_runs.is_some_and(|most| account.fired > most) {
+            return violation(NAME, format!("{} fires of job {} have become runs", account.fired, run.job));
+        }
+        if plan.is_startup(run.trigger) {
+            return Ok(());
+        }
+        let at = run.scheduled_at;
+        if !account.ever.insert(at) {
+            return violation(NAME, format!("the fire of job {} at {at} is recorded twice", run.job));
+        }
+        let just_before = Timestamp::from_micros(at.as_micros() - 1);
+        if at <= account.from || plan.fires(account.since, just_before, at).is_empty() {
+            let (from, since) = (account.from, account.since);
+            return violation(NAME, format!("job {} has no fire at {at} (from {from}, since {since})", run.job));
+        }
+        account.recorded.insert(at);
+        left_out(seen, run, plan)
+    }
+}
+
+/// A schedule that is new counts from the instant it is saved.
+fn anchored(job: &Job, now: Timestamp) -> Verdict {
+    if job.scheduled_since == now {
+        return Ok(());
+    }
+    violation(NAME, format!("job {} is saved at {now} and counts from {}", job.spec.name, job.scheduled_since))
+}
+
+/// A fire is left out for its calendar if and only if the calendar says so.
+fn left_out(seen: &Seen<'_>, run: &Run, plan: &Plan) -> Verdict {
+    let name = "off".parse().expect("a name");
+    let calendar = seen.model.calendars.get(&(run.namespace.clone(), name)).filter(|_| plan.calendar);
+    let today = weekday(run.scheduled_at);
+    let off = calendar.is_some_and(|calendar| {
+        let days = serde_json::to_value(&calendar.spec.weekdays).expect("a list of days");
+        let names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+        days.as_array().is_some_and(|days| days.iter().any(|day| day == names[today]))
+    });
+    let skipped = matches!(run.state, RunState::Ended { ending: Ending::Skipped(SkipReason::Calendar), .. });
+    if off == skipped {
+        return Ok(());
+    }
+    violation(NAME, format!("the fire of job {} at {}: left out {skipped}, day off {off}", run.job, run.scheduled_at))
+}
+
+impl Account {
+    fn new(since: Timestamp, from: Timestamp, saved_at: Timestamp) -> Self {
+        let recorded = BTreeSet::new();
+        let (ever, touched_at, optional_until) = (BTreeSet::new(), saved_at, from);
+        Self { since, from, until: from, recorded, ever, fired: 0, saved_at, touched_at, optional_until }
+    }
+
+    fn touch(&mut self, now: Timestamp) {
+        self.touched_at = self.touched_at.max(now);
+    }
+
+    fn is_exhausted(&self, plan: &Plan) -> bool {
+        plan.max_runs.is_some_and(|most| self.fired >= most)
+    }
+
+    /// The last fire that was dealt with, or what the schedule counts from.
+    fn last_dealt_with(&self) -> Timestamp {
+        self.from.max(self.recorded.last().copied().unwrap_or(self.from))
+    }
+
+    /// Looks whether all fires up to `now` are recorded.
+    fn look(&mut self, plan: &Plan, job: &Job, now: Timestamp) -> Verdict {
+        if now <= self.until {
+            return Ok(());
+        }
+        let due = plan.fires(self.since, self.until, now);
+        if !self.is_exhausted(plan)
+            && let Some(at) = due.iter().find(|at| **at > self.optional_until && !self.recorded.contains(at))
+        {
+            return violation(NAME, format!("at {now} the fire of job {} at {at} is nowhere", job.spec.name));
+        }
+        self.until = now;
+        Ok(())
+    }
+}

@@ -1,0 +1,181 @@
+//! The checkers: each holds one promise against everything that becomes durable and everything that happens.
+//!
+//! A checker knows the jobs by their plans and computes for itself what must be; it shares no code with the scheduler. To
+//! add one, write a module with a type that implements [`Checker`] and give it a field in [`Checkers`].
+
+mod accounting;
+mod effects;
+mod lateness;
+mod limits;
+mod overlap;
+mod priority;
+mod progress;
+mod retries;
+mod windows;
+
+use sandglass_core::batch::Write;
+use sandglass_core::event::Reply;
+use sandglass_core::invocation::{AttemptReport, Invocation};
+use sandglass_core::job::Job;
+use sandglass_core::run::Run;
+use sandglass_core::time::Timestamp;
+
+use crate::host::Host;
+use crate::model::Model;
+use crate::plan::Plan;
+
+/// What a checker says.
+pub type Verdict = Result<(), Violation>;
+
+/// A promise that was broken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// The checker.
+    pub checker: &'static str,
+    /// What is wrong, in words.
+    pub what: String,
+}
+
+/// The verdict that a promise was broken.
+///
+/// # Errors
+///
+/// Always.
+pub fn violation(checker: &'static str, what: String) -> Verdict {
+    Err(Violation { checker, what })
+}
+
+/// What a checker looks at.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    /// What is durable.
+    pub(crate) model: &'a Model,
+    pub(crate) plans: &'a [Plan],
+    pub(crate) host: &'a Host,
+    /// When what is looked at was decided, or happens.
+    pub(crate) now: Timestamp,
+    pub(crate) max_running: usize,
+}
+
+impl<'a> Seen<'a> {
+    /// The plan of a job.
+    pub(crate) fn plan(&self, job: &Job) -> &'a Plan {
+        let number = job.spec.description.as_deref().and_then(|text| text.parse::<usize>().ok());
+        number.and_then(|number| self.plans.get(number)).expect("every job is saved with the number of its plan")
+    }
+
+    /// The job of a run as it is now, with its plan; none if it was deleted.
+    pub(crate) fn job_of(&self, run: &Run) -> Option<(&'a Job, &'a Plan)> {
+        let (job, _) = self.model.jobs.get(&run.job_id)?;
+        Some((job, self.plan(job)))
+    }
+
+    /// The run as it is durable before a write.
+    pub(crate) fn before(&self, run: &Run) -> Option<&'a Run> {
+        self.model.runs.get(&run.id).map(|run| &**run)
+    }
+
+    /// How many runs are running.
+    pub(crate) fn running(&self) -> usize {
+        self.model.active.values().filter(|run| is_running(run)).count()
+    }
+
+    /// The other runs of the job that are not over.
+    pub(crate) fn others(&self, run: &Run) -> impl Iterator<Item = &'a Run> + use<'a> {
+        let (id, job) = (run.id, run.job_id);
+        self.model.active.values().map(|other| &**other).filter(move |other| other.job_id == job && other.id != id)
+    }
+}
+
+/// Something that happens besides writes.
+pub(crate) enum Happening<'a> {
+    /// An attempt is started.
+    Start(&'a Invocation),
+    /// A command is answered.
+    Reply(&'a Reply),
+    /// An attempt's report reaches the daemon.
+    Report(&'a AttemptReport),
+    /// The daemon is up.
+    Up,
+    /// The daemon looks at what is due.
+    Tick,
+}
+
+/// One promise.
+pub(crate) trait Checker {
+    /// Looks at a write that is durable, before it is in the model.
+    fn write(&mut self, _seen: &Seen<'_>, _write: &Write) -> Verdict {
+        Ok(())
+    }
+
+    /// Looks at something else that happens.
+    fn happens(&mut self, _seen: &Seen<'_>, _what: &Happening<'_>) -> Verdict {
+        Ok(())
+    }
+
+    /// Looks at everything while nothing is under way: all that was due has been dealt with.
+    fn settled(&mut self, _seen: &Seen<'_>) -> Verdict {
+        Ok(())
+    }
+}
+
+macro_rules! checkers {
+    ($($field:ident: $type:ty),* $(,)?) => {
+        /// All checkers.
+        #[derive(Clone, Default)]
+        pub(crate) struct Checkers { $($field: $type),* }
+
+        impl Checkers {
+            fn each(&mut self, mut look: impl FnMut(&mut dyn Checker) -> Verdict) -> Verdict {
+                $(look(&mut self.$field)?;)*
+                Ok(())
+            }
+        }
+    };
+}
+
+checkers! {
+    accounting: accounting::Accounting,
+    lateness: lateness::Lateness,
+    overlap: overlap::Overlaps,
+    limits: limits::Limits,
+    priority: priority::Priorities,
+    windows: windows::Windows,
+    retries: retries::Retries,
+    effects: effects::Effects,
+    progress: progress::Progress,
+}
+
+impl Checkers {
+    pub(crate) fn write(&mut self, seen: &Seen<'_>, write: &Write) -> Verdict {
+        self.each(|checker| checker.write(seen, write))
+    }
+
+    pub(crate) fn happens(&mut self, seen: &Seen<'_>, what: &Happening<'_>) -> Verdict {
+        self.each(|checker| checker.happens(seen, what))
+    }
+
+    pub(crate) fn settled(&mut self, seen: &Seen<'_>) -> Verdict {
+        self.each(|checker| checker.settled(seen))
+    }
+}
+
+pub(crate) fn is_running(run: &Run) -> bool {
+    run.state == sandglass_core::run::RunState::Running
+}
+
+/// The run of a write that begins its first attempt.
+pub(crate) fn first_start(write: &Write) -> Option<&Run> {
+    started(write).filter(|run| run.attempts.len() == 1)
+}
+
+/// The run of a write that begins an attempt.
+pub(crate) fn started(write: &Write) -> Option<&Run> {
+    match write {
+        // A request to cancel is also a write of a running run; its attempt was begun before.
+        Write::InsertRun(run) | Write::UpdateRun(run) if is_running(run) && run.cancel_requested_at.is_none() => {
+            Some(run)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,81 @@
+//! Never does a run start while one of a higher priority could have.
+
+use std::collections::BTreeMap;
+
+use sandglass_core::batch::Write;
+use sandglass_core::id::RunId;
+use sandglass_core::run::{Gate, Run, RunState};
+use sandglass_core::time::Timestamp;
+
+use super::{Checker, Happening, Seen, Verdict, started, violation};
+
+#[derive(Clone, Default)]
+pub(crate) struct Priorities {
+    /// The priority that a run's job had when the run was made. A job may have another since, for its later runs.
+    made_with: BTreeMap<RunId, u8>,
+    /// When the daemon last looked at what is due: windows that opened since have not been noticed.
+    ticked_at: Timestamp,
+    /// The latest instant that was seen. While the clock stands before it, a run may wait for its window although it is
+    /// open.
+    latest: Timestamp,
+}
+
+const NAME: &str = "priority";
+
+impl Checker for Priorities {
+    fn write(&mut self, seen: &Seen<'_>, write: &Write) -> Verdict {
+        if let Write::InsertRun(run) = write
+            && let Some((_, plan)) = seen.job_of(run)
+        {
+            self.made_with.insert(run.id, plan.priority);
+        }
+        self.latest = self.latest.max(seen.now);
+        let Some(run) = started(write) else { return Ok(()) };
+        let (_, most) = self.priorities(seen, run);
+        let passed_over =
+            seen.model.active.values().find(|other| {
+                other.id != run.id && self.priorities(seen, other).0 > most && self.could_start(seen, other)
+            });
+        match passed_over {
+            None => Ok(()),
+            Some(other) => {
+                let (id, other, least) = (run.id, other.id, self.priorities(seen, other).0);
+                violation(NAME, format!("run {id} of priority {most} starts before {other} of priority {least}"))
+            }
+        }
+    }
+
+    fn happens(&mut self, seen: &Seen<'_>, what: &Happening<'_>) -> Verdict {
+        if let Happening::Tick = what {
+            self.ticked_at = seen.now;
+        }
+        Ok(())
+    }
+}
+
+impl Priorities {
+    /// The lower and the higher of the priorities that a run may have: its job's when it was made, and now.
+    fn priorities(&self, seen: &Seen<'_>, run: &Run) -> (u8, u8) {
+        let now = seen.job_of(run).map(|(_, plan)| plan.priority);
+        let made = self.made_with.get(&run.id).copied();
+        // The priority of a run without a job is as when it was made, or the default.
+        let now = now.unwrap_or(5);
+        let made = made.unwrap_or(now);
+        (made.min(now), made.max(now))
+    }
+
+    /// Whether nothing but a place was lacking.
+    fn could_start(&self, seen: &Seen<'_>, run: &Run) -> bool {
+        if run.state != RunState::Queued {
+            return false;
+        }
+        if !run.attempts.is_empty() {
+            return true;
+        }
+        let hours = seen.job_of(run).and_then(|(_, plan)| plan.hours);
+        let behind = seen.now < self.latest;
+        let open = |at| run.gate == Gate::Open || hours.is_none_or(|hours| hours.contains(at) && !behind);
+        let alone = run.gate != Gate::Turn || seen.others(run).next().is_none();
+        alone && open(seen.now) && open(self.ticked_at)
+    }
+}

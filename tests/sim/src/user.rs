@@ -1,0 +1,140 @@
+//! What users ask for.
+
+use std::sync::Arc;
+
+use sandglass_core::batch::Expectation;
+use sandglass_core::event::{BackfillOverlap, Command};
+use sandglass_core::id::{JobName, Namespace, RunId};
+use sandglass_core::job::Job;
+use sandglass_core::run::Origin;
+use sandglass_core::spec::{CalendarSpec, JobSpec};
+use sandglass_core::time::Timestamp;
+
+use crate::model::Model;
+use crate::plan::{self, NAMESPACES, Plan};
+
+/// What a user knows, and chooses by.
+pub(crate) struct User<'a> {
+    pub(crate) model: &'a Model,
+    /// New plans are added to it.
+    pub(crate) plans: &'a mut Vec<Plan>,
+    pub(crate) rng: &'a mut fastrand::Rng,
+    pub(crate) now: Timestamp,
+}
+
+impl User<'_> {
+    /// Something that users ask for; none if there is nothing to ask it of.
+    pub(crate) fn asks(mut self) -> Option<Command> {
+        match self.rng.u8(..20) {
+            0..4 => Some(self.saves_a_job()),
+            4..7 => self.changes_a_job(),
+            7 => self.deletes_a_job(),
+            8..12 => self.starts_a_run(),
+            12..15 => self.cancels_a_run(),
+            15 | 16 => self.makes_up(),
+            17 => Some(self.saves_a_calendar()),
+            18 => Some(self.applies()),
+            _ => Some(self.deletes_a_calendar()),
+        }
+    }
+
+    /// A job of `plan`, as a file says it.
+    pub(crate) fn spec(&mut self, plan: Plan) -> (Namespace, Arc<JobSpec>) {
+        let spec = plan.spec(self.plans.len());
+        let namespace = plan.namespace.parse().expect("a name");
+        self.plans.push(plan);
+        (namespace, Arc::new(serde_json::from_value(spec).expect("a specification")))
+    }
+
+    fn a_job(&mut self) -> Option<Arc<Job>> {
+        let jobs: Vec<_> = self.model.jobs.values().collect();
+        if jobs.is_empty() {
+            return None;
+        }
+        Some(Arc::clone(&jobs[self.rng.usize(..jobs.len())].0))
+    }
+
+    fn expectation(&mut self, revision: u64) -> Expectation {
+        match self.rng.u8(..6) {
+            0 => Expectation::At(revision),
+            1 => Expectation::Absent,
+            _ => Expectation::Anything,
+        }
+    }
+
+    fn saves_a_job(&mut self) -> Command {
+        let plan = Plan::random(self.rng, self.now);
+        let (namespace, spec) = self.spec(plan);
+        Command::PutJob { namespace, spec, expect: self.expectation(1) }
+    }
+
+    fn changes_a_job(&mut self) -> Option<Command> {
+        let job = self.a_job()?;
+        let number: usize = job.spec.description.as_deref()?.parse().ok()?;
+        let plan = self.plans[number].changed(self.rng, self.now);
+        let (namespace, spec) = self.spec(plan);
+        Some(Command::PutJob { namespace, spec, expect: self.expectation(job.revision) })
+    }
+
+    fn deletes_a_job(&mut self) -> Option<Command> {
+        let job = self.a_job()?;
+        let (namespace, name) = name_of(&job);
+        Some(Command::DeleteJob { namespace, name, expect: self.expectation(job.revision) })
+    }
+
+    fn starts_a_run(&mut self) -> Option<Command> {
+        let job = self.a_job()?;
+        let (namespace, name) = name_of(&job);
+        Some(Command::StartRun { namespace, name, force: self.rng.u8(..3) == 0 })
+    }
+
+    fn cancels_a_run(&mut self) -> Option<Command> {
+        let runs: Vec<&RunId> = self.model.active.keys().collect();
+        if runs.is_empty() {
+            return None;
+        }
+        Some(Command::CancelRun { run: *runs[self.rng.usize(..runs.len())] })
+    }
+
+    /// Whoever asks leaves out fires that were made up for.
+    fn makes_up(&mut self) -> Option<Command> {
+        let job = self.a_job()?;
+        let again = self.rng.bool();
+        let of_job = self.model.runs.values().filter(|run| run.job_id == job.id);
+        let fires = of_job.filter(|run| matches!(run.origin, Origin::Schedule | Origin::CatchUp));
+        let is_new = |at: &Timestamp| again || !self.model.runs.contains_key(&RunId::of_backfill(job.id, *at));
+        let mut fires: Vec<Timestamp> = fires.map(|run| run.scheduled_at).filter(is_new).collect();
+        fires.truncate(self.rng.usize(1..6));
+        let overlap = if self.rng.bool() { BackfillOverlap::OneByOne } else { BackfillOverlap::AllowAll };
+        let (namespace, name) = name_of(&job);
+        Some(Command::Backfill { namespace, name, fires, again, overlap })
+    }
+
+    fn a_calendar(&mut self) -> Arc<CalendarSpec> {
+        let weekdays = self.rng.u8(..0x80);
+        Arc::new(serde_json::from_value(plan::calendar(weekdays)).expect("a calendar"))
+    }
+
+    fn saves_a_calendar(&mut self) -> Command {
+        let (namespace, spec) = (self.a_namespace(), self.a_calendar());
+        Command::PutCalendar { namespace, spec, expect: Expectation::Anything }
+    }
+
+    fn deletes_a_calendar(&mut self) -> Command {
+        Command::DeleteCalendar { namespace: self.a_namespace(), name: "off".parse().expect("a name") }
+    }
+
+    fn applies(&mut self) -> Command {
+        let plan = Plan::random(self.rng, self.now);
+        let (namespace, spec) = self.spec(plan);
+        Command::Apply { namespace, calendars: vec![self.a_calendar()], jobs: vec![spec] }
+    }
+
+    fn a_namespace(&mut self) -> Namespace {
+        NAMESPACES[self.rng.usize(..NAMESPACES.len())].parse().expect("a name")
+    }
+}
+
+pub(crate) fn name_of(job: &Job) -> (Namespace, JobName) {
+    (job.namespace.clone(), job.spec.name.clone())
+}
