@@ -9,6 +9,7 @@ use crate::capability::EffectiveGrants;
 use crate::id::{Digest, JobId, JobName, Namespace, PluginName, RunId};
 use crate::run::{AttemptEnd, Origin};
 use crate::spec::Limits;
+use crate::template::Scope;
 use crate::time::Timestamp;
 
 /// One attempt to be made.
@@ -26,7 +27,7 @@ pub struct Invocation {
     pub work: Arc<Work>,
 }
 
-/// What is the same for every run of one revision of a job.
+/// What is the same for every run of one revision of a job, but for the scope of templates.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Work {
     /// The job's owner.
@@ -45,6 +46,9 @@ pub struct Work {
     pub action: String,
     /// The action's parameters: JSON text.
     pub params: String,
+    /// What the templates among parameters, environment and working directory are filled in with, before the guest sees
+    /// any of them; none if there is no template.
+    pub scope: Option<Box<Scope>>,
     /// Environment variables for processes.
     pub env: BTreeMap<String, String>,
     /// Working directory for processes; none: a folder of the run's own.

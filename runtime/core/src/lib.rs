@@ -9,6 +9,7 @@
 //! - [`capability`]: what a plugin may ask of the host, and the rule that grants or refuses it;
 //! - [`plugin`]: what is known of an added plugin;
 //! - [`run`]: runs, attempts and the state machine;
+//! - [`template`]: texts of a job into which each attempt puts values of its own;
 //! - [`output`]: what a run prints;
 //! - [`invocation`]: one attempt as it is handed to the host, and what comes back;
 //! - [`batch`]: what is committed; [`event`]: what arrives and what may follow a commit;
@@ -28,4 +29,5 @@ pub mod run;
 pub mod schedule;
 pub mod scheduler;
 pub mod spec;
+pub mod template;
 pub mod time;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sandglass_core::batch::{Batch, Expectation, Write};
 use sandglass_core::id::{JobId, RunId};
+use sandglass_core::invocation::Work;
 use sandglass_core::output::OutputChunk;
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_host::Services;
@@ -12,6 +13,7 @@ use sandglass_host::services::{BoxFuture, Progress, StateEntry, StateError, Stat
 use sandglass_store::{CommitError, Committer, ConflictKind, STATE_BYTES, STATE_KEYS, Store, StoreError};
 use tokio::sync::oneshot;
 
+use crate::admission;
 use crate::clock::SystemClock;
 use crate::dispatch::effects::Payload;
 use crate::output::Outputs;
@@ -79,6 +81,10 @@ const fn expectation(expect: StateExpectation) -> Expectation {
 impl Services for HostServices {
     fn now(&self) -> Timestamp {
         SystemClock.now()
+    }
+
+    fn check_params(&self, work: &Work, params: &serde_json::Value) -> Result<(), String> {
+        admission::check_filled(work, params, self.store.as_ref())
     }
 
     fn output(&self, run: RunId, chunk: OutputChunk) {

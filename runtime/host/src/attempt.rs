@@ -1,7 +1,8 @@
 //! What everything that serves one attempt shares: its identity, its stop signal, what it printed and was refused.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use sandglass_core::capability::Denial;
@@ -9,6 +10,7 @@ use sandglass_core::id::RunId;
 use sandglass_core::invocation::{Invocation, Work};
 use sandglass_core::output::{OutputChunk, OutputStream};
 use sandglass_core::run::Origin;
+use sandglass_core::template;
 use sandglass_core::time::Timestamp;
 use tokio::time::Instant;
 
@@ -27,6 +29,8 @@ pub(crate) struct Attempt {
     pub(crate) origin: Origin,
     pub(crate) scheduled_at: Timestamp,
     pub(crate) work: Arc<Work>,
+    /// What of the work had templates, filled in. Set before the guest starts, if there are any.
+    filled: OnceLock<Filled>,
     pub(crate) services: Arc<dyn Services>,
     pub(crate) stop: Stop,
     pub(crate) processes: ProcessSet,
@@ -44,6 +48,14 @@ pub(crate) struct Attempt {
     stderr_tail: Mutex<Vec<u8>>,
 }
 
+/// What of an attempt's work had templates.
+struct Filled {
+    /// JSON text.
+    params: String,
+    env: BTreeMap<String, String>,
+    working_dir: Option<String>,
+}
+
 impl Attempt {
     pub(crate) fn new(invocation: Invocation, services: Arc<dyn Services>, folders: &Arc<Folders>) -> Self {
         Self {
@@ -53,6 +65,7 @@ impl Attempt {
             origin: invocation.origin,
             scheduled_at: invocation.scheduled_at,
             work: invocation.work,
+            filled: OnceLock::new(),
             services,
             stop: Stop::default(),
             progress: Coalescer::default(),
@@ -65,6 +78,32 @@ impl Attempt {
             denied_last: AtomicBool::new(false),
             stderr_tail: Mutex::default(),
         }
+    }
+
+    /// Fills in the templates of the work, if it has any. Fails with what is wrong.
+    pub(crate) fn fill_in(&self) -> Result<(), String> {
+        let Some(scope) = &self.work.scope else { return Ok(()) };
+        let rendered = template::render(&self.work, scope).map_err(|error| error.to_string())?;
+        self.services.check_params(&self.work, &rendered.params)?;
+        let template::Rendered { params, env, working_dir } = rendered;
+        // Filled in once: the guest starts only after this.
+        _ = self.filled.set(Filled { params: params.to_string(), env, working_dir });
+        Ok(())
+    }
+
+    /// The action's parameters: JSON text.
+    pub(crate) fn params(&self) -> &str {
+        self.filled.get().map_or(&self.work.params, |filled| &filled.params)
+    }
+
+    /// The job's environment for processes.
+    pub(crate) fn env(&self) -> &BTreeMap<String, String> {
+        self.filled.get().map_or(&self.work.env, |filled| &filled.env)
+    }
+
+    /// The job's working directory for processes.
+    pub(crate) fn working_dir(&self) -> Option<&str> {
+        self.filled.get().map_or(&self.work.working_dir, |filled| &filled.working_dir).as_deref()
     }
 
     /// The guest takes its first step at `now`.

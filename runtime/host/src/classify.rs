@@ -36,7 +36,7 @@ impl Wrong {
     }
 
     /// Trying again would end the same way.
-    fn never(mut self) -> Self {
+    pub(crate) fn never(mut self) -> Self {
         self.advice = RetryAdvice::Never;
         self
     }

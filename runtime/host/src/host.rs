@@ -312,6 +312,9 @@ impl Inner {
         if let Err(denial) = prepared.imports.check(&attempt.work.grants) {
             return not_started(Conclusion::failed(classify::denied(&denial)));
         }
+        if let Err(message) = attempt.fill_in() {
+            return not_started(Conclusion::failed(Wrong::new(ErrorClass::Guest, "template", message).never()));
+        }
         let (report, store) = invoke::attempt(&self.engine, &prepared.pre, attempt).await;
         Made { report, rest: Some(Rest { _store: store, _active: active, _room: room }) }
     }

@@ -93,7 +93,7 @@ fn micros(duration: Duration) -> u64 {
 }
 
 async fn run(store: &mut Store<Guest>, pre: &PluginPre<Guest>, attempt: &Attempt) -> Answer {
-    let request = action::RunRequest { action: attempt.work.action.clone(), params: attempt.work.params.clone() };
+    let request = action::RunRequest { action: attempt.work.action.clone(), params: attempt.params().to_owned() };
     let plugin = pre.instantiate_async(&mut *store).await?;
     plugin.sandglass_plugin_action().call_run(store, &request).await
 }

@@ -188,6 +188,7 @@ fn work() -> Work {
         digest: Digest::from_bytes([0; 32]),
         action: String::new(),
         params: String::new(),
+        scope: None,
         env: BTreeMap::new(),
         working_dir: None,
         timeout: TIME,

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use sandglass_core::id::{JobId, RunId};
+use sandglass_core::invocation::Work;
 use sandglass_core::output::OutputChunk;
 use sandglass_core::time::Timestamp;
 
@@ -17,6 +18,12 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Services: Send + Sync + 'static {
     /// The instant now, by the wall clock.
     fn now(&self) -> Timestamp;
+
+    /// Looks at an action's parameters once their templates are filled in: fails with what is wrong with them. What has no
+    /// templates was looked at when its job was saved, and is not asked about.
+    fn check_params(&self, _work: &Work, _params: &serde_json::Value) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Takes a piece of a run's output. Pieces of one run arrive in their order.
     fn output(&self, run: RunId, chunk: OutputChunk);

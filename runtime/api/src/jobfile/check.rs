@@ -1,6 +1,7 @@
 //! What the types of a job cannot say: ranges, and texts that could never work.
 
-use sandglass_core::spec::{JobSpec, bounds};
+use sandglass_core::spec::{JobSpec, MAX_PARAM_BYTES, MAX_PARAMETERS, bounds, is_parameter_name};
+use sandglass_core::template::{self, is_template};
 
 /// Every fault of a job that its types do not keep out, with a JSON Pointer (RFC 6901) to it.
 #[must_use]
@@ -25,7 +26,7 @@ pub fn faults(spec: &JobSpec) -> Vec<(String, String)> {
         fault("/timeout", "a timeout of nothing would end every run at once: write a period such as 1h".to_owned());
     }
     if let Some(dir) = &spec.working_dir
-        && (!dir.starts_with('/') || dir.contains('\0'))
+        && ((!dir.starts_with('/') && !is_template(dir)) || dir.contains('\0'))
     {
         fault("/working_dir", format!("'{}' is not an absolute path", dir.escape_debug()));
     }
@@ -47,9 +48,37 @@ pub fn faults(spec: &JobSpec) -> Vec<(String, String)> {
             fault(&pointer, format!("the value of {name} contains a zero byte"));
         }
     }
+    faults.extend(of_parameters(spec));
+    faults.extend(template::check(spec).into_iter().map(|fault| (fault.pointer, fault.message)));
+    let mut fault = |pointer: &str, message: String| faults.push((pointer.to_owned(), message));
     if spec.limits.memory.get() == 0 || spec.limits.fuel.get() == 0 {
         let which = if spec.limits.fuel.get() == 0 { "fuel" } else { "memory" };
         fault(&format!("/limits/{which}"), format!("without any {which} nothing can run"));
+    }
+    faults
+}
+
+/// Faults of declared parameters, but for their schemas.
+fn of_parameters(spec: &JobSpec) -> Vec<(String, String)> {
+    let mut faults = Vec::new();
+    let count = spec.parameters.iter().count();
+    if count > MAX_PARAMETERS {
+        let message = format!("{count} parameters are too many: {MAX_PARAMETERS} are allowed");
+        faults.push(("/parameters".to_owned(), message));
+    }
+    for (name, _) in spec.parameters.iter().filter(|(name, _)| !is_parameter_name(name)) {
+        let pointer = format!("/parameters/{}", name.replace('~', "~0").replace('/', "~1"));
+        let message = "the name of a parameter has 1 to 100 letters, digits and '_', the first no digit";
+        faults.push((pointer, format!("'{}' cannot be a parameter: {message}", name.escape_debug())));
+    }
+    if let Some(name) = spec.parameters.required().filter(|_| !spec.triggers.is_empty()) {
+        let message = "no trigger can give it a value: give it a default, or leave the triggers out";
+        faults.push((format!("/parameters/{name}"), format!("parameter '{name}' has no default: {message}")));
+    }
+    let size = serde_json::Value::Object(spec.parameters.defaults()).to_string().len();
+    if size > MAX_PARAM_BYTES {
+        let message = format!("the defaults have {size} bytes as JSON: {MAX_PARAM_BYTES} are allowed for all");
+        faults.push(("/parameters".to_owned(), message));
     }
     faults
 }

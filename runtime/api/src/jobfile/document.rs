@@ -17,6 +17,7 @@ pub const KEYS: &[&str] = &[
     "description",
     "tags",
     "timezone",
+    "parameters",
     "triggers",
     "action",
     "env",

@@ -8,9 +8,11 @@ use crate::capability::EffectiveGrants;
 use crate::invocation::Work;
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
+use crate::run::Run;
 use crate::schedule::{Calendars, JobSchedule};
 use crate::spec::bounds::MAX_TRIGGERS;
 use crate::spec::{JobSpec, TriggerKind};
+use crate::template::{Scope, is_template};
 use crate::time::Timestamp;
 
 /// The grants that a run of `spec` has with `plugin` under `options`.
@@ -31,12 +33,21 @@ pub(super) fn serves(plugin: &Plugin, spec: &JobSpec) -> bool {
     version && plugin.action(uses.action.as_deref()).is_some()
 }
 
-fn work(job: &Job, plugin: &Plugin, options: &Options) -> Option<Work> {
+fn work(job: &Job, run: &Run, plugin: &Plugin, options: &Options) -> Option<Work> {
     let spec = &job.spec;
     if !serves(plugin, spec) {
         return None;
     }
     let action = plugin.action(spec.action.uses.action.as_deref())?;
+    let params = serde_json::to_string(&spec.action.with).expect("a JSON object is always writable");
+    // JSON itself has neither of a template's marks, so its text can be asked at once.
+    let has_templates = is_template(&params)
+        || spec.env.values().any(|value| is_template(value))
+        || spec.working_dir.as_deref().is_some_and(is_template);
+    let scope = || {
+        let attempt = run.attempts.last().map_or(1, |attempt| attempt.number);
+        Box::new(Scope::of(run, attempt, spec, job.revision, options.timezone))
+    };
     Some(Work {
         namespace: job.namespace.clone(),
         job_id: job.id,
@@ -45,7 +56,8 @@ fn work(job: &Job, plugin: &Plugin, options: &Options) -> Option<Work> {
         plugin: plugin.manifest.name.clone(),
         digest: plugin.digest,
         action: action.name.clone(),
-        params: serde_json::to_string(&spec.action.with).expect("a JSON object is always writable"),
+        params,
+        scope: has_templates.then(scope),
         env: spec.env.clone(),
         working_dir: spec.working_dir.clone(),
         timeout: spec.timeout.get(),
@@ -93,10 +105,10 @@ impl Scheduler {
         Entry { job, cursor, wake_at: None, schedule, window, active: 0, line: BTreeSet::new() }
     }
 
-    /// What an attempt of `job` does now. It is made for every attempt, as it would fill more memory than all else that is
+    /// What an attempt of `run`, a run of `job`, does now. It is made for every attempt, as it would fill more memory than all else that is
     /// kept of a job. None only if the store has lost the plugin; runs of such a job fail and say so.
-    pub(super) fn work(&self, job: &Job) -> Option<Arc<Work>> {
+    pub(super) fn work(&self, job: &Job, run: &Run) -> Option<Arc<Work>> {
         let plugin = self.plugins.get(&job.spec.action.uses.plugin)?;
-        work(job, plugin, &self.options).map(Arc::new)
+        work(job, run, plugin, &self.options).map(Arc::new)
     }
 }

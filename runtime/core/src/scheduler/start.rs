@@ -151,7 +151,7 @@ impl Scheduler {
 
     /// Lets the run's attempt start once this step is durable.
     fn invoke(&mut self, run: &Arc<Run>, now: Timestamp, step: &mut Step) {
-        let work = self.jobs.get(&run.job_id).and_then(|entry| self.work(&entry.job));
+        let work = self.jobs.get(&run.job_id).and_then(|entry| self.work(&entry.job, run));
         let Some(work) = work else {
             self.fail_unstartable(run.id, now, step);
             return;

@@ -13,7 +13,7 @@ pub struct ActionSpec {
     /// `plugin`, `plugin/action` or `plugin@version/action`.
     #[serde(rename = "use")]
     pub uses: ActionRef,
-    /// The action's parameters, checked against its schema when the job is saved.
+    /// The action's parameters, checked against its schema when the job is saved. Any text in them may be a template.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub with: serde_json::Map<String, serde_json::Value>,
 }

@@ -11,6 +11,7 @@ pub mod day;
 mod limits;
 pub mod list;
 mod overlap;
+mod parameter;
 mod retention;
 mod retry;
 mod text;
@@ -30,6 +31,7 @@ pub use calendar::{CalendarSpec, Dates, InvalidCalendar, YearlyDate};
 pub use catch_up::{CatchUp, CatchUpPolicy};
 pub use limits::Limits;
 pub use overlap::Overlap;
+pub use parameter::{MAX_PARAM_BYTES, MAX_PARAMETERS, ParamValues, Parameter, Parameters, is_parameter_name};
 pub use retention::Retention;
 pub use retry::{Backoff, Retry, RetryJitter};
 pub use time_zone::{InvalidTimeZone, TimeZone};
@@ -58,16 +60,20 @@ pub struct JobSpec {
     /// The IANA time zone of local times. Default: the daemon's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<TimeZone>,
+    /// Values that a start may set, each with a JSON Schema, and that templates find under `params`.
+    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
+    pub parameters: Parameters,
     /// When the job fires. Without triggers it runs only when told to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub triggers: Vec<Trigger>,
     /// What the job does.
     pub action: ActionSpec,
-    /// Environment variables for the action's processes.
+    /// Environment variables for the action's processes. Their values may be templates.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
-    /// Working directory of the action's processes: an absolute path. Default: a folder of the run's own.
+    /// Working directory of the action's processes: an absolute path, or a template of one. Default: a folder of the
+    /// run's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,
     /// How long one attempt may take.

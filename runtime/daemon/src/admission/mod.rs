@@ -1,6 +1,7 @@
 //! What is checked before a job or a plugin is saved, so that mistakes show when they are made and not at three in the
 //! morning.
 
+mod parameters;
 mod params;
 
 use std::sync::Arc;
@@ -9,8 +10,10 @@ use sandglass_api::jobfile;
 use sandglass_api::problem::{Code, Problem};
 use sandglass_core::capability::{EffectiveGrants, Grants};
 use sandglass_core::id::PluginName;
+use sandglass_core::invocation::Work;
 use sandglass_core::plugin::{ActionInfo, Manifest, Plugin};
 use sandglass_core::spec::JobSpec;
+use sandglass_core::template::holds_template;
 use sandglass_core::time::Timestamp;
 use sandglass_host::{Host, HostError, Inspection};
 use sandglass_store::Store;
@@ -22,6 +25,7 @@ const MAX_FAULTS: usize = 20;
 /// word; and the grants.
 pub(crate) async fn check_job(spec: &JobSpec, store: &dyn Store, host: &Host, ceiling: &Grants) -> Result<(), Problem> {
     check_ranges(spec)?;
+    parameters::check_declared(spec)?;
     let plugin = find_plugin(spec, store)?;
     let action = find_action(spec, &plugin)?;
     params::check(spec, action)?;
@@ -92,6 +96,10 @@ async fn ask_plugin(
     host: &Host,
 ) -> Result<(), Problem> {
     make_ready(plugin, store, host).map_err(|error| Problem::new(Code::Unavailable, error.to_string()))?;
+    if spec.action.with.values().any(holds_template) {
+        // The plugin would judge the templates rather than what they come to.
+        return Ok(());
+    }
     let params = serde_json::Value::Object(spec.action.with.clone()).to_string();
     let issues = host
         .validate(plugin.digest, &action.name, &params)
@@ -103,6 +111,17 @@ async fn ask_plugin(
     let problem = Problem::new(Code::InvalidParams, format!("{}: {}", pointer(&first.pointer), first.message))
         .with_fault(pointer(&first.pointer), first.message);
     Err(issues.fold(problem, |problem, issue| problem.with_fault(pointer(&issue.pointer), issue.message)))
+}
+
+/// Looks at parameters whose templates were filled in for an attempt of `work`: fails with what is wrong with them.
+pub(crate) fn check_filled(work: &Work, params: &serde_json::Value, store: &dyn Store) -> Result<(), String> {
+    // A plugin or action that is gone meanwhile is told of where the attempt needs it.
+    let plugin = store.plugin(&work.plugin).map_err(|error| error.to_string())?;
+    let plugin = plugin.filter(|plugin| plugin.digest == work.digest);
+    match plugin.as_ref().and_then(|plugin| plugin.action(Some(&work.action))) {
+        Some(action) => params::check_filled(params, action),
+        None => Ok(()),
+    }
 }
 
 /// Makes a plugin's component ready to run: at once if it is, else from the cache or by compiling it.

@@ -1,4 +1,5 @@
-//! Parameters against their action's schema, with faults in the words of jobs rather than of JSON Schema.
+//! Parameters against their action's schema, with faults in the words of jobs rather than of JSON Schema. What templates
+//! come to is known only when they are filled in, so what they would have to be is judged then.
 
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -6,6 +7,8 @@ use sandglass_api::jobfile::nearest;
 use sandglass_api::problem::{Code, Problem};
 use sandglass_core::plugin::ActionInfo;
 use sandglass_core::spec::JobSpec;
+use sandglass_core::template::{holds_template, is_expression, is_template};
+use serde_json::Value;
 
 use super::MAX_FAULTS;
 
@@ -19,14 +22,45 @@ pub(super) fn check(spec: &JobSpec, action: &ActionInfo) -> Result<(), Problem> 
             format!("plugin '{plugin}' has a wrong schema for its action '{}': {error}", action.name),
         )
     })?;
-    let faults: Vec<(String, String)> =
-        validator.iter_errors(&params).take(MAX_FAULTS).flat_map(|error| faults(&error, action)).collect();
+    let faults: Vec<(String, String)> = validator
+        .iter_errors(&params)
+        .filter(|error| !depends_on_template(error))
+        .take(MAX_FAULTS)
+        .flat_map(|error| faults(&error, action))
+        .collect();
     let Some((pointer, message)) = faults.first() else { return Ok(()) };
     let problem = Problem::new(Code::InvalidParams, format!("{pointer}: {message}")).with_hint(format!(
         "`sandglass plugin show {}` shows what action '{}' takes",
         spec.action.uses.plugin, action.name
     ));
     Err(faults.into_iter().fold(problem, |problem, (pointer, message)| problem.with_fault(pointer, message)))
+}
+
+/// Says what is wrong with parameters whose templates are filled in, if anything is.
+pub(super) fn check_filled(params: &Value, action: &ActionInfo) -> Result<(), String> {
+    let validator = jsonschema::validator_for(&action.params_schema).map_err(|error| error.to_string())?;
+    match validator.iter_errors(params).flat_map(|error| faults(&error, action)).next() {
+        Some((pointer, message)) => Err(format!("{pointer}, once its templates are filled in: {message}")),
+        None => Ok(()),
+    }
+}
+
+/// Whether a violation may be none once the templates are filled in.
+fn depends_on_template(error: &ValidationError<'_>) -> bool {
+    let kind = error.kind();
+    match error.instance().as_ref() {
+        // What is one expression may come to anything; what is more stays a text.
+        Value::String(text) if is_template(text) => {
+            is_expression(text) || !matches!(kind, ValidationErrorKind::Type { .. })
+        }
+        value if holds_template(value) => !matches!(
+            kind,
+            ValidationErrorKind::Type { .. }
+                | ValidationErrorKind::Required { .. }
+                | ValidationErrorKind::AdditionalProperties { .. }
+        ),
+        _ => false,
+    }
 }
 
 /// A violation as pointers and messages: one for each parameter that is too much or missing.
@@ -86,13 +120,28 @@ mod tests {
             "name": "request", "title": "", "description": "", "idempotent": false,
             "params_schema": {
                 "type": "object",
-                "properties": { "url": { "type": "string" }, "method": { "type": ["string", "null"] } },
+                "properties": {
+                    "url": { "type": "string" },
+                    "method": { "type": ["string", "null"] },
+                    "count": { "type": "integer" }
+                },
                 "required": ["url"],
                 "additionalProperties": false
             }
         });
         let spec: JobSpec = serde_json::from_value(spec).unwrap();
         check(&spec, &serde_json::from_value(action).unwrap()).err()
+    }
+
+    #[test]
+    fn what_a_template_comes_to_is_judged_when_it_is_filled_in() {
+        assert_eq!(problem(&serde_json::json!({ "url": "{{ params.n }}", "method": "{{ params.n }}" })), None);
+        assert_eq!(problem(&serde_json::json!({ "url": "x", "count": "{{ params.n }}" })), None);
+        // A text with a value in it stays a text.
+        let found = problem(&serde_json::json!({ "url": "x", "count": "{{ params.n }}0" })).unwrap();
+        assert_eq!(found.errors[0].pointer, "/action/with/count");
+        let found = problem(&serde_json::json!({ "metod": "{{ params.n }}" })).unwrap();
+        assert_eq!(found.errors.len(), 2, "{found:?}");
     }
 
     #[test]
@@ -106,7 +155,7 @@ mod tests {
             told,
             [
                 "/action/with parameter 'url' is missing",
-                "/action/with/a~1b there is no parameter 'a/b'; there are: method, url",
+                "/action/with/a~1b there is no parameter 'a/b'; there are: count, method, url",
                 "/action/with/method expected string, found 5",
                 "/action/with/metod there is no parameter 'metod'; did you mean 'method'?",
             ]

@@ -89,6 +89,7 @@ pub fn work(digest: Digest, action: &str, params: &str) -> Work {
         digest,
         action: action.to_owned(),
         params: params.to_owned(),
+        scope: None,
         env: BTreeMap::new(),
         working_dir: None,
         timeout: Duration::from_secs(30),

@@ -202,6 +202,7 @@ fn work(digest: Digest) -> anyhow::Result<Work> {
         digest,
         action: "noop".to_owned(),
         params: "{}".to_owned(),
+        scope: None,
         env: std::collections::BTreeMap::new(),
         working_dir: None,
         timeout: Duration::from_secs(60),

@@ -13,3 +13,4 @@ mod people;
 mod plugins;
 mod schedules;
 mod scripts;
+mod templates;

@@ -11,6 +11,7 @@ use super::words::{and, day, time};
 use super::{Admission, ClockEffect, LocalChange, Planning, Schedule, Window, clock_effects};
 use crate::quantity::Period;
 use crate::spec::{Fold, Gap, JobSpec, Overlap, Trigger, TriggerKind};
+use crate::template;
 use crate::time::Timestamp;
 
 /// A year, rounded up.
@@ -72,9 +73,11 @@ pub enum WarningCode {
     WholeDayWindow,
     /// A zone of the name of an abbreviation, whose clocks never change.
     FixedZone,
+    /// A parameter that a shell reads as a part of a command.
+    UnquotedParameter,
 }
 
-/// Looks for slips in the schedule of `job`. `planning` is as for its schedules, its zone the daemon's; `now` is from when
+/// Looks for slips in the schedule of `job`, and in its templates. `planning` is as for its schedules, its zone the daemon's; `now` is from when
 /// on fires are looked at.
 #[must_use]
 pub fn lint(job: &JobSpec, planning: &Planning<'_>, now: Timestamp) -> Vec<Warning> {
@@ -91,6 +94,7 @@ pub fn lint(job: &JobSpec, planning: &Planning<'_>, now: Timestamp) -> Vec<Warni
         look.at_starts();
     }
     whole::look(job, &planning, now, &mut warnings);
+    warnings.extend(template::lint(job));
     warnings
 }
 

@@ -32,7 +32,7 @@ pub(super) fn prepare(attempt: &Attempt, command: &Command) -> CallResult<Prepar
     for arg in &command.args {
         args.push(c_string("an argument", arg.clone())?);
     }
-    for name in attempt.work.env.keys().chain(command.env.iter().map(|(name, _)| name)) {
+    for name in attempt.env().keys().chain(command.env.iter().map(|(name, _)| name)) {
         attempt.work.grants.variable(name).map_err(|denial| {
             attempt.denied(&denial);
             CallError::denied(&denial)
@@ -136,7 +136,7 @@ fn environment(attempt: &Attempt, extra: &[(String, String)]) -> BTreeMap<String
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
-    env.extend(work.env.clone());
+    env.extend(attempt.env().clone());
     env.extend(extra.iter().cloned());
     // Last, as it is how the run's processes are found again.
     env.insert(RUN_VARIABLE.to_owned(), attempt.run.to_string());

@@ -100,7 +100,7 @@ fn not_started(program: &str, error: &std::io::Error) -> CallError {
 
 /// The folder that the run's processes start in, and that their files are relative to.
 fn base(attempt: &Attempt) -> CallResult<PathBuf> {
-    if let Some(folder) = &attempt.work.working_dir {
+    if let Some(folder) = attempt.working_dir() {
         let folder = PathBuf::from(folder);
         return match std::fs::metadata(&folder) {
             Ok(data) if data.is_dir() => Ok(folder),

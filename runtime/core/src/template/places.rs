@@ -1,0 +1,41 @@
+//! Where templates stand in a job.
+
+use serde_json::{Map, Value};
+
+use super::is_template;
+use crate::spec::JobSpec;
+
+/// Calls `visit` with the pointer (RFC 6901) and the text of every template of `spec`, in the order of its keys.
+pub(super) fn each<'a>(spec: &'a JobSpec, mut visit: impl FnMut(String, &'a str)) {
+    in_map("/action/with", &spec.action.with, &mut visit);
+    for (name, text) in spec.env.iter().filter(|(_, text)| is_template(text)) {
+        visit(below("/env", name), text);
+    }
+    if let Some(text) = spec.working_dir.as_deref().filter(|text| is_template(text)) {
+        visit("/working_dir".to_owned(), text);
+    }
+}
+
+fn in_map<'a>(pointer: &str, map: &'a Map<String, Value>, visit: &mut impl FnMut(String, &'a str)) {
+    for (key, value) in map {
+        in_value(&below(pointer, key), value, visit);
+    }
+}
+
+fn in_value<'a>(pointer: &str, value: &'a Value, visit: &mut impl FnMut(String, &'a str)) {
+    match value {
+        Value::String(text) if is_template(text) => visit(pointer.to_owned(), text),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                in_value(&format!("{pointer}/{index}"), item, visit);
+            }
+        }
+        Value::Object(map) => in_map(pointer, map, visit),
+        _ => {}
+    }
+}
+
+/// The pointer to `key` in what is at `pointer`.
+pub(super) fn below(pointer: &str, key: &str) -> String {
+    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+}

@@ -1,0 +1,178 @@
+//! What templates come to, what is refused, and that no template takes more than it may.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::id::{Digest, JobId, RunId};
+use crate::invocation::Work;
+use crate::run::Origin;
+use crate::spec::{JobSpec, Limits, TimeZone};
+use crate::time::Timestamp;
+
+fn spec(with: &Value) -> JobSpec {
+    let parameters = json!({
+        "target": { "type": "string", "default": "it's" },
+        "count": { "type": "integer", "default": 3 },
+        "names": { "type": "array", "default": ["a", "b c"] },
+        "deep": { "default": { "x": [1, null, true] } },
+        "big": { "default": "x".repeat(60_000) },
+    });
+    let spec =
+        json!({ "name": "a", "tags": ["t"], "parameters": parameters, "action": { "use": "shell", "with": with } });
+    serde_json::from_value(spec).unwrap()
+}
+
+fn scope(spec: &JobSpec) -> Scope {
+    Scope {
+        run: RunId::from_bits(7),
+        attempt: 2,
+        origin: Origin::Manual,
+        scheduled_at: "2027-03-28T01:30:00Z".parse().unwrap(),
+        queued_at: Timestamp::EPOCH,
+        trigger: None,
+        namespace: "default".parse().unwrap(),
+        job: spec.name.clone(),
+        revision: 4,
+        tags: spec.tags.clone(),
+        params: spec.parameters.defaults(),
+        zone: TimeZone(chrono_tz::Tz::Europe__Berlin),
+    }
+}
+
+fn work(with: &Value) -> Work {
+    Work {
+        namespace: "default".parse().unwrap(),
+        job_id: JobId::from_bits(1),
+        job: "a".parse().unwrap(),
+        revision: 4,
+        plugin: "shell".parse().unwrap(),
+        digest: Digest::of(b""),
+        action: "run".to_owned(),
+        params: with.to_string(),
+        scope: None,
+        env: std::collections::BTreeMap::new(),
+        working_dir: None,
+        timeout: std::time::Duration::ZERO,
+        grace: std::time::Duration::ZERO,
+        limits: Limits::default(),
+        grants: crate::capability::EffectiveGrants {
+            request: crate::capability::Grants::default(),
+            ceiling: crate::capability::Grants::default(),
+            plugin: crate::capability::Grants::default(),
+            job: None,
+        },
+    }
+}
+
+/// What the text `template` becomes, or why it does not.
+fn filled(template: &str) -> Result<Value, String> {
+    let with = json!({ "x": template });
+    let rendered = render(&work(&with), &scope(&spec(&with)));
+    rendered.map(|rendered| rendered.params["x"].clone()).map_err(|error| error.to_string())
+}
+
+/// What is wrong with the text `template` when it is saved.
+fn faults(template: &str) -> Vec<String> {
+    check(&spec(&json!({ "x": template }))).into_iter().map(|fault| fault.message).collect()
+}
+
+#[test]
+fn templates_are_filled_in() {
+    for (template, expected) in [
+        ("plain", json!("plain")),
+        ("{{ params.count }}", json!(3)),
+        ("{{ params.count | times(2) + 1 }}", json!(7)),
+        ("{{params.deep}}", json!({ "x": [1, null, true] })),
+        ("{{ params.deep.x }}!", json!("[1,null,true]!")),
+        ("n={{ params.count }}\n", json!("n=3\n")),
+        ("{{ params.target | quote }} {{ params.names | quote }}", json!(r"'it'\''s' 'a' 'b c'")),
+        ("{{ run.scheduled_at }}", json!("2027-03-28T01:30:00Z")),
+        ("{{ run.scheduled_at | date('%d.%m.%Y %H:%M') }}", json!("28.03.2027 03:30")),
+        ("{{ run.scheduled_at | date('%H', 'America/New_York') }}", json!("21")),
+        ("{% for name in params.names %}[{{ name }}]{% endfor %}", json!("[a][b c]")),
+        ("{% if run.attempt > 1 %}again{% else %}first{% endif %}", json!("again")),
+        ("{{ trigger.index }}", json!(null)),
+        ("<{{ trigger.index }}>", json!("<>")),
+        ("{{ trigger.index is none }}", json!(true)),
+        ("{{ namespace }}/{{ job.name }}@{{ job.revision }} {{ job.tags | join(',') }}", json!("default/a@4 t")),
+        ("{{ params.names | tojson }}", json!("[\"a\",\"b c\"]")),
+        ("{{ 'a,b' | split(',') }}", json!(["a", "b"])),
+        ("{% raw %}{{ .Names }}{% endraw %} ${#list}", json!("{{ .Names }} ${#list}")),
+        ("{{ params.deep.y | default('none') }}", json!("none")),
+        ("{% for x in [1, 2] %}{{ x }}{% endfor %}", json!("12")),
+    ] {
+        assert_eq!(faults(template), Vec::<String>::new(), "{template}");
+        assert_eq!(filled(template), Ok(expected), "{template}");
+    }
+}
+
+#[test]
+fn mistakes_are_told_when_the_job_is_saved() {
+    for (template, part) in [
+        ("{{ params.tagret }}", "no parameter 'tagret'; did you mean 'target'?"),
+        ("{{ run.idd }}", "no value 'run.idd'; did you mean 'run.id'?"),
+        ("{{ job.spec }}", "there is no value 'job.spec'"),
+        ("{{ nothing }}", "there is no value 'nothing'"),
+        ("{{ secret.TOKEN }}", "not supported yet"),
+        ("{{ params.count | qoute }}", "no filter 'qoute'; did you mean 'quote'?"),
+        ("{{ params.count is odd }}", "there is no test 'odd'"),
+        ("{{ params.count", "this is no template"),
+        ("{{.Names}}", "{% raw %}"),
+        ("{% if params.count %}", "this is no template"),
+        ("{% set a = 1 %}", "'{% set %}' is not allowed"),
+        ("{{ 'x' * 1000000 }}", "'*' is not allowed"),
+        ("{% for a in ['x' ~ 'y'] %}{% endfor %}", "'for' goes over a value"),
+        ("{% for a in [params.big] %}{% endfor %}", "'for' goes over a value"),
+        ("{% for a in params.names recursive %}{% endfor %}", "'for' goes over a value"),
+    ] {
+        let found = faults(template);
+        assert!(found.iter().any(|message| message.contains(part)), "{template}: {found:?}");
+    }
+    let long = format!("{{{{ run.id }}}}{}", "x".repeat(MAX_SOURCE));
+    assert!(faults(&long)[0].contains("too long"));
+    let many = json!({ "x": vec!["{{ run.id }}"; MAX_TEMPLATES + 9] });
+    assert_eq!(check(&spec(&many)).len(), 1);
+}
+
+#[test]
+fn no_template_takes_more_than_it_may() {
+    let nested = format!("{{% for a in [{}0] %}}", "1, ".repeat(60)).repeat(3) + &"{% endfor %}".repeat(3);
+    let joined = format!("{{{{ {} }}}}", vec!["params.big"; 30].join(" ~ "));
+    let replaced = "{{ params.big | replace('x', params.big) }}";
+    let lists = format!("{{{{ [{}] }}}}", vec!["params.big"; 200].join(", "));
+    let shown = format!("{{{{ [{}] | string }}}}", vec!["params.big"; 200].join(", "));
+    for (template, part) in [
+        (nested.as_str(), "steps"),
+        (&joined, "larger than 1 MiB"),
+        (replaced, "256 KiB"),
+        (&lists, "larger than 1 MiB"),
+        (&shown, "256 KiB"),
+    ] {
+        let error = filled(template).unwrap_err();
+        assert!(error.contains(part) && error.contains("/action/with/x"), "{template:.60}: {error}");
+    }
+}
+
+#[test]
+fn what_a_run_lacks_is_told_with_its_place() {
+    let error = filled("{{ params.deep.y }}").unwrap_err();
+    assert!(error.starts_with("the template at /action/with/x could not be filled in"), "{error}");
+    let mut work = work(&json!({}));
+    work.env.insert("A".to_owned(), "{{ params.count }}".to_owned());
+    work.working_dir = Some("{{ params.target }}".to_owned());
+    let scope = scope(&spec(&json!({})));
+    assert_eq!(render(&work, &scope).unwrap_err().pointer, "/working_dir");
+    work.working_dir = Some("/srv/{{ params.count }}".to_owned());
+    let rendered = render(&work, &scope).unwrap();
+    assert_eq!((rendered.env["A"].as_str(), rendered.working_dir.as_deref()), ("3", Some("/srv/3")));
+    assert_eq!(render_text("/concurrency/key", "db-{{ params.count }}", &scope).unwrap(), "db-3");
+}
+
+#[test]
+fn unquoted_parameters_in_a_command_are_warned_about() {
+    let pointers = |with: Value| lint(&spec(&with)).into_iter().map(|warning| warning.hint).collect::<Vec<_>>();
+    let unquoted = json!({ "command": "tar {{ params.count }} {{ params.target }}" });
+    assert!(pointers(unquoted)[0].contains("params.target | quote"));
+    assert_eq!(pointers(json!({ "command": "tar {{ params.target | quote }} {{ params.count }}" })), [""; 0]);
+    assert_eq!(pointers(json!({ "command": "print({{ params.target }})", "interpreter": "python3" })), [""; 0]);
+}
