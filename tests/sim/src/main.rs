@@ -1,6 +1,10 @@
-//! `sandglass-sim [--seeds N] [--first S] [--seed S [--trace]] [--defects]`; see `cargo xtask help`.
+//! `sandglass-sim [--seeds N] [--first S] [--seed S [--trace]]`; with the feature `defects`, `--defect NAME` seeds one,
+//! and without it all are seeded, one after another, until they are found; see `cargo xtask help`.
 
 use std::process::ExitCode;
+
+#[cfg(feature = "defects")]
+mod defects;
 
 use sandglass_core::scheduler::Options;
 use sandglass_sim::seeds::{self, live, live_all};
@@ -10,12 +14,20 @@ use sandglass_sim::trace::Trace;
 const LINES: usize = 40;
 
 fn main() -> ExitCode {
+    // What panics in a life is told with its seed.
+    std::panic::set_hook(Box::new(|_| ()));
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     let number = |flag: &str| {
         let place = arguments.iter().position(|argument| argument == flag)?;
         arguments.get(place + 1)?.parse::<u64>().ok()
     };
+    #[cfg(feature = "defects")]
+    let options = match defects::seeded(&arguments) {
+        Some(options) => options,
+        None => return defects::prove(),
+    };
+    #[cfg(not(feature = "defects"))]
     let options = Options::default();
     if let Some(seed) = number("--seed") {
         let trace = if has("--trace") { Trace::Shown } else { Trace::last(LINES) };

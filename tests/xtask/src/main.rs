@@ -23,6 +23,7 @@ cargo xtask COMMAND [ARGUMENTS]
   fuzz [MINUTES]     feed the readers of schedules with random text
   sim [--seeds N] [--first S] [--seed S [--trace]]
                      simulate lives of the daemon; with --seed, one of them, told line by line with --trace
+  sim --defects      seed defects into the scheduler, and show after how many lives the checkers find each
   tidy               check what no compiler checks: file lengths, words, which crate imports which
   ci                 everything that must hold before a change is taken: format, lints, tidy, documentation, tests
 ";

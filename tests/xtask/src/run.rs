@@ -81,7 +81,10 @@ pub(crate) fn tests(rest: &[String]) -> Result {
 
 /// Lives of the daemon, simulated.
 pub(crate) fn simulation(rest: &[String]) -> Result {
-    cargo(&["run", "--quiet", "--package", "sandglass-sim", "--"], rest)
+    let seeded = rest.iter().any(|argument| argument == "--defects" || argument == "--defect");
+    let features: &[&str] = if seeded { &["--features", "defects"] } else { &[] };
+    let mut run = Command::new(cargo_program());
+    program(run.args(["run", "--quiet", "--package", "sandglass-sim"]).args(features).arg("--").args(rest))
 }
 
 /// Everything that must hold before a change is taken.
@@ -97,5 +100,6 @@ pub(crate) fn everything() -> Result {
             .env("RUSTDOCFLAGS", "--deny warnings --allow rustdoc::private_intra_doc_links"),
     )?;
     tests(&[])?;
-    simulation(&["--seeds".to_owned(), SEEDS.to_string()])
+    simulation(&["--seeds".to_owned(), SEEDS.to_string()])?;
+    simulation(&["--defects".to_owned()])
 }

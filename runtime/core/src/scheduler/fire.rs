@@ -116,8 +116,17 @@ impl Scheduler {
 
     /// Starts a run for the fire, unless a run that is going or the like turns it into a `skipped` record.
     pub(super) fn start_fire(&mut self, id: JobId, due: Due, passage: Passage, now: Timestamp, step: &mut Step) {
+        #[cfg(feature = "defects")]
+        if self.drops(id, due.at) {
+            return;
+        }
         let start = Start { passage, ..due.start(id, now) };
         let run = self.start(id, start, now, step);
+        #[cfg(feature = "defects")]
+        if self.duplicates(id, due.at) {
+            let again = Start { id: RunId::of_backfill(id, due.at), ..due.start(id, now) };
+            self.start(id, again, now, step);
+        }
         if !matches!(run.state, RunState::Ended { .. }) {
             self.count_fire(id);
         }
@@ -179,7 +188,9 @@ impl Scheduler {
         let entry = self.jobs.get_mut(&id).expect("cursors are moved for jobs that are there");
         entry.wake_at = entry.cursor.next_fire_at.map(|next| if next <= now { now.after(A_MOMENT) } else { next });
         let cursor = entry.cursor.clone();
-        if let Some(at) = entry.wake_at {
+        #[cfg(feature = "defects")]
+        self.looks_late(id);
+        if let Some(at) = self.jobs[&id].wake_at {
             self.due.push(Reverse((at, id)));
             self.bound_due();
         }
@@ -188,6 +199,8 @@ impl Scheduler {
 
     /// Puts runs whose wait is over back into the queue.
     pub(super) fn due_retries(&mut self, now: Timestamp, step: &mut Step) {
+        #[cfg(feature = "defects")]
+        let now = self.retries_until(now);
         for _ in 0..FIRES_PER_STEP {
             match self.retries.first().copied() {
                 Some((at, run)) if at <= now => self.advance(run, RunState::Queued, step),

@@ -8,6 +8,8 @@ mod backfill;
 mod calendars;
 mod catch_up;
 mod command;
+#[cfg(feature = "defects")]
+mod defect;
 mod finish;
 mod fire;
 mod line;
@@ -23,6 +25,8 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "defects")]
+pub use defect::Defect;
 pub use load::Snapshot;
 
 use crate::batch::Write;
@@ -55,11 +59,20 @@ pub struct Options {
     pub max_running: u32,
     /// What any run may do at most.
     pub ceiling: Grants,
+    /// A defect that the simulator seeds.
+    #[cfg(feature = "defects")]
+    pub defect: Option<Defect>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { timezone: TimeZone::UTC, max_running: 256, ceiling: Grants::everything() }
+        Self {
+            timezone: TimeZone::UTC,
+            max_running: 256,
+            ceiling: Grants::everything(),
+            #[cfg(feature = "defects")]
+            defect: None,
+        }
     }
 }
 
@@ -256,7 +269,15 @@ impl Scheduler {
                 step.after.push(Effect::Ended(Arc::clone(&run)));
             }
         }
+        #[cfg(feature = "defects")]
+        if let RunState::RetryWait { until } = next
+            && self.loses_retry(id)
+        {
+            self.retries.remove(&(until, id));
+        }
         step.batch.writes.push(Write::UpdateRun(run));
+        #[cfg(feature = "defects")]
+        self.resurrect(id, step);
     }
 
     /// Makes the heap of due jobs anew if most of it is stale: an entry far ahead would otherwise stay until its time, and

@@ -43,6 +43,8 @@ const LONGEST_LINE: usize = 1000;
 impl Scheduler {
     /// Takes a start through the gate: it becomes a running run, a queued one, or a record of why it was skipped.
     pub(super) fn start(&mut self, job: JobId, start: Start, now: Timestamp, step: &mut Step) -> Arc<Run> {
+        #[cfg(feature = "defects")]
+        let start = self.passes_over(start);
         let entry = self.jobs.get_mut(&job).expect("starts are made for jobs that are there");
         let opening = match start.passage {
             Passage::Forced => Opening::Open,
@@ -117,6 +119,8 @@ impl Scheduler {
     pub(super) fn fill(&mut self, now: Timestamp, step: &mut Step) {
         while self.has_place() {
             let Some((_, _, _, id)) = self.queue.first().copied() else { return };
+            #[cfg(feature = "defects")]
+            let id = self.inverted().unwrap_or(id);
             let run = &self.active[&id].run;
             let job = self.jobs.get(&run.job_id);
             // A run that began inside the window may be tried again outside.
@@ -146,7 +150,10 @@ impl Scheduler {
     }
 
     fn has_place(&self) -> bool {
-        !self.stopping && self.running < self.options.max_running
+        let most = self.options.max_running;
+        #[cfg(feature = "defects")]
+        let most = most + self.too_many();
+        !self.stopping && self.running < most
     }
 
     /// Lets the run's attempt start once this step is durable.

@@ -1,0 +1,138 @@
+//! Defects that the simulator seeds into the reducer, to prove that its checkers find them. Compiled with the feature
+//! `defects` alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Scheduler;
+use super::start::{Passage, Start};
+use crate::batch::Write;
+use crate::event::Step;
+use crate::id::{JobId, RunId};
+use crate::run::{Ending, Origin, Run, RunState};
+use crate::time::Timestamp;
+
+/// A defect that can be seeded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Defect {
+    /// A fire is dropped now and then.
+    Drop,
+    /// A fire is dealt with twice now and then.
+    Duplicate,
+    /// Runs are tried again before it is time.
+    Early,
+    /// A fire is dealt with some seconds late now and then.
+    Late,
+    /// The overlap policy is passed over now and then.
+    Overlap,
+    /// The lowest priority starts first.
+    PriorityInversion,
+    /// A run is not tried again although it should be, now and then.
+    LostRetry,
+    /// One attempt more is going than may.
+    LimitOffByOne,
+    /// A run that was cancelled comes back now and then.
+    ResurrectedRun,
+}
+
+impl Defect {
+    /// All defects.
+    pub const ALL: [Self; 9] = [
+        Self::Drop,
+        Self::Duplicate,
+        Self::Early,
+        Self::Late,
+        Self::Overlap,
+        Self::PriorityInversion,
+        Self::LostRetry,
+        Self::LimitOffByOne,
+        Self::ResurrectedRun,
+    ];
+
+    /// The name in text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Drop => "drop",
+            Self::Duplicate => "duplicate",
+            Self::Early => "early",
+            Self::Late => "late",
+            Self::Overlap => "overlap",
+            Self::PriorityInversion => "priority-inversion",
+            Self::LostRetry => "lost-retry",
+            Self::LimitOffByOne => "limit-off-by-one",
+            Self::ResurrectedRun => "resurrected-run",
+        }
+    }
+}
+
+/// Whether what has this identity is one of the few that a defect shows in.
+fn is_struck(id: RunId) -> bool {
+    id.to_bits().is_multiple_of(16)
+}
+
+impl Scheduler {
+    fn has(&self, defect: Defect) -> bool {
+        self.options.defect == Some(defect)
+    }
+
+    /// Whether the fire is dropped.
+    pub(super) fn drops(&self, job: JobId, at: Timestamp) -> bool {
+        self.has(Defect::Drop) && is_struck(RunId::of_fire(job, at))
+    }
+
+    /// Whether the fire is dealt with twice.
+    pub(super) fn duplicates(&self, job: JobId, at: Timestamp) -> bool {
+        self.has(Defect::Duplicate) && is_struck(RunId::of_fire(job, at))
+    }
+
+    /// Until when retries count as due.
+    pub(super) fn retries_until(&self, now: Timestamp) -> Timestamp {
+        if self.has(Defect::Early) { now.after(Duration::from_secs(2)) } else { now }
+    }
+
+    /// Lets a job be looked at after its next fire.
+    pub(super) fn looks_late(&mut self, job: JobId) {
+        let is_late = self.has(Defect::Late);
+        if let Some(entry) = self.jobs.get_mut(&job).filter(|_| is_late)
+            && let Some(at) = entry.wake_at
+            && is_struck(RunId::of_fire(job, at))
+        {
+            entry.wake_at = Some(at.after(Duration::from_secs(3)));
+        }
+    }
+
+    /// Lets a start pass whatever is going.
+    pub(super) fn passes_over(&self, start: Start) -> Start {
+        let passes = self.has(Defect::Overlap) && start.origin != Origin::Backfill && is_struck(start.id);
+        if passes { Start { passage: Passage::Free, ..start } } else { start }
+    }
+
+    /// Which queued run starts next.
+    pub(super) fn inverted(&self) -> Option<RunId> {
+        let last = self.queue.last().filter(|_| self.has(Defect::PriorityInversion));
+        last.map(|(.., id)| *id)
+    }
+
+    /// Whether the wait of a run is forgotten.
+    pub(super) fn loses_retry(&self, id: RunId) -> bool {
+        self.has(Defect::LostRetry) && is_struck(id)
+    }
+
+    /// How many attempts there may be more than there may.
+    pub(super) fn too_many(&self) -> u32 {
+        u32::from(self.has(Defect::LimitOffByOne))
+    }
+
+    /// Brings back a run that was cancelled.
+    pub(super) fn resurrect(&mut self, id: RunId, step: &mut Step) {
+        let Some(Write::UpdateRun(run)) = step.batch.writes.last() else { return };
+        let cancelled = matches!(run.state, RunState::Ended { ending: Ending::Cancelled, .. });
+        if cancelled && self.has(Defect::ResurrectedRun) && is_struck(id) {
+            let run = Run { state: RunState::Queued, version: run.version + 1, ..(**run).clone() };
+            let run = Arc::new(run);
+            step.batch.writes.push(Write::UpdateRun(Arc::clone(&run)));
+            self.take_in(run, 5);
+        }
+    }
+}
