@@ -108,7 +108,7 @@ pub(crate) enum Command {
     /// Print the JSON Schema of job files
     #[command(subcommand)]
     Schema(commands::schema::Command),
-    /// List, show, start and delete jobs
+    /// List, show, start, pause and delete jobs
     #[command(subcommand)]
     Job(commands::job::Command),
     /// List, show, follow and cancel runs

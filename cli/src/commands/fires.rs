@@ -61,10 +61,24 @@ pub(crate) async fn next(name: &JobName, count: usize, from: Option<When>, conte
     let page = context.client.next_fires(name, Some(count), from).await?;
     let most = job.spec.max_runs.filter(|_| job.next_fire_at.is_none());
     let none = match most {
+        _ if !job.enabled => "it does not fire: it is disabled".to_owned(),
         Some(most) => format!("it does not fire any more: max_runs permits {most} runs"),
         None => none(&job.spec.triggers, from.unwrap_or(context.now), zone),
     };
-    Fires::new(page.items, zone, none).show(context)
+    Fires::new(page.items, zone, none).show(context)?;
+    let held = [(&job.disabled, "disabled", "enable"), (&job.paused, "paused", "resume")];
+    for (hold, word, verb) in held {
+        if let Some(hold) = hold {
+            let which = if hold.namespace_wide { "--namespace-wide" } else { job.name.as_str() };
+            let next = context.command(&format!("job {verb} {which}"));
+            let starts = if word == "paused" { ", and its fires start nothing" } else { "" };
+            context.note(&format!(
+                "note: the job is {word}, {}{starts}; {next} ends that",
+                render::hold::in_full(hold, &job, context.now)
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Says why the job ran or did not run at a time.

@@ -1,11 +1,12 @@
 //! `job`: the jobs there are, and starting them.
 
+use sandglass_api::client::HoldVerb;
 use sandglass_api::wire::{Job, MAX_LIMIT, Page, Run, RunListQuery};
 use sandglass_core::id::JobName;
 use sandglass_core::run::StateName;
 
 use super::confirm::confirm;
-use super::{fires, follow, run as run_command, which_run};
+use super::{fires, follow, hold, run as run_command, which_run};
 use crate::context::{Context, print, print_json};
 use crate::failure::Failure;
 use crate::render;
@@ -39,6 +40,36 @@ pub(crate) enum Command {
         /// Start even while another run of the job is going
         #[arg(long)]
         force: bool,
+    },
+    /// Let the fires of jobs start nothing until they are resumed
+    #[command(after_help = hold::PAUSE_HELP)]
+    Pause {
+        #[command(flatten)]
+        which: hold::Which,
+        /// Why, in a few words; shown with the job
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Let the fires of paused jobs start runs again
+    #[command(after_help = hold::RESUME_HELP)]
+    Resume {
+        #[command(flatten)]
+        which: hold::Which,
+    },
+    /// Let jobs do nothing at all until they are enabled
+    #[command(after_help = hold::DISABLE_HELP)]
+    Disable {
+        #[command(flatten)]
+        which: hold::Which,
+        /// Why, in a few words; shown with the job
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Let disabled jobs fire again, counted from now
+    #[command(after_help = hold::ENABLE_HELP)]
+    Enable {
+        #[command(flatten)]
+        which: hold::Which,
     },
     /// Delete a job; its history stays
     #[command(visible_alias = "rm")]
@@ -100,6 +131,10 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
             context.show(&job, |context| render::job::show(&job, context.now, context.paint))
         }
         Command::Run { name, wait, force } => start(&name, wait, force, context).await,
+        Command::Pause { which, reason } => hold::hold(HoldVerb::Pause, which, reason, context).await,
+        Command::Resume { which } => hold::hold(HoldVerb::Resume, which, None, context).await,
+        Command::Disable { which, reason } => hold::hold(HoldVerb::Disable, which, reason, context).await,
+        Command::Enable { which } => hold::hold(HoldVerb::Enable, which, None, context).await,
         Command::Delete { names, yes } => delete(&names, yes, context).await,
         Command::History { name, filter } => {
             let shown = run_command::Shown::find(Some(&name), context).await;

@@ -10,6 +10,7 @@ mod explain;
 mod files;
 mod fires;
 mod follow;
+mod hold;
 pub(crate) mod job;
 pub(crate) mod plugin;
 pub(crate) mod run;

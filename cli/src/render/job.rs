@@ -9,6 +9,7 @@ use sandglass_core::time::Timestamp;
 
 use super::amount::{instant, relative};
 use super::fire;
+use super::hold;
 use super::paint::Paint;
 use super::table::{Table, facts};
 use super::yaml;
@@ -89,6 +90,9 @@ pub(crate) fn list(jobs: &[Job], wide: bool, now: Timestamp, paint: Paint) -> St
 
 /// When a job fires next, and what comes of that.
 fn next(job: &Job, now: Timestamp, zone: Tz) -> String {
+    if let Some(held) = hold::word(job) {
+        return held.to_owned();
+    }
     let Some(at) = job.next_fire_at else { return "-".to_owned() };
     let at = relative(at, now, zone);
     match &job.next_fire {
@@ -100,8 +104,13 @@ fn next(job: &Job, now: Timestamp, zone: Tz) -> String {
 
 /// When a job fires next in full, and what comes of that.
 fn next_in_full(job: &Job, now: Timestamp, zone: Tz) -> String {
+    if job.disabled.is_some() {
+        return "none: disabled".to_owned();
+    }
     let Some(at) = job.next_fire_at else { return "-".to_owned() };
-    let note = job.next_fire.as_ref().map(|fire| fire::note(fire, zone)).filter(|note| !note.is_empty());
+    let paused = job.paused.is_some().then(|| "starts nothing: paused".to_owned());
+    let note = || job.next_fire.as_ref().map(|fire| fire::note(fire, zone)).filter(|note| !note.is_empty());
+    let note = paused.or_else(note);
     format!("{}{}", instant(at, now, zone), note.map(|note| format!("; {note}")).unwrap_or_default())
 }
 
@@ -122,8 +131,8 @@ pub(crate) fn show(job: &Job, now: Timestamp, paint: Paint) -> String {
             ("job", Some(job.name.to_string())),
             ("namespace", Some(job.namespace.to_string())),
             ("revision", Some(job.revision.to_string())),
-            ("enabled", (!job.enabled).then(|| paint.yellow("no"))),
-            ("paused", job.paused.then(|| paint.yellow("yes"))),
+            ("disabled", job.disabled.as_ref().map(|hold| paint.yellow(&hold::in_full(hold, job, now)))),
+            ("paused", job.paused.as_ref().map(|hold| paint.yellow(&hold::in_full(hold, job, now)))),
             ("next fire", Some(next_in_full(job, now, zone))),
             ("last run", last_run),
             ("created", job.created_at.map(instant)),

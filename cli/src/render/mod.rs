@@ -5,6 +5,7 @@ pub(crate) mod ansi;
 pub(crate) mod calendar;
 pub(crate) mod changes;
 pub(crate) mod fire;
+pub(crate) mod hold;
 pub(crate) mod job;
 pub(crate) mod output;
 pub(crate) mod paint;

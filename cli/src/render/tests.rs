@@ -64,7 +64,7 @@ fn job(last_run: Option<Run>) -> Job {
     });
     let mut job: Job = read(json!({
         "name": "nightly-backup", "namespace": "default", "id": "01MCC5RM00GRCZWG7V06B21GHQ", "revision": 3,
-        "enabled": true, "paused": false, "spec": spec, "next_fire_at": "2027-01-15T08:10:00Z",
+        "enabled": true, "spec": spec, "next_fire_at": "2027-01-15T08:10:00Z",
         "created_at": "2026-12-01T00:00:00Z", "updated_at": "2027-01-14T08:00:00Z"
     }));
     job.last_run = last_run;

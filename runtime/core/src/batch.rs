@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::calendar::Calendar;
+use crate::hold::{HoldSubject, Holds};
 use crate::id::{CalendarName, Digest, JobId, Namespace, PluginName};
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
@@ -24,7 +25,7 @@ pub enum Write {
     UpdateRun(Arc<Run>),
     /// A job: not there yet if its revision is 1, else there with the revision before. Its name is free or its own.
     PutJob(Arc<Job>),
-    /// A job that is there with this revision. Its cursor and state go with it; its runs stay.
+    /// A job that is there with this revision. Its cursor, holds and state go with it; its runs stay.
     DeleteJob {
         /// The job.
         id: JobId,
@@ -37,6 +38,13 @@ pub enum Write {
         job: JobId,
         /// How far.
         cursor: Cursor,
+    },
+    /// What holds a job or a namespace back, instead of what did before. A job must be there.
+    PutHolds {
+        /// What is held back.
+        subject: HoldSubject,
+        /// The holds; if there are none, nothing is kept.
+        holds: Holds,
     },
     /// A calendar: not there yet if its revision is 1, else there with the revision before.
     PutCalendar(Arc<Calendar>),

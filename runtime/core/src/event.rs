@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::batch::{Batch, Expectation};
 use crate::calendar::Calendar;
+use crate::hold::{HoldKind, Holds, Standing};
 use crate::id::{CalendarName, JobId, JobName, Namespace, PluginName, RunId};
 use crate::invocation::{AttemptReport, CancelReason, Invocation};
 use crate::job::{Cursor, Job};
@@ -63,6 +64,17 @@ pub enum Command {
         name: JobName,
         /// What must be there.
         expect: Expectation,
+    },
+    /// Pause or disable jobs, or end that.
+    Hold {
+        /// Whose.
+        namespace: Namespace,
+        /// Which.
+        scope: HoldScope,
+        /// In which way.
+        kind: HoldKind,
+        /// Whether it begins or ends.
+        change: HoldChange,
     },
     /// Start a run now.
     StartRun {
@@ -130,6 +142,33 @@ pub enum Command {
     },
 }
 
+/// Which jobs of a namespace are held back, or are no more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum HoldScope {
+    /// The one of this name.
+    Job(JobName),
+    /// Those that have this tag now.
+    Tag(String),
+    /// Each one that is there now.
+    EveryJob,
+    /// The namespace itself: all its jobs, those that are saved later included.
+    Namespace,
+}
+
+/// Whether a hold begins or ends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum HoldChange {
+    /// It begins, unless it has.
+    Begin {
+        /// The unix user, or the name of the token, that asks for it.
+        by: String,
+        /// Why, in the words of whoever asks.
+        reason: Option<String>,
+    },
+    /// It ends, if there is one.
+    End,
+}
+
 /// The most calendars of a namespace.
 pub const MAX_CALENDARS: usize = 1000;
 
@@ -153,6 +192,8 @@ pub struct SavedJob {
     pub job: Arc<Job>,
     /// How far its schedule is.
     pub cursor: Cursor,
+    /// What holds it back; none if nothing does.
+    pub standing: Option<Box<Standing>>,
     /// Whether anything had to be written: false if the specification was the same already.
     pub changed: bool,
 }
@@ -173,6 +214,15 @@ pub enum Reply {
     Job(SavedJob),
     /// The job is gone.
     JobDeleted(JobId),
+    /// The holds are as they were asked for.
+    Held {
+        /// How many jobs were meant.
+        jobs: usize,
+        /// Those for which something changed, by name.
+        changed: Vec<JobName>,
+        /// The holds of the namespace, if it itself was meant.
+        namespace: Option<Holds>,
+    },
     /// The run as it is now.
     Run(Arc<Run>),
     /// The calendar was saved.
@@ -211,6 +261,30 @@ pub enum Refusal {
         namespace: Namespace,
         /// What was looked for.
         name: JobName,
+    },
+    /// No job has the tag.
+    #[error("there is no job with the tag '{tag}' in namespace '{namespace}'")]
+    NoJobTagged {
+        /// Where it was looked for.
+        namespace: Namespace,
+        /// What was looked for.
+        tag: String,
+    },
+    /// The job is disabled.
+    #[error(
+        "job '{name}' is disabled{}, by {by} since {since}: enable {} first",
+        if *whole_namespace { " with its namespace" } else { "" },
+        if *whole_namespace { "the namespace" } else { "it" }
+    )]
+    Disabled {
+        /// The job.
+        name: JobName,
+        /// Who disabled it.
+        by: String,
+        /// Since when.
+        since: Timestamp,
+        /// Whether it is the whole namespace that is disabled.
+        whole_namespace: bool,
     },
     /// There is no such run, or it is over.
     #[error("run {0} is not going: it is over or never was")]

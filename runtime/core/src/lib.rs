@@ -6,6 +6,7 @@
 //! - [`time`], [`quantity`], [`id`]: instants, durations, sizes, names and identities;
 //! - [`spec`]: the job specification, one type for files, API and store;
 //! - [`schedule`]: when a trigger fires; [`calendar`]: a named calendar as it is kept;
+//! - [`hold`]: jobs and namespaces that are paused or disabled;
 //! - [`capability`]: what a plugin may ask of the host, and the rule that grants or refuses it;
 //! - [`plugin`]: what is known of an added plugin;
 //! - [`run`]: runs, attempts and the state machine;
@@ -19,6 +20,7 @@ pub mod batch;
 pub mod calendar;
 pub mod capability;
 pub mod event;
+pub mod hold;
 pub mod id;
 pub mod invocation;
 pub mod job;

@@ -377,10 +377,11 @@ fn serve(app: &Arc<App>, socket: UnixListener, tcp: Option<TcpListener>) -> Join
     };
     let mut servers = JoinSet::new();
     let (local, stop) = (http::local(Arc::clone(app)), stopped(app.stopping.clone()));
-    servers.spawn(http::serve(socket, local, stop));
+    servers.spawn(http::serve(socket, local, http::Caller::of_socket, stop));
     if let Some(tcp) = tcp {
         let (public, stop) = (http::public(Arc::clone(app)), stopped(app.stopping.clone()));
-        servers.spawn(http::serve(tcp, public, stop));
+        // The token tells.
+        servers.spawn(http::serve(tcp, public, |_| None, stop));
     }
     servers
 }

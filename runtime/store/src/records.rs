@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sandglass_core::calendar::Calendar;
+use sandglass_core::hold::{HoldSubject, Holds, Standing};
 use sandglass_core::id::RunId;
 use sandglass_core::job::{Cursor, Job};
 use sandglass_core::plugin::Plugin;
@@ -14,6 +15,8 @@ use sandglass_core::time::Timestamp;
 pub struct Snapshot {
     /// All jobs with their cursors.
     pub jobs: Vec<StoredJob>,
+    /// What holds jobs and namespaces back.
+    pub holds: Vec<(HoldSubject, Holds)>,
     /// All calendars.
     pub calendars: Vec<Arc<Calendar>>,
     /// All plugins, without their components.
@@ -29,6 +32,8 @@ pub struct StoredJob {
     pub job: Arc<Job>,
     /// How far its schedule has been worked off.
     pub cursor: Cursor,
+    /// What holds the job back, itself or with its namespace; none if nothing does.
+    pub standing: Option<Box<Standing>>,
 }
 
 /// An entry of a job's state.

@@ -29,8 +29,8 @@ fn a_store_in_use_names_its_user() {
 
 #[test]
 fn a_store_of_another_format_is_refused_and_left_alone() {
-    is_refused(7, |error| matches!(error, StoreError::Newer { found: 7, supported: 3 }));
-    is_refused(1, |error| matches!(error, StoreError::Older { found: 1, supported: 3 }));
+    is_refused(1000, |error| matches!(error, StoreError::Newer { found: 1000, .. }));
+    is_refused(1, |error| matches!(error, StoreError::Older { found: 1, .. }));
 }
 
 fn is_refused(format: u32, as_it_should: impl Fn(&StoreError) -> bool) {

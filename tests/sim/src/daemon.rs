@@ -388,6 +388,7 @@ fn snapshot(store: &dyn Store) -> Result<Snapshot, StoreError> {
     let loaded = store.load()?;
     Ok(Snapshot {
         jobs: loaded.jobs.into_iter().map(|stored| (stored.job, stored.cursor)).collect(),
+        holds: loaded.holds,
         calendars: loaded.calendars,
         plugins: loaded.plugins,
         active: loaded.active,

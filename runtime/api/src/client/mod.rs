@@ -4,6 +4,7 @@
 
 mod endpoint;
 mod error;
+mod holds;
 mod logs;
 mod schedule;
 mod sse;
@@ -23,6 +24,7 @@ use sandglass_core::spec::JobSpec;
 
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::ClientError;
+pub use holds::HoldVerb;
 pub use logs::{LogItem, LogStream};
 
 use crate::wire::{

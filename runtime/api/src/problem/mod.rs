@@ -150,6 +150,8 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let (code, hint) = match &refusal {
             Refusal::NoJob { .. } => (Code::JobNotFound, Some("`sandglass job list` shows the jobs there are")),
+            Refusal::NoJobTagged { .. } => (Code::JobNotFound, Some("`sandglass job list -o wide` shows the tags")),
+            Refusal::Disabled { .. } => (Code::JobDisabled, None),
             Refusal::NoActiveRun(_) => (Code::RunOver, None),
             Refusal::NoPlugin(_) => (Code::PluginNotFound, Some("`sandglass plugin list` shows the plugins there are")),
             Refusal::NoCalendar { .. } => {

@@ -135,6 +135,8 @@ table! {
     CalendarNotFound: "calendar_not_found", NotFound, 404, "There is no such calendar";
     /// A job of this name is there already.
     JobExists: "job_exists", Conflict, 409, "A job of this name is there already";
+    /// The job is disabled, so it does nothing.
+    JobDisabled: "job_disabled", Conflict, 409, "The job is disabled";
     /// The run is over, so it cannot be stopped.
     RunOver: "run_over", Conflict, 409, "The run is over";
     /// The store was written by a version whose format is not read here. Only a daemon that starts says so.

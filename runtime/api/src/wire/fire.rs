@@ -188,6 +188,8 @@ pub enum Verdict {
     SavedLater,
     /// A fire is there, but the runs have been as many as `max_runs` permits.
     Exhausted,
+    /// By its triggers a fire would be there, but the job is disabled.
+    Disabled,
     /// A fire is there, but no record of it is kept any more.
     NoRecord,
     /// Calendars refuse the date of the fire that would be there: it has moved, or there is none.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use sandglass_core::hold::{Hold, HoldKind, Holds, Standing};
 use sandglass_core::id::{JobId, JobName, Namespace};
 use sandglass_core::job;
 use sandglass_core::schedule::Warning;
@@ -24,10 +25,14 @@ pub struct Job {
     pub id: Option<JobId>,
     /// Counts from 1; grows by one with every change.
     pub revision: u64,
-    /// Whether its triggers fire.
+    /// False while it does nothing at all; `disabled` tells more.
     pub enabled: bool,
-    /// Whether its triggers are held back for a while.
-    pub paused: bool,
+    /// Who paused it and since when: its fires start nothing. Absent if it is not paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<JobHold>,
+    /// Who disabled it and since when. Absent if it is enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<JobHold>,
     /// What it is, in canonical form.
     pub spec: Arc<JobSpec>,
     /// Its next fire, if there is one.
@@ -51,16 +56,19 @@ pub struct Job {
 }
 
 impl Job {
-    /// A saved job, with how far its schedule is and its latest run.
+    /// A saved job, with how far its schedule is, what holds it back, and its latest run.
     #[must_use]
-    pub fn new(job: &job::Job, cursor: &job::Cursor, last_run: Option<Run>) -> Self {
+    pub fn new(job: &job::Job, cursor: &job::Cursor, standing: Option<&Standing>, last_run: Option<Run>) -> Self {
+        let hold = |kind| standing.and_then(|standing| JobHold::new(standing, kind));
+        let disabled = hold(HoldKind::Disabled);
         Self {
             name: job.spec.name.clone(),
             namespace: job.namespace.clone(),
             id: Some(job.id),
             revision: job.revision,
-            enabled: true,
-            paused: false,
+            enabled: disabled.is_none(),
+            paused: hold(HoldKind::Paused),
+            disabled,
             spec: Arc::clone(&job.spec),
             next_fire_at: cursor.next_fire_at,
             next_fire: None,
@@ -80,7 +88,8 @@ impl Job {
             id: None,
             revision: 1,
             enabled: true,
-            paused: false,
+            paused: None,
+            disabled: None,
             spec,
             next_fire_at,
             next_fire: None,
@@ -90,6 +99,51 @@ impl Job {
             updated_at: None,
         }
     }
+}
+
+/// Who holds a job back, and since when.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct JobHold {
+    /// Who, since when and why.
+    #[serde(flatten)]
+    pub hold: Hold,
+    /// Whether it is the job's whole namespace that is held back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub namespace_wide: bool,
+}
+
+impl JobHold {
+    fn new(standing: &Standing, kind: HoldKind) -> Option<Self> {
+        standing.of(kind).map(|(hold, namespace_wide)| Self { hold: hold.clone(), namespace_wide })
+    }
+}
+
+/// The body of `POST …/pause`, `…/resume`, `…/disable` and `…/enable`, of a job or a namespace; it may be left out. Of a
+/// namespace, without `tag` and `all`, the namespace itself is meant: all its jobs, those that are saved later included.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldRequest {
+    /// Why, in a few words, which are shown with the job; at most 1000 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Only the jobs of the namespace that have this tag now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// Each job that the namespace has now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
+}
+
+/// The answer to pausing, resuming, disabling or enabling many jobs.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct HoldResult {
+    /// How many jobs were meant.
+    pub jobs: usize,
+    /// Those for which something changed; others were so already.
+    pub changed: Vec<JobName>,
+    /// What holds the namespace itself back now, if it was meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Holds>,
 }
 
 /// The answer to saving a job.

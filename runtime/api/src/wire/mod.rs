@@ -14,6 +14,8 @@
 //! | `PUT …/jobs/{name}` `?dry_run=`; `If-Match: "REVISION"`, `If-None-Match: *` | [`ApplyResult`] |
 //! | `DELETE …/jobs/{name}` | 204 |
 //! | `POST …/jobs/{name}/run` `?force=` | 202 [`Run`] |
+//! | `POST …/jobs/{name}/pause`, `resume`, `disable`, `enable`; a [`HoldRequest`] as body | [`Job`] |
+//! | `POST /api/v1/namespaces/{ns}/pause`, `resume`, `disable`, `enable`; a [`HoldRequest`] as body | [`HoldResult`] |
 //! | `POST …/jobs/{name}/backfill` `?dry_run=`, a [`BackfillRequest`] as body | 202 [`Backfill`]; 200 for a dry run |
 //! | `GET …/jobs/{name}/next` `?count=&from=` | [`Page`] of [`Fire`] |
 //! | `GET …/jobs/{name}/why` `?at=` | [`Why`] |
@@ -49,7 +51,7 @@ use sandglass_core::time::Timestamp;
 
 pub use calendar::{Calendar, CalendarResult};
 pub use fire::{Backfill, BackfillRequest, Fire, Overlap, Verdict, Why, refusal};
-pub use job::{Applied, ApplyRequest, ApplyResult, Job};
+pub use job::{Applied, ApplyRequest, ApplyResult, HoldRequest, HoldResult, Job, JobHold};
 pub use output::{EVENT_END, EVENT_OUTPUT, EVENT_PROGRESS, LogsQuery, OutputEvent, ProgressEvent};
 pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, Usage, origin_name, outcome_name};
 pub use sandglass_core::plugin::Plugin;

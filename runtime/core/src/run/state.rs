@@ -71,11 +71,13 @@ pub enum SkipReason {
     OutsideWindow,
     /// A calendar of the trigger leaves it out.
     Calendar,
+    /// The job was paused.
+    Paused,
 }
 
 impl SkipReason {
     /// All reasons.
-    pub const ALL: [Self; 4] = [Self::Missed, Self::Overlap, Self::OutsideWindow, Self::Calendar];
+    pub const ALL: [Self; 5] = [Self::Missed, Self::Overlap, Self::OutsideWindow, Self::Calendar, Self::Paused];
 
     /// The reason in text.
     #[must_use]
@@ -85,6 +87,7 @@ impl SkipReason {
             Self::Overlap => "overlap",
             Self::OutsideWindow => "outside_window",
             Self::Calendar => "calendar",
+            Self::Paused => "paused",
         }
     }
 }

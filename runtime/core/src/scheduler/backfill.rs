@@ -29,6 +29,7 @@ impl Scheduler {
         step: &mut Step,
     ) -> Result<Reply, Refusal> {
         let job = self.job_named(namespace, name)?;
+        self.check_enabled(job)?;
         let fires: BTreeSet<Timestamp> = asked.fires.iter().copied().collect();
         if fires.len() > MAX_BACKFILL {
             return Err(Refusal::BackfillTooLarge { fires: fires.len() });

@@ -105,10 +105,9 @@ impl Scheduler {
         let in_turn = spec.catch_up.policy == CatchUpPolicy::All && spec.overlap != Overlap::AllowAll;
         let passage = if in_turn { Passage::Turn } else { Passage::ByPolicy };
         for at in held {
-            if self.jobs[&id].is_exhausted() {
-                self.skip_fire(id, self.held_fire(id, at), SkipReason::Missed, now, step);
-            } else {
-                self.start_fire(id, self.held_fire(id, at), passage, now, step);
+            match self.jobs[&id].refuses_held() {
+                Some(reason) => self.skip_fire(id, self.held_fire(id, at), reason, now, step),
+                None => self.start_fire(id, self.held_fire(id, at), passage, now, step),
             }
         }
     }

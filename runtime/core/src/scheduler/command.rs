@@ -24,6 +24,9 @@ impl Scheduler {
                 Command::DeleteJob { namespace, name, expect } => {
                     self.delete_job(namespace, name, expect, moment.now, step)
                 }
+                Command::Hold { namespace, scope, kind, change } => {
+                    self.change_holds(&namespace, &scope, (kind, change), moment.now, step)
+                }
                 Command::StartRun { namespace, name, force } => self.start_run(namespace, name, force, moment, step),
                 Command::PutCalendar { namespace, spec, expect } => {
                     self.put_calendar(&namespace, &spec, expect, moment.now, step)
@@ -79,6 +82,7 @@ impl Scheduler {
         step: &mut Step,
     ) -> Result<Reply, Refusal> {
         let job = self.job_named(&namespace, &name)?;
+        self.check_enabled(job)?;
         let now = moment.now;
         let id = RunId::random(now, moment.rng);
         let passage = if force { Passage::Forced } else { Passage::ByPolicy };

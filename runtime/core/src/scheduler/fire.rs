@@ -94,6 +94,7 @@ impl Scheduler {
         let excluded = fire.as_ref().is_some_and(|fire| fire.occurrence.exclusion.is_some());
         let due = Due { at, trigger: fire.map(|fire| fire.trigger) };
         let verdict = if excluded { Verdict::Skip(SkipReason::Calendar) } else { entry.verdict(at, now) };
+        let verdict = entry.unless_paused(at, verdict);
         match verdict {
             Verdict::Start => self.start_fire(id, due, Passage::ByPolicy, now, step),
             Verdict::StandIn => {
@@ -167,7 +168,7 @@ impl Scheduler {
 
     fn startup_fire(&mut self, id: JobId, at: Timestamp, now: Timestamp, step: &mut Step) {
         // The job may have been deleted or changed meanwhile.
-        let entry = self.jobs.get(&id).filter(|entry| !entry.is_exhausted());
+        let entry = self.jobs.get(&id).filter(|entry| !entry.is_exhausted() && !entry.is_disabled());
         let Some(trigger) = entry.and_then(|entry| entry.startup_trigger()) else { return };
         let start = Start {
             id: RunId::of_startup(id, at),
@@ -176,6 +177,10 @@ impl Scheduler {
             scheduled_at: at,
             passage: Passage::ByPolicy,
         };
+        if self.jobs[&id].is_paused() {
+            self.skip(id, &start, SkipReason::Paused, now, step);
+            return;
+        }
         let run = self.start(id, start, now, step);
         if !matches!(run.state, RunState::Ended { .. }) {
             self.count_fire(id);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::{Active, Moment, Options, Scheduler, Waiting};
 use crate::calendar::Calendar;
 use crate::event::Step;
-use crate::id::RunId;
+use crate::hold::{HoldSubject, Holds, Standing};
+use crate::id::{JobId, RunId};
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
 use crate::run::{Run, RunState};
@@ -18,6 +19,8 @@ use crate::time::Timestamp;
 pub struct Snapshot {
     /// All jobs with their cursors.
     pub jobs: Vec<(Arc<Job>, Cursor)>,
+    /// What holds jobs and namespaces back.
+    pub holds: Vec<(HoldSubject, Holds)>,
     /// All calendars.
     pub calendars: Vec<Arc<Calendar>>,
     /// All plugins.
@@ -46,6 +49,7 @@ impl Scheduler {
             retries: BTreeSet::new(),
             windows: BTreeSet::new(),
             calendars: HashMap::new(),
+            held_namespaces: HashMap::new(),
             queue: BTreeSet::new(),
             active: HashMap::new(),
             running: 0,
@@ -58,8 +62,16 @@ impl Scheduler {
         for calendar in snapshot.calendars {
             scheduler.adopt_calendar(calendar);
         }
+        let mut held_jobs: HashMap<JobId, Holds> = HashMap::new();
+        for (subject, holds) in snapshot.holds {
+            match subject {
+                HoldSubject::Job(job) => _ = held_jobs.insert(job, holds),
+                HoldSubject::Namespace(namespace) => scheduler.adopt_namespace_holds(namespace, holds),
+            }
+        }
         for (job, cursor) in snapshot.jobs {
-            scheduler.adopt_job(job, cursor, moment.now);
+            let own = held_jobs.remove(&job.id);
+            scheduler.adopt_job(job, cursor, own, moment.now);
         }
         let mut step = Step::default();
         let mut interrupted = Vec::new();
@@ -82,9 +94,13 @@ impl Scheduler {
     }
 
     /// The next fire is asked for anew: the time zones' rules or the daemon's own zone may have changed meanwhile.
-    fn adopt_job(&mut self, job: Arc<Job>, cursor: Cursor, now: Timestamp) {
+    fn adopt_job(&mut self, job: Arc<Job>, cursor: Cursor, own: Option<Holds>, now: Timestamp) {
         self.names.entry(job.namespace.clone()).or_default().insert(job.spec.name.clone(), job.id);
         let mut entry = self.entry(Arc::clone(&job), cursor);
+        if let Some(own) = own {
+            let standing = entry.standing.take().unwrap_or_default();
+            entry.standing = Some(Box::new(Standing { own, ..*standing }));
+        }
         entry.cursor.next_fire_at = entry.next_fire_after(entry.cursor.done_until);
         // Fires that were held back start even if there is none behind them any more.
         let held = (!entry.cursor.held().is_empty()).then_some(now);

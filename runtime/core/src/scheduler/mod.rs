@@ -12,6 +12,7 @@ mod command;
 mod defect;
 mod finish;
 mod fire;
+mod hold;
 mod line;
 mod load;
 mod plan;
@@ -32,6 +33,7 @@ pub use load::Snapshot;
 use crate::batch::Write;
 use crate::capability::Grants;
 use crate::event::{Effect, Event, Step};
+use crate::hold::{Holds, Standing};
 use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
 use crate::invocation::CancelReason;
 use crate::job::{Cursor, Job};
@@ -99,6 +101,8 @@ pub struct Scheduler {
     windows: BTreeSet<(Timestamp, RunId)>,
     /// The calendars of each namespace.
     calendars: HashMap<Namespace, calendars::Kept>,
+    /// Namespaces that are paused or disabled as a whole.
+    held_namespaces: HashMap<Namespace, Holds>,
     /// Runs in `queued` that may start, in the order in which they do.
     queue: BTreeSet<Place>,
     /// Every run that is not over.
@@ -119,6 +123,8 @@ struct Entry {
     schedule: JobSchedule,
     /// Boxed, as few jobs have one.
     window: Option<Box<Window>>,
+    /// What holds the job back; none if nothing does.
+    standing: Option<Box<Standing>>,
     /// Runs of the job that are not over, but for those in the line.
     active: u32,
     /// Queued runs of the job that wait for its other runs to end, the one whose turn comes next first.

@@ -74,9 +74,9 @@ pub(super) fn schedule(job: &Job, options: &Options, calendars: &Calendars) -> J
 }
 
 impl Entry {
-    /// The fire that follows the one at `at`, unless the job has had all the runs it may have.
+    /// The fire that follows the one at `at`, unless the job has had all the runs it may have, or is disabled.
     pub(super) fn next_fire_after(&self, at: Timestamp) -> Option<Timestamp> {
-        if self.is_exhausted() { None } else { self.schedule.next_after(at) }
+        if self.is_exhausted() || self.is_disabled() { None } else { self.schedule.next_after(at) }
     }
 
     /// The trigger that fires at `at`.
@@ -102,7 +102,8 @@ impl Scheduler {
     pub(super) fn entry(&self, job: Arc<Job>, cursor: Cursor) -> Entry {
         let schedule = schedule(&job, &self.options, self.calendars_of(&job.namespace));
         let window = job.spec.open_window(self.options.timezone).map(Box::new);
-        Entry { job, cursor, wake_at: None, schedule, window, active: 0, line: BTreeSet::new() }
+        let standing = self.standing_of(&job);
+        Entry { job, cursor, wake_at: None, schedule, window, standing, active: 0, line: BTreeSet::new() }
     }
 
     /// What an attempt of `run`, a run of `job`, does now. It is made for every attempt, as it would fill more memory than all else that is

@@ -140,7 +140,7 @@ impl Scheduler {
         }
         let old = self.job_named(namespace, &spec.name).ok().map(|id| &self.jobs[&id]);
         if let Some(entry) = old.filter(|entry| entry.job.spec == *spec) {
-            return SavedJob { job: Arc::clone(&entry.job), cursor: entry.cursor.clone(), changed: false };
+            return saved(entry, false);
         }
         // An unchanged schedule keeps its anchor and its next fire; a changed one counts strictly from now, or from the
         // last fire if the clock was set back: no instant fires twice.
@@ -173,8 +173,7 @@ impl Scheduler {
         if moved {
             self.put_cursor(job.id, now, step);
         }
-        let cursor = self.jobs[&job.id].cursor.clone();
-        SavedJob { job, cursor, changed: true }
+        saved(&self.jobs[&job.id], true)
     }
 
     /// Puts `entry` in the place of what was known of its job, with the runs of it that are not over.
@@ -187,4 +186,9 @@ impl Scheduler {
         self.names.entry(job.namespace.clone()).or_default().insert(job.spec.name.clone(), job.id);
         self.ask_window_again(job.id);
     }
+}
+
+fn saved(entry: &Entry, changed: bool) -> SavedJob {
+    let Entry { job, cursor, standing, .. } = entry;
+    SavedJob { job: Arc::clone(job), cursor: cursor.clone(), standing: standing.clone(), changed }
 }

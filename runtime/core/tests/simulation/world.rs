@@ -217,6 +217,7 @@ impl World {
         let snapshot = Snapshot {
             jobs: self.jobs.values().cloned().collect(),
             calendars: self.calendars.clone(),
+            holds: Vec::new(),
             plugins: vec![plugin()],
             active: self.active.values().cloned().collect(),
         };

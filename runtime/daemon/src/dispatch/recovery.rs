@@ -183,6 +183,7 @@ pub(super) fn snapshot(store: &dyn Store, now: Timestamp) -> Result<Snapshot, St
     }
     Ok(Snapshot {
         jobs: loaded.jobs.into_iter().map(|stored| (Arc::clone(&stored.job), stored.cursor)).collect(),
+        holds: loaded.holds,
         calendars: loaded.calendars,
         plugins: loaded.plugins,
         active: loaded.active,

@@ -9,13 +9,14 @@ use http::header;
 use sandglass_api::problem::{Code, Problem};
 use subtle::ConstantTimeEq;
 
-use super::App;
 use super::error::Failure;
+use super::{App, Caller};
 
 /// Lets a request pass that needs no token or has the right one.
-pub(super) async fn bearer(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn bearer(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let open = matches!(request.uri().path(), "/healthz" | "/readyz");
     if open || has_token(&request, &app.token) {
+        request.extensions_mut().insert(Caller::ADMIN);
         return next.run(request).await;
     }
     let problem = Problem::new(Code::Unauthenticated, "the request has no valid token")

@@ -65,9 +65,14 @@ pub(super) async fn show(
     State(app): State<Arc<App>>,
     Path((namespace, name)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
-    let stored = find(&app, parse_namespace(&namespace)?, parse_name(&name)?)?;
-    let job = with_next_fire(&app, view(&app, &stored)?, &mut None)?;
+    let job = present(&app, parse_namespace(&namespace)?, parse_name(&name)?)?;
     Ok((etag(job.revision), Json(job)).into_response())
+}
+
+/// The job of this name as the API shows it.
+pub(super) fn present(app: &App, namespace: Namespace, name: JobName) -> Result<Job, Failure> {
+    let stored = find(app, namespace, name)?;
+    with_next_fire(app, view(app, &stored)?, &mut None)
 }
 
 /// The header by which a revision is known.
@@ -182,7 +187,7 @@ pub(super) fn result(
 ) -> Result<ApplyResult, Failure> {
     let created = saved.changed && saved.job.revision == 1;
     let last_run = if created { None } else { last_run(app, saved.job.id)? };
-    let job = with_next_fire(app, Job::new(&saved.job, &saved.cursor, last_run), calendars)?;
+    let job = with_next_fire(app, Job::new(&saved.job, &saved.cursor, saved.standing.as_deref(), last_run), calendars)?;
     Ok(ApplyResult { job, changed: saved.changed, created, warnings })
 }
 
@@ -215,7 +220,7 @@ async fn rehearse(app: &App, namespace: Namespace, spec: JobSpec, expect: Expect
         let changed = *stored.job.spec != spec;
         let same_schedule = stored.job.spec.same_schedule(&spec);
         let mut job = view(app, &stored)?;
-        if !same_schedule {
+        if !same_schedule && job.enabled {
             job.next_fire_at = next_fire(app, &namespace, &spec, &calendars);
         }
         if changed {
@@ -241,7 +246,7 @@ pub(super) fn warnings(app: &App, namespace: &Namespace, spec: &JobSpec, calenda
 }
 
 fn view(app: &App, stored: &StoredJob) -> Result<Job, Failure> {
-    Ok(Job::new(&stored.job, &stored.cursor, last_run(app, stored.job.id)?))
+    Ok(Job::new(&stored.job, &stored.cursor, stored.standing.as_deref(), last_run(app, stored.job.id)?))
 }
 
 /// The job with its next fire in full, if calendars or a window have a say in that. `calendars` are those of its namespace

@@ -3,7 +3,9 @@
 pub(crate) mod apply;
 mod auth;
 mod calendars;
+mod caller;
 mod error;
+mod holds;
 mod job_locks;
 mod jobs;
 mod logs;
@@ -26,6 +28,7 @@ use sandglass_core::time::Timestamp;
 use sandglass_host::Host;
 use sandglass_store::Store;
 
+pub(crate) use self::caller::Caller;
 use self::error::Failure;
 pub(crate) use self::job_locks::JobLocks;
 pub(crate) use self::serve::serve;
@@ -76,6 +79,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/jobs", get(jobs::list).post(jobs::create))
         .route("/jobs/{name}", get(jobs::show).put(jobs::put).delete(jobs::delete))
         .route("/jobs/{name}/run", post(jobs::run))
+        .merge(holds::routes())
         .route("/jobs/{name}/backfill", post(schedule::backfill))
         .route("/jobs/{name}/next", get(schedule::next))
         .route("/jobs/{name}/why", get(schedule::why))

@@ -51,6 +51,8 @@ pub(super) async fn next(
     let schedule = schedule_of(&app, &stored)?;
     let left = stored.job.spec.max_runs.map(|most| most.get().saturating_sub(stored.cursor.fired));
     let left = left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+    let disabled = stored.standing.as_ref().is_some_and(|standing| standing.is_disabled());
+    let left = if disabled { 0 } else { left };
     let count = query.count.unwrap_or(DEFAULT_FIRES).min(MAX_FIRES);
     let window = stored.job.spec.open_window(app.options.timezone);
     let mut items: Vec<Fire> = Vec::new();

@@ -9,28 +9,42 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::Semaphore;
+
+use super::Caller;
 
 /// The most connections of one listener. More wait until one ends.
 const CONNECTIONS: usize = 512;
 /// How long the head of a request may take to arrive, and a connection may wait for its next request.
 const HEAD: Duration = Duration::from_secs(30);
 
-/// Serves `app` until `stop` is done, then until the requests that are going have been answered.
-pub(crate) async fn serve(listener: impl Listener, app: Router, stop: impl Future<Output = ()>) {
-    serve_within(listener, app, stop, CONNECTIONS, HEAD).await;
+/// Tells from a connection who asks, if it can be told.
+pub(crate) type Identify<Io> = fn(&Io) -> Option<Caller>;
+
+/// Serves `app` until `stop` is done, then until the requests that are going have been answered. Each request is told who
+/// asks, as far as `identify` knows.
+pub(crate) async fn serve<L: Listener>(
+    listener: L,
+    app: Router,
+    identify: Identify<L::Io>,
+    stop: impl Future<Output = ()>,
+) {
+    serve_within(listener, app, identify, stop, (CONNECTIONS, HEAD)).await;
 }
 
-async fn serve_within(
-    mut listener: impl Listener,
+async fn serve_within<L: Listener>(
+    mut listener: L,
     app: Router,
+    identify: Identify<L::Io>,
     stop: impl Future<Output = ()>,
-    connections: usize,
-    head: Duration,
+    (connections, head): (usize, Duration),
 ) {
     let places = Arc::new(Semaphore::new(connections));
     let going = GracefulShutdown::new();
@@ -47,7 +61,14 @@ async fn serve_within(
             () = &mut stop => break,
             accepted = accepted => accepted,
         };
-        let connection = http.serve_connection(TokioIo::new(io), TowerToHyperService::new(app.clone()));
+        let (caller, app) = (identify(&io), TowerToHyperService::new(app.clone()));
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            if let Some(caller) = caller.clone() {
+                request.extensions_mut().insert(caller);
+            }
+            app.call(request)
+        });
+        let connection = http.serve_connection(TokioIo::new(io), service);
         let connection = going.watch(connection);
         tokio::spawn(async move {
             // A client that goes away or sends no HTTP is nobody's concern.
@@ -92,7 +113,7 @@ mod tests {
         );
         let (stop, stopped) = oneshot::channel();
         let stopped = async move { _ = stopped.await };
-        let ended = tokio::spawn(serve_within(listener, app, stopped, connections, head));
+        let ended = tokio::spawn(serve_within(listener, app, |_| None, stopped, (connections, head)));
         Server { address, stop, ended, release }
     }
 

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests; they fail by panicking")]
 
 mod calendars;
+mod holds;
 mod jobs;
 mod outputs;
 mod plugins;
@@ -39,6 +40,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("jobs are saved by revision and name", jobs::revisions),
     ("jobs are listed by namespace and name", jobs::listing),
     ("deleting a job takes its cursor and state along", jobs::deletion),
+    ("what holds jobs and namespaces back is kept", holds::kept),
     ("calendars are saved by revision", calendars::revisions),
     ("plugins and components are kept", plugins::kept),
     ("state entries have revisions and expectations", state::expectations),

@@ -49,7 +49,7 @@ pub(super) fn round_trip(subject: &mut dyn Subject) {
     }
     assert_eq!(store.run(RunId::from_bits(12)).unwrap(), None);
     let counts = store.stats().unwrap().runs;
-    assert_eq!((counts.total(), counts.of(StateName::Skipped), counts.of(StateName::Queued)), (13, 4, 1));
+    assert_eq!((counts.total(), counts.of(StateName::Skipped), counts.of(StateName::Queued)), (14, 5, 1));
 }
 
 pub(super) fn atomicity(subject: &mut dyn Subject) {

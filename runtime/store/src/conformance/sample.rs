@@ -74,7 +74,7 @@ pub(super) fn ended(ending: Ending) -> RunState {
     RunState::Ended { ending, at: at(100) }
 }
 
-pub(super) const ENDINGS: [Ending; 10] = [
+pub(super) const ENDINGS: [Ending; 11] = [
     Ending::Succeeded,
     Ending::Failed,
     Ending::TimedOut,
@@ -85,6 +85,7 @@ pub(super) const ENDINGS: [Ending; 10] = [
     Ending::Skipped(SkipReason::Overlap),
     Ending::Skipped(SkipReason::OutsideWindow),
     Ending::Skipped(SkipReason::Calendar),
+    Ending::Skipped(SkipReason::Paused),
 ];
 
 /// Runs that between them have every value that a field can have.

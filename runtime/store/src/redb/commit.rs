@@ -3,6 +3,7 @@
 use redb::WriteTransaction;
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::calendar::Calendar;
+use sandglass_core::hold::{HoldSubject, Holds};
 use sandglass_core::id::{CalendarName, JobId, Namespace, PluginName, RunId};
 use sandglass_core::job::{Cursor, Job};
 use sandglass_core::plugin::Plugin;
@@ -74,6 +75,7 @@ fn apply_write(writing: &mut Writing<'_>, write: &Write, now: Timestamp) -> Resu
         Write::PutJob(job) => put_job(writing, job),
         Write::DeleteJob { id, revision } => delete_job(writing, *id, *revision),
         Write::PutCursor { job, cursor } => put_cursor(writing, *job, cursor),
+        Write::PutHolds { subject, holds } => put_holds(writing, subject, holds),
         Write::PutCalendar(calendar) => put_calendar(writing, calendar),
         Write::DeleteCalendar { namespace, name, revision } => delete_calendar(writing, namespace, name, *revision),
         Write::PutPlugin { plugin, wasm } => Ok(put_plugin(writing, plugin, wasm)?),
@@ -190,6 +192,7 @@ fn delete_job(writing: &mut Writing<'_>, id: JobId, revision: u64) -> Result<(),
     writing.remove(Table::Jobs, &key)?;
     writing.remove(Table::JobNames, &rows::job_name_key(&job.namespace, &job.spec.name))?;
     writing.remove(Table::Cursors, &key)?;
+    writing.remove(Table::Holds, &rows::holds_key(&HoldSubject::Job(id)))?;
     super::state::forget_job(writing, id)?;
     Ok(())
 }
@@ -200,6 +203,19 @@ fn put_cursor(writing: &mut Writing<'_>, job: JobId, cursor: &Cursor) -> Result<
         return Err(ConflictKind::NoJob(job).into());
     }
     Ok(writing.put(Table::Cursors, &key, &rows::encode_cursor(cursor))?)
+}
+
+fn put_holds(writing: &mut Writing<'_>, subject: &HoldSubject, holds: &Holds) -> Result<(), Refused> {
+    if let HoldSubject::Job(job) = subject
+        && !writing.has(Table::Jobs, &job_key(*job))?
+    {
+        return Err(ConflictKind::NoJob(*job).into());
+    }
+    let key = rows::holds_key(subject);
+    if holds.is_empty() {
+        return Ok(writing.remove(Table::Holds, &key)?);
+    }
+    Ok(writing.put(Table::Holds, &key, &rows::encode_holds(holds))?)
 }
 
 fn put_calendar(writing: &mut Writing<'_>, calendar: &Calendar) -> Result<(), Refused> {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction};
 use sandglass_core::calendar::Calendar;
+use sandglass_core::hold::{HoldSubject, Holds, Standing};
 use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId};
+use sandglass_core::job::Job;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
 use sandglass_core::time::Timestamp;
@@ -71,6 +73,10 @@ impl<'t> Reading<'t> {
             snapshot.jobs.push(self.stored_job(job_of_key(key)?, row)?);
             Ok(Step::Go)
         })?;
+        self.scan(Table::Holds, &[], |key, row| {
+            snapshot.holds.push((rows::holds_subject(key)?, rows::decode_holds(row)?));
+            Ok(Step::Go)
+        })?;
         self.scan(Table::Active, &[], |key, row| {
             snapshot.active.push(Arc::new(run_row::decode(run_of_key(key)?, row)?));
             Ok(Step::Go)
@@ -100,7 +106,25 @@ impl<'t> Reading<'t> {
 
     fn stored_job(&self, id: JobId, row: &[u8]) -> Result<StoredJob, StoreError> {
         let cursor = self.get(Table::Cursors, &job_key(id), rows::decode_cursor)?.unwrap_or_default();
-        Ok(StoredJob { job: Arc::new(rows::decode_job(id, row)?), cursor })
+        let job = rows::decode_job(id, row)?;
+        let standing = self.standing(&job)?;
+        Ok(StoredJob { job: Arc::new(job), cursor, standing })
+    }
+
+    fn standing(&self, job: &Job) -> Result<Option<Box<Standing>>, StoreError> {
+        use redb::ReadableTableMetadata;
+        let table = self.rows(Table::Holds)?;
+        // As a rule nothing is held.
+        if table.is_empty().map_err(failed)? {
+            return Ok(None);
+        }
+        let of = |subject| -> Result<Holds, StoreError> {
+            let row = table.get(rows::holds_key(&subject).as_slice()).map_err(failed)?;
+            row.map(|row| rows::decode_holds(row.value())).transpose().map(Option::unwrap_or_default)
+        };
+        let own = of(HoldSubject::Job(job.id))?;
+        let standing = Standing { own, namespace: of(HoldSubject::Namespace(job.namespace.clone()))? };
+        Ok((!standing.is_free()).then(|| Box::new(standing)))
     }
 
     pub(super) fn jobs(

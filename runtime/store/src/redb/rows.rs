@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sandglass_core::calendar::Calendar;
+use sandglass_core::hold::{HoldSubject, Holds};
 use sandglass_core::id::{CalendarName, JobId, JobName, Namespace};
 use sandglass_core::job::{Backlog, Cursor, Job};
 use sandglass_core::plugin::Plugin;
@@ -14,6 +15,7 @@ use crate::records::StateEntry;
 
 const JOB_FORMAT: u8 = 1;
 const CURSOR_FORMAT: u8 = 2;
+const HOLDS_FORMAT: u8 = 1;
 const CALENDAR_FORMAT: u8 = 1;
 const PLUGIN_FORMAT: u8 = 1;
 const STATE_FORMAT: u8 = 2;
@@ -88,6 +90,41 @@ fn decode_held(row: &mut Decoder<'_>, done_until: Timestamp) -> Result<Vec<Times
         return Err(row.wrong(&format!("claims to hold {count} fires")));
     }
     (0..count).map(|_| row.instant_from(done_until)).collect()
+}
+
+const HELD_JOB: u8 = 0;
+const HELD_NAMESPACE: u8 = 1;
+
+/// What kind of thing is held back, then its id or name.
+pub(super) fn holds_key(subject: &HoldSubject) -> Vec<u8> {
+    match subject {
+        HoldSubject::Job(job) => [&[HELD_JOB][..], &job.to_bytes()].concat(),
+        HoldSubject::Namespace(namespace) => [&[HELD_NAMESPACE][..], namespace.as_str().as_bytes()].concat(),
+    }
+}
+
+pub(super) fn holds_subject(key: &[u8]) -> Result<HoldSubject, StoreError> {
+    let subject = match key {
+        [HELD_JOB, id @ ..] => id.try_into().ok().map(|id| HoldSubject::Job(JobId::from_bytes(id))),
+        [HELD_NAMESPACE, name @ ..] => {
+            let name = std::str::from_utf8(name).ok();
+            name.and_then(|name| name.parse().ok()).map(HoldSubject::Namespace)
+        }
+        _ => None,
+    };
+    subject.ok_or_else(|| StoreError::corrupt("holds are kept for something that is neither a job nor a namespace"))
+}
+
+/// The holds are JSON: there are few, and reading them years later matters more than their size.
+pub(super) fn encode_holds(holds: &Holds) -> Vec<u8> {
+    let mut row = Encoder::new(HOLDS_FORMAT);
+    row.raw(&serde_json::to_vec(holds).expect("holds have only text keys"));
+    row.finish()
+}
+
+pub(super) fn decode_holds(bytes: &[u8]) -> Result<Holds, StoreError> {
+    let mut row = Decoder::new(bytes, "hold", HOLDS_FORMAT)?;
+    serde_json::from_slice(row.rest()).map_err(|error| StoreError::corrupt(format!("the holds of a job: {error}")))
 }
 
 /// Namespace and name with a byte between that is in neither, so that names sort within their namespace.

@@ -141,6 +141,7 @@ const fn skip_number(reason: SkipReason) -> u8 {
         SkipReason::Overlap => 1,
         SkipReason::OutsideWindow => 2,
         SkipReason::Calendar => 3,
+        SkipReason::Paused => 4,
     }
 }
 

@@ -8,7 +8,7 @@ use super::run_row::state_number;
 use crate::error::StoreError;
 
 /// The format of the whole. A store with another one is refused.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 
 pub(super) const META_FORMAT: &[u8] = b"format";
 pub(super) const META_FENCE: &[u8] = b"fence";
@@ -39,6 +39,8 @@ pub(super) enum Table {
     JobNames,
     /// job → row.
     Cursors,
+    /// job or namespace → what holds it back; only of those that something does.
+    Holds,
     /// namespace, name → row.
     Calendars,
     /// name → row.
@@ -54,7 +56,7 @@ pub(super) enum Table {
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Meta,
         Self::Active,
         Self::Ended,
@@ -63,6 +65,7 @@ impl Table {
         Self::Jobs,
         Self::JobNames,
         Self::Cursors,
+        Self::Holds,
         Self::Calendars,
         Self::Plugins,
         Self::Components,
@@ -81,6 +84,7 @@ impl Table {
             Self::Jobs => "jobs",
             Self::JobNames => "job_names",
             Self::Cursors => "cursors",
+            Self::Holds => "holds",
             Self::Calendars => "calendars",
             Self::Plugins => "plugins",
             Self::Components => "components",

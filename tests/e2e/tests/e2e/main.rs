@@ -6,6 +6,7 @@ mod command_line;
 mod crash;
 mod disk_full;
 mod follow;
+mod holds;
 mod life;
 mod main_job;
 mod no_start;

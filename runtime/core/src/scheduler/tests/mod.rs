@@ -5,6 +5,7 @@ mod calendars;
 mod catch_up;
 mod commands;
 mod fires;
+mod hold;
 mod line;
 mod random;
 mod window;
@@ -16,6 +17,7 @@ use super::*;
 use crate::batch::{Batch, Expectation};
 use crate::calendar::Calendar;
 use crate::event::{Command, Refusal, Reply, Ticket};
+use crate::hold::HoldSubject;
 use crate::id::{CalendarName, Digest};
 use crate::invocation::{AttemptReport, Invocation, RetryAdvice};
 use crate::plugin::{ActionInfo, Manifest};
@@ -34,6 +36,7 @@ struct World {
     rng: fastrand::Rng,
     runs: HashMap<RunId, Arc<Run>>,
     jobs: HashMap<JobId, (Arc<Job>, Cursor)>,
+    holds: HashMap<HoldSubject, Holds>,
     calendars: HashMap<CalendarName, Arc<Calendar>>,
     plugin: Arc<Plugin>,
     started: Vec<Invocation>,
@@ -80,6 +83,7 @@ impl World {
             rng,
             runs: HashMap::new(),
             jobs: HashMap::new(),
+            holds: HashMap::new(),
             calendars: HashMap::new(),
             plugin,
             started: vec![],
@@ -128,7 +132,12 @@ impl World {
                     let cursor = self.jobs.remove(&job.id).map_or_else(Cursor::default, |(_, cursor)| cursor);
                     self.jobs.insert(job.id, (job, cursor));
                 }
-                Write::DeleteJob { id, .. } => _ = self.jobs.remove(&id),
+                Write::DeleteJob { id, .. } => {
+                    self.jobs.remove(&id);
+                    self.holds.remove(&HoldSubject::Job(id));
+                }
+                Write::PutHolds { subject, holds } if holds.is_empty() => _ = self.holds.remove(&subject),
+                Write::PutHolds { subject, holds } => _ = self.holds.insert(subject, holds),
                 Write::PutCalendar(calendar) => {
                     let key = calendar.spec.name.clone();
                     let old = self.calendars.insert(key, Arc::clone(&calendar));
@@ -187,6 +196,7 @@ impl World {
     fn load(&mut self, now: Timestamp) {
         let snapshot = Snapshot {
             jobs: self.jobs.values().cloned().collect(),
+            holds: self.holds.iter().map(|(subject, holds)| (subject.clone(), holds.clone())).collect(),
             calendars: self.calendars.values().cloned().collect(),
             plugins: vec![Arc::clone(&self.plugin)],
             active: self.runs.values().filter(|run| !run.state.name().is_terminal()).cloned().collect(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use sandglass_api::wire::{Fire, Run, Verdict, Why, refusal};
+use sandglass_core::hold::HoldKind;
 use sandglass_core::id::RunId;
 use sandglass_core::run::{Run as KeptRun, StateName};
 use sandglass_core::schedule::{self, Admission, JobSchedule, MovedFire, Window};
@@ -105,6 +106,12 @@ impl Asked<'_> {
             let summary = format!("max_runs permits {} runs, and there have been as many", cursor.fired);
             return (Verdict::Exhausted, summary);
         }
+        if let Some(disabled) = self.held(HoldKind::Disabled, at) {
+            return (
+                Verdict::Disabled,
+                format!("by its triggers there is a fire at {}, but {disabled}", self.shown(at)),
+            );
+        }
         if at > self.now {
             return (Verdict::Ahead, format!("{which} lies ahead{}", self.outlook(fire)));
         }
@@ -124,16 +131,28 @@ impl Asked<'_> {
             return (Verdict::Pending, format!("{which} is due and will be dealt with in a moment"));
         }
         let summary = format!(
-            "there is a fire at {}, but no record of it is kept: it was removed with the history, or a calendar or the time zone's rules were changed since",
+            "there is a fire at {}, but no record of it is kept: the job was disabled then, it was removed with the history, or a calendar or the time zone's rules were changed since",
             self.shown(at)
         );
         (Verdict::NoRecord, summary)
+    }
+
+    /// How the job was and is held back, if it was so at `at`: `the job is paused since … by …`.
+    fn held(&self, kind: HoldKind, at: Timestamp) -> Option<String> {
+        let (hold, whole) = self.stored.standing.as_ref()?.of(kind).filter(|(hold, _)| hold.since <= at)?;
+        let whole = if whole { " with its namespace" } else { "" };
+        let reason = hold.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let (word, since) = (kind.as_str(), self.shown(hold.since));
+        Some(format!("the job is {word}{whole} since {since} by {}{reason}", hold.by))
     }
 
     /// What will keep a fire that lies ahead from starting at its instant.
     fn outlook(&self, fire: &schedule::Fire) -> String {
         if let Some(exclusion) = &fire.occurrence.exclusion {
             return format!("; it will start nothing, because {}", refusal(exclusion));
+        }
+        if let Some(paused) = self.held(HoldKind::Paused, fire.occurrence.at) {
+            return format!("; it will be skipped, because {paused}");
         }
         match self.window.map(|window| window.admission(fire.occurrence.at)) {
             Some(Admission::Waits(opens_at)) => {

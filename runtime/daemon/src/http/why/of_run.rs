@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sandglass_api::wire::{Verdict, refusal};
+use sandglass_core::hold::HoldKind;
 use sandglass_core::run::{Gate, Origin, Phase, Run, RunState, StateName};
 use sandglass_core::schedule::Fire;
 use sandglass_core::time::Timestamp;
@@ -87,6 +88,10 @@ impl Asked<'_> {
                     Some((other, phase)) => format!("{}, and {policy}", self.doing(&other, phase)),
                     None => format!("a run of the job was going or waiting, and {policy}"),
                 }
+            }
+            Some("paused") => {
+                let held = self.held(HoldKind::Paused, run.scheduled_at);
+                held.unwrap_or_else(|| "the job was paused then; it is not by that pause any more".to_owned())
             }
             Some("outside_window") => "the job's window was closed, and it says 'outside: skip'".to_owned(),
             Some("calendar") => exclusion.map_or_else(

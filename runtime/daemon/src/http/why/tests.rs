@@ -44,7 +44,7 @@ impl Kept {
         let cursor = Cursor { done_until: instant("2028-01-01T00:00:00Z"), ..Cursor::default() };
         let kept = Self {
             store,
-            stored: StoredJob { job: Arc::clone(&job), cursor },
+            stored: StoredJob { job: Arc::clone(&job), cursor, standing: None },
             calendars: [&holidays].into_iter().collect(),
         };
         kept.write(Write::PutJob(job));
