@@ -9,6 +9,14 @@
 //! - [`plan`], `user`, `host`: jobs, commands and guests, by chance;
 //! - [`model`], [`check`]: what is durable, and what must hold of it;
 //! - [`seeds`]: many lives.
+//!
+//! To simulate something new: what a job may say is a field of [`plan::Plan`], with its chance in `Plan::random` and its
+//! text in `Plan::spec`; what somebody may ask is a method of `user::User`; what may happen to the machine is an arm of
+//! `Life::step`; what must hold is a module in [`check`]; and a defect that proves it is a variant of the reducer's
+//! `Defect`.
+//!
+//! What the clock does while it is set back is promised less exactly than the rest: a run may wait for its window although
+//! that is open again, and a schedule saved then counts from the latest instant at which the job was looked at before.
 
 pub mod check;
 mod daemon;
