@@ -220,6 +220,7 @@ fn jobs() {
       max: 10m
       max_attempts: 1
     overlap: skip
+    max_instances: 1
     catch_up:
       limit: 100
       policy: latest

@@ -7,7 +7,7 @@ use crate::batch::{Batch, Expectation};
 use crate::calendar::Calendar;
 use crate::hold::{HoldKind, Holds, Standing};
 use crate::id::{CalendarName, JobId, JobName, Namespace, PluginName, RunId};
-use crate::invocation::{AttemptReport, CancelReason, Invocation};
+use crate::invocation::{AttemptReport, Cancel, Invocation};
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
 use crate::run::Run;
@@ -389,15 +389,8 @@ pub enum Refusal {
 pub enum Effect {
     /// Make an attempt.
     Start(Invocation),
-    /// Ask an attempt to stop, then kill it after its grace.
-    Cancel {
-        /// The run.
-        run: RunId,
-        /// The attempt.
-        attempt: u32,
-        /// Why.
-        reason: CancelReason,
-    },
+    /// Stop an attempt.
+    Cancel(Cancel),
     /// Answer a command.
     Reply {
         /// Who waits.

@@ -222,6 +222,11 @@ name!(
     CalendarName,
     "calendar name"
 );
+name!(
+    /// A concurrency group's name, unique in its namespace.
+    GroupName,
+    "concurrency group"
+);
 
 impl Default for Namespace {
     fn default() -> Self {

@@ -55,12 +55,24 @@ pub struct Work {
     pub working_dir: Option<String>,
     /// How long the attempt may take.
     pub timeout: Duration,
+    /// What that follows from.
+    pub time_limit: TimeLimit,
     /// How long it has to end by itself once it is asked to stop.
     pub grace: Duration,
     /// What it may use.
     pub limits: Limits,
     /// What it may do.
     pub grants: EffectiveGrants,
+}
+
+/// What bounds the time of an attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
+pub enum TimeLimit {
+    /// The job's `timeout`.
+    #[default]
+    Timeout,
+    /// What is left of the job's `deadline` for the whole run.
+    Deadline,
 }
 
 /// Why an attempt is asked to stop.
@@ -72,6 +84,21 @@ pub enum CancelReason {
     Timeout,
     /// The daemon is stopping.
     Shutdown,
+    /// A later fire of the job takes its place.
+    Superseded,
+}
+
+/// That an attempt shall be stopped: it is asked to, and killed when its grace is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cancel {
+    /// The run.
+    pub run: RunId,
+    /// The attempt.
+    pub attempt: u32,
+    /// Why.
+    pub reason: CancelReason,
+    /// Without its grace: it is killed at once.
+    pub at_once: bool,
 }
 
 /// What the host answers, once for each invocation.

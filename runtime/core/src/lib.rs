@@ -14,6 +14,7 @@
 //! - [`output`]: what a run prints;
 //! - [`invocation`]: one attempt as it is handed to the host, and what comes back;
 //! - [`batch`]: what is committed; [`event`]: what arrives and what may follow a commit;
+//! - [`queue`]: which of the runs that wait starts next;
 //! - [`scheduler`]: the reducer that decides.
 
 pub mod batch;
@@ -27,6 +28,7 @@ pub mod job;
 pub mod output;
 pub mod plugin;
 pub mod quantity;
+pub mod queue;
 pub mod run;
 pub mod schedule;
 pub mod scheduler;

@@ -1,10 +1,12 @@
 //! The daemon's configuration: a file, overridden by what is given at the start.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sandglass_core::capability::Grants;
+use sandglass_core::id::{Namespace, PluginName};
 use sandglass_core::quantity::Period;
 use sandglass_core::scheduler::Options;
 use sandglass_core::spec::{Retention, TimeZone};
@@ -37,6 +39,9 @@ struct File {
     jobs: Option<PathBuf>,
     timezone: Option<TimeZone>,
     max_running: u32,
+    max_running_per_namespace: Option<u32>,
+    max_running_of_namespace: BTreeMap<Namespace, u32>,
+    max_running_of_plugin: BTreeMap<PluginName, u32>,
     guest_threads: Option<usize>,
     ceiling: Grants,
     retention: Retention,
@@ -52,6 +57,9 @@ impl Default for File {
             jobs: None,
             timezone: None,
             max_running,
+            max_running_per_namespace: None,
+            max_running_of_namespace: BTreeMap::new(),
+            max_running_of_plugin: BTreeMap::new(),
             guest_threads: None,
             ceiling,
             retention: Retention::default(),
@@ -121,10 +129,12 @@ impl Config {
             "none" => None,
             text => Some(address(text, options.allow_remote || file.allow_remote)?),
         };
-        if file.max_running == 0 || file.max_running > 10_000 {
-            let value = file.max_running.to_string();
-            return Err(ConfigError::Value { key: "max_running", value, rule: "it goes from 1 to 10000" });
+        check_limit("max_running", file.max_running)?;
+        if let Some(most) = file.max_running_per_namespace {
+            check_limit("max_running_per_namespace", most)?;
         }
+        file.max_running_of_namespace.values().try_for_each(|most| check_limit("max_running_of_namespace", *most))?;
+        file.max_running_of_plugin.values().try_for_each(|most| check_limit("max_running_of_plugin", *most))?;
         let upkeep_every = file.upkeep_every;
         if upkeep_every < Period::from_secs(1) || upkeep_every > Period::from_secs(86_400) {
             let value = upkeep_every.to_string();
@@ -138,9 +148,22 @@ impl Config {
             guest_threads: file.guest_threads.unwrap_or(cores).clamp(1, 256),
             retention: file.retention.or(Retention::STANDARD),
             upkeep_every: upkeep_every.get(),
-            scheduler: Options { timezone, max_running: file.max_running, ceiling: file.ceiling },
+            scheduler: Options {
+                timezone,
+                max_running: file.max_running,
+                max_running_per_namespace: file.max_running_per_namespace,
+                max_running_of_namespace: file.max_running_of_namespace,
+                max_running_of_plugin: file.max_running_of_plugin,
+                ceiling: file.ceiling,
+            },
         })
     }
+}
+
+/// Refuses a limit on attempts at once that lets none start, or more than any machine bears.
+fn check_limit(key: &'static str, most: u32) -> Result<(), ConfigError> {
+    let rule = "it goes from 1 to 10000";
+    if (1..=10_000).contains(&most) { Ok(()) } else { Err(ConfigError::Value { key, value: most.to_string(), rule }) }
 }
 
 fn read_file(path: &Path) -> Result<File, ConfigError> {
@@ -205,6 +228,8 @@ mod tests {
         let unknown = read("max_runing = 5", ServeOptions::default()).unwrap_err().to_string();
         assert!(unknown.contains("max_runing") && unknown.contains("line 1"), "{unknown}");
         assert!(read("max_running = 0", ServeOptions::default()).is_err());
+        let limit = read("max_running_of_plugin = { shell = 0 }", ServeOptions::default()).unwrap_err().to_string();
+        assert!(limit.contains("max_running_of_plugin is 0"), "{limit}");
         assert!(read("listen = '0.0.0.0:7070'", ServeOptions::default()).is_err());
         assert!(read("listen = '0.0.0.0:7070'\nallow_remote = true", ServeOptions::default()).is_ok());
     }

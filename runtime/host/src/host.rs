@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use sandglass_core::id::{Digest, RunId};
-use sandglass_core::invocation::{AttemptReport, CancelReason, Invocation};
+use sandglass_core::invocation::{AttemptReport, Cancel, CancelReason, Invocation};
 use sandglass_core::run::{ErrorClass, Usage};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
@@ -216,10 +216,13 @@ impl Host {
         self.inner.folders.clear();
     }
 
-    /// Asks an attempt to stop, and kills it when its grace is over. Without effect if it has ended.
-    pub fn cancel(&self, run: RunId, attempt: u32, reason: CancelReason) {
-        if let Some(attempt) = lock(self.inner.shard(run)).get(&(run, attempt)) {
-            attempt.stop.ask(reason);
+    /// Asks an attempt to stop, and kills it when its grace is over, or at once. Without effect if it has ended.
+    pub fn cancel(&self, cancel: Cancel) {
+        if let Some(attempt) = lock(self.inner.shard(cancel.run)).get(&(cancel.run, cancel.attempt)) {
+            attempt.stop.ask(cancel.reason);
+            if cancel.at_once {
+                attempt.stop.kill();
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use sandglass_core::invocation::{AttemptReport, CancelReason, RetryAdvice};
+use sandglass_core::invocation::{AttemptReport, CancelReason, RetryAdvice, TimeLimit};
 use sandglass_core::run::{AttemptEnd, AttemptOutcome, ErrorClass, Usage};
 use sandglass_core::time::Timestamp;
 use tokio::time::Instant;
@@ -218,12 +218,24 @@ impl Conclusion {
                 let timeout = sandglass_core::quantity::Period::from_millis(
                     u64::try_from(attempt.work.timeout.as_millis()).unwrap_or(u64::MAX),
                 );
-                let message = format!("the attempt took longer than its timeout of {timeout} and {how}");
-                (AttemptOutcome::TimedOut, Wrong::new(ErrorClass::Deadline, "timeout", message))
+                let (code, message) = match attempt.work.time_limit {
+                    TimeLimit::Timeout => {
+                        ("timeout", format!("the attempt took longer than its timeout of {timeout} and {how}"))
+                    }
+                    TimeLimit::Deadline => (
+                        "deadline",
+                        format!("the deadline of the whole run left the attempt {timeout}; it took longer and {how}"),
+                    ),
+                };
+                (AttemptOutcome::TimedOut, Wrong::new(ErrorClass::Deadline, code, message))
             }
             CancelReason::User => {
                 let message = format!("the run was cancelled; the attempt {how}");
                 (AttemptOutcome::Cancelled, Wrong::new(ErrorClass::Guest, "cancelled", message))
+            }
+            CancelReason::Superseded => {
+                let message = format!("a later fire of the job took the run's place; the attempt {how}");
+                (AttemptOutcome::Cancelled, Wrong::new(ErrorClass::Guest, "superseded", message))
             }
             CancelReason::Shutdown => {
                 let message = format!("the daemon was stopped; the attempt {how}");

@@ -192,6 +192,7 @@ fn work() -> Work {
         env: BTreeMap::new(),
         working_dir: None,
         timeout: TIME,
+        time_limit: sandglass_core::invocation::TimeLimit::Timeout,
         grace: Duration::ZERO,
         limits: Limits {
             memory: ByteSize::from_mib(MEMORY_MIB),

@@ -20,6 +20,7 @@ impl Stop {
             CancelReason::User => 1,
             CancelReason::Timeout => 2,
             CancelReason::Shutdown => 3,
+            CancelReason::Superseded => 4,
         };
         if self.asked.compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
             self.changed.notify_waiters();
@@ -38,6 +39,7 @@ impl Stop {
             1 => Some(CancelReason::User),
             2 => Some(CancelReason::Timeout),
             3 => Some(CancelReason::Shutdown),
+            4 => Some(CancelReason::Superseded),
             _ => None,
         }
     }

@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, Uri};
 use axum::routing::{any, get};
 use sandglass_core::id::Digest;
-use sandglass_core::invocation::{CancelReason, Work};
+use sandglass_core::invocation::Work;
 use sandglass_core::run::{AttemptOutcome, ErrorClass};
 use serde_json::json;
 use support::{Bench, error, grants, invocation, work};
@@ -140,7 +140,7 @@ fn cancelling_wakes_a_request_that_waits() {
     let run = one.run;
     let receiver = bench.start(one);
     server._runtime.block_on(async { server.arrived.acquire().await.unwrap().forget() });
-    bench.host.cancel(run, 1, CancelReason::User);
+    bench.cancel(run);
     let report = receiver.recv_timeout(Duration::from_secs(30)).expect("well before its grace is over");
     assert_eq!(report.end.outcome, AttemptOutcome::Cancelled, "{report:?}");
 }

@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use sandglass_core::id::Digest;
-use sandglass_core::invocation::{CancelReason, RetryAdvice, Work};
+use sandglass_core::invocation::{RetryAdvice, Work};
 use sandglass_core::output::OutputStream;
 use sandglass_core::quantity::Count;
 use sandglass_core::run::{AttemptOutcome, ErrorClass};
@@ -72,7 +72,7 @@ fn guests_that_compute_leave_room_for_others() {
     assert_eq!(report.end.outcome, AttemptOutcome::Succeeded);
     for (run, receiver) in spinning {
         assert!(receiver.try_recv().is_err(), "it is still going");
-        bench.host.cancel(run, 1, CancelReason::User);
+        bench.cancel(run);
         let report = receiver.recv_timeout(PATIENCE).unwrap();
         assert_eq!(report.end.outcome, AttemptOutcome::Cancelled);
         assert_eq!(error(&report).code, "cancelled");
@@ -166,7 +166,7 @@ fn output_waits_for_its_reader() {
     let run = flood.run;
     let receiver = bench.start(flood);
     bench.services.wait_for_text(run, OutputStream::Stdout, "over and over");
-    bench.host.cancel(run, 1, CancelReason::User);
+    bench.cancel(run);
     let report = receiver.recv_timeout(PATIENCE).unwrap();
     assert_eq!(report.end.outcome, AttemptOutcome::Cancelled);
     let kept = bench.services.text(run, OutputStream::Stdout).len();

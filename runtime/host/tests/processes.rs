@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sandglass_core::id::{Digest, RunId};
-use sandglass_core::invocation::{CancelReason, Work};
+use sandglass_core::invocation::Work;
 use sandglass_core::output::OutputStream;
 use sandglass_core::run::{AttemptOutcome, ErrorClass};
 use serde_json::json;
@@ -148,7 +148,7 @@ fn a_prompt_without_a_line_end_is_seen_while_the_process_waits() {
     let run = one.run;
     let receiver = bench.start(one);
     bench.services.wait_for_text(run, OutputStream::Stdout, "name? ");
-    bench.host.cancel(run, 1, CancelReason::User);
+    bench.cancel(run);
     assert_eq!(receiver.recv_timeout(PATIENCE).unwrap().end.outcome, AttemptOutcome::Cancelled);
 }
 
@@ -161,7 +161,7 @@ fn cancelling_asks_first() {
     let run = one.run;
     let receiver = bench.start(one);
     bench.services.wait_for_text(run, OutputStream::Stdout, "ready");
-    bench.host.cancel(run, 1, CancelReason::User);
+    bench.cancel(run);
     let report = receiver.recv_timeout(Duration::from_secs(15)).expect("it ends by itself, well before its grace");
     assert_eq!(report.end.outcome, AttemptOutcome::Cancelled);
     assert!(bench.services.text(run, OutputStream::Stdout).contains("cleaning up"));
@@ -210,7 +210,7 @@ fn daemons_die_with_the_run_that_is_killed() {
     let receiver = bench.start(one);
     let pid = bench.services.wait_for_text(run, OutputStream::Stdout, "\n");
     assert!(lives(&pid));
-    bench.host.cancel(run, 1, CancelReason::User);
+    bench.cancel(run);
     let report = receiver.recv_timeout(PATIENCE).unwrap();
     assert_eq!(report.end.outcome, AttemptOutcome::Cancelled);
     assert!(!lives(&pid), "{pid}");

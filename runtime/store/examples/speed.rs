@@ -38,7 +38,7 @@ fn started(number: u64, jobs: u64, rng: &mut fastrand::Rng) -> Run {
         gate: Gate::Window,
         state: RunState::Running,
         attempts: vec![Attempt { number: 1, started_at: at, end: None }],
-        cancel_requested_at: None,
+        cancel: None,
         result: None,
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sandglass_core::batch::Batch;
 use sandglass_core::event::{Command, Effect, Event, Reply, Step, Ticket};
 use sandglass_core::id::RunId;
-use sandglass_core::invocation::{AttemptReport, CancelReason, Invocation};
+use sandglass_core::invocation::{AttemptReport, Cancel, Invocation};
 use sandglass_core::scheduler::{Moment, Options, Scheduler, Snapshot};
 use sandglass_core::time::Timestamp;
 use sandglass_store::{CommitError, FailureEpoch, GroupWriter, Reader, RedbStore, Store, StoreError};
@@ -31,7 +31,7 @@ pub(crate) enum Inbound {
 pub(crate) struct Permitted {
     commit: u64,
     pub(crate) starts: Vec<Invocation>,
-    pub(crate) cancels: Vec<(RunId, u32, CancelReason)>,
+    pub(crate) cancels: Vec<Cancel>,
     pub(crate) replies: Vec<(Ticket, Reply)>,
 }
 
@@ -374,13 +374,13 @@ fn gather(step: Step, gathered: &mut Submission) {
     for effect in step.after {
         match effect {
             Effect::Start(invocation) => gathered.permitted.starts.push(invocation),
-            Effect::Cancel { run, attempt, reason } => cancels.push((run, attempt, reason)),
+            Effect::Cancel(cancel) => cancels.push(cancel),
             Effect::Reply { ticket, reply } => gathered.permitted.replies.push((ticket, reply)),
             Effect::Ended(_) => {}
         }
     }
     // In whatever order they come, so that a life is the same each time.
-    cancels.sort_unstable_by_key(|(run, attempt, _)| (*run, *attempt));
+    cancels.sort_unstable_by_key(|cancel| (cancel.run, cancel.attempt));
     gathered.permitted.cancels.extend(cancels);
 }
 

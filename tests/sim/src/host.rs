@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sandglass_core::id::RunId;
-use sandglass_core::invocation::{AttemptReport, CancelReason, Invocation, RetryAdvice};
+use sandglass_core::invocation::{AttemptReport, Cancel, CancelReason, Invocation, RetryAdvice};
 use sandglass_core::run::{AttemptEnd, AttemptError, AttemptOutcome, ErrorClass, Usage};
 use sandglass_core::time::Timestamp;
 
@@ -38,6 +38,8 @@ struct Guest {
     ends: Option<i64>,
     /// When it was asked to stop first, and why.
     asked: Option<(i64, CancelReason)>,
+    /// Whether it was killed without its grace.
+    killed: bool,
     started_at: Timestamp,
 }
 
@@ -61,13 +63,17 @@ impl Host {
         let takes = if rng.bool() { rng.i64(1..2 * SECOND) } else { rng.i64(1..150 * SECOND) };
         let ends = (!matches!(script, Script::Hangs | Script::IsStubborn)).then_some(monotonic + takes);
         let key = (invocation.run, invocation.attempt);
-        self.guests.insert(key, Guest { invocation, script, begun: monotonic, ends, asked: None, started_at: now });
+        self.guests.insert(
+            key,
+            Guest { invocation, script, begun: monotonic, ends, asked: None, killed: false, started_at: now },
+        );
     }
 
     /// Asks an attempt to stop. One that is over is not there to be asked.
-    pub(crate) fn cancel(&mut self, run: RunId, attempt: u32, reason: CancelReason, monotonic: i64) {
-        if let Some(guest) = self.guests.get_mut(&(run, attempt)) {
-            guest.asked.get_or_insert((monotonic, reason));
+    pub(crate) fn cancel(&mut self, cancel: Cancel, monotonic: i64) {
+        if let Some(guest) = self.guests.get_mut(&(cancel.run, cancel.attempt)) {
+            guest.asked.get_or_insert((monotonic, cancel.reason));
+            guest.killed |= cancel.at_once;
         }
     }
 
@@ -115,6 +121,7 @@ impl Guest {
             return (ends, None);
         }
         let takes = match self.script {
+            _ if self.killed => 0,
             Script::IsStubborn => micros(self.invocation.work.grace),
             _ => SECOND.min(micros(self.invocation.work.grace)),
         };
@@ -123,7 +130,7 @@ impl Guest {
 
     fn report(self, now: Timestamp, monotonic: i64) -> AttemptReport {
         let outcome = match (self.end().1, self.script) {
-            (Some(CancelReason::User), _) => AttemptOutcome::Cancelled,
+            (Some(CancelReason::User | CancelReason::Superseded), _) => AttemptOutcome::Cancelled,
             (Some(CancelReason::Timeout), _) => AttemptOutcome::TimedOut,
             (Some(CancelReason::Shutdown), _) => AttemptOutcome::Interrupted,
             (None, Script::Succeeds | Script::Floods) => AttemptOutcome::Succeeded,

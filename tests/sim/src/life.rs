@@ -10,6 +10,7 @@ use sandglass_core::batch::{Batch, Expectation, Write};
 use sandglass_core::capability::Grants;
 use sandglass_core::event::{Command, Ticket};
 use sandglass_core::id::Digest;
+use sandglass_core::invocation::{Cancel, CancelReason};
 use sandglass_core::job::Job;
 use sandglass_core::plugin::{ActionInfo, Manifest, Plugin};
 use sandglass_core::scheduler::Options;
@@ -334,7 +335,8 @@ impl Life {
         let Some(daemon) = &mut self.daemon else { return Ok(()) };
         let reloaded = daemon.turn(most, now);
         for (run, attempt) in std::mem::take(&mut daemon.at_once) {
-            self.host.cancel(run, attempt, sandglass_core::invocation::CancelReason::Shutdown, self.monotonic);
+            let reason = CancelReason::Shutdown;
+            self.host.cancel(Cancel { run, attempt, reason, at_once: false }, self.monotonic);
         }
         if self.disk.is_cut() {
             self.power_off();
@@ -418,8 +420,8 @@ impl Life {
                 }
             }
         }
-        for (run, attempt, reason) in cancels {
-            self.host.cancel(run, attempt, reason, self.monotonic);
+        for cancel in cancels {
+            self.host.cancel(cancel, self.monotonic);
         }
         Ok(())
     }

@@ -106,7 +106,7 @@ impl Model {
                         format!("run {} goes from version {} to {}", run.id, old.version, run.version),
                     );
                 }
-                let asked = run.cancel_requested_at.is_some() && old.cancel_requested_at.is_none();
+                let asked = run.cancel.is_some() && old.cancel.is_none();
                 let same = asked && old.state == run.state;
                 if !same && !old.state.may_become(run.state) {
                     return violation(NAME, format!("run {} goes from {:?} to {:?}", run.id, old.state, run.state));

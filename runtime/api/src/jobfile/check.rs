@@ -25,6 +25,11 @@ pub fn faults(spec: &JobSpec) -> Vec<(String, String)> {
     if spec.timeout.get().is_zero() {
         fault("/timeout", "a timeout of nothing would end every run at once: write a period such as 1h".to_owned());
     }
+    for (key, period) in [("start_deadline", spec.start_deadline), ("deadline", spec.deadline)] {
+        if period.is_some_and(|period| period.get().is_zero()) {
+            fault(&format!("/{key}"), format!("a {key} of nothing would let no run start: write a period such as 1h"));
+        }
+    }
     if let Some(dir) = &spec.working_dir
         && ((!dir.starts_with('/') && !is_template(dir)) || dir.contains('\0'))
     {

@@ -5,8 +5,6 @@
 const LATER: &[&str] = &[
     // Of jobs.
     "after",
-    "concurrency",
-    "deadline",
     "docker",
     "docker_image",
     "enabled",
@@ -14,12 +12,10 @@ const LATER: &[&str] = &[
     "groups",
     "host",
     "hosts",
-    "max_instances",
     "notify",
     "paused",
     "requires",
     "secrets",
-    "start_deadline",
     "target",
     "targets",
     // Of triggers.
@@ -37,9 +33,6 @@ const LATER: &[&str] = &[
     "mail",
     "remote",
     "reveal",
-    // Values of `overlap` and of `catch_up.policy`.
-    "cancel_other",
-    "terminate_other",
 ];
 
 /// Whether a later version will know `word`.

@@ -36,13 +36,13 @@ pub struct Run {
     /// Where it is in its life.
     #[serde(with = "state")]
     pub state: StateName,
-    /// Why it was skipped or expired, if it was.
+    /// Why it was skipped, why it expired, or that a later fire superseded it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When the next attempt is due, while the run waits for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
-    /// When somebody asked for it to be stopped while an attempt was going.
+    /// When it was asked to stop while an attempt was going.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel_requested_at: Option<Timestamp>,
     /// The exit code that the last attempt reported.
@@ -155,7 +155,7 @@ impl From<&run::Run> for Run {
             state: run.state.name(),
             reason: run.reason().map(str::to_owned),
             retry_at,
-            cancel_requested_at: run.cancel_requested_at,
+            cancel_requested_at: run.cancel.map(|cancel| cancel.at),
             exit_code: run.exit_code(),
             attempts: run.attempts.iter().map(Attempt::from).collect(),
             result: run.result.as_ref().map(value),

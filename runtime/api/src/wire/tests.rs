@@ -26,7 +26,7 @@ fn run(state: RunState, attempts: Vec<Attempt>) -> Run {
         gate: Gate::Window,
         state,
         attempts,
-        cancel_requested_at: None,
+        cancel: None,
         result: None,
     }
 }

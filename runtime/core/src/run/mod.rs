@@ -14,7 +14,7 @@ mod state;
 
 pub use attempt::{Attempt, AttemptEnd, AttemptError, AttemptOutcome, ErrorClass, Usage};
 pub use phase::Phase;
-pub use state::{Ending, ExpiryReason, RunState, SkipReason, StateName};
+pub use state::{CancelCause, Ending, ExpiryReason, RunState, SkipReason, StateName};
 
 use crate::id::{JobId, JobName, Namespace, RunId};
 use crate::time::Timestamp;
@@ -86,12 +86,21 @@ pub struct Run {
     pub gate: Gate,
     /// Where it is in its life.
     pub state: RunState,
-    /// When somebody asked for it to be stopped while an attempt was going: no other attempt follows.
-    pub cancel_requested_at: Option<Timestamp>,
+    /// That it shall be stopped, if that came while an attempt was going: no other attempt follows.
+    pub cancel: Option<CancelRequest>,
     /// Its attempts so far, the first first.
     pub attempts: Vec<Attempt>,
     /// What its successful attempt returned: JSON text.
     pub result: Option<String>,
+}
+
+/// That a running run shall be stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CancelRequest {
+    /// When that was decided.
+    pub at: Timestamp,
+    /// Why.
+    pub cause: CancelCause,
 }
 
 /// The run would have gone from a state to one that cannot follow it.
@@ -119,21 +128,21 @@ impl Run {
         Ok(())
     }
 
-    /// Notes that somebody asked at `at` for a running run to be stopped, and moves its version up by one. The first
-    /// request counts.
-    pub fn request_cancel(&mut self, at: Timestamp) {
-        if self.cancel_requested_at.is_none() {
-            self.cancel_requested_at = Some(at);
+    /// Notes that a running run shall be stopped, and moves its version up by one. The first request counts.
+    pub fn request_cancel(&mut self, request: CancelRequest) {
+        if self.cancel.is_none() {
+            self.cancel = Some(request);
             self.version += 1;
         }
     }
 
-    /// Why the run was skipped or expired, in text.
+    /// Why the run was skipped, expired or superseded, in text.
     #[must_use]
     pub const fn reason(&self) -> Option<&'static str> {
         match self.state {
             RunState::Ended { ending: Ending::Skipped(reason), .. } => Some(reason.as_str()),
             RunState::Ended { ending: Ending::Expired(reason), .. } => Some(reason.as_str()),
+            RunState::Ended { ending: Ending::Cancelled(cause), .. } => cause.reason(),
             _ => None,
         }
     }

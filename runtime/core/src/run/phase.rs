@@ -76,7 +76,7 @@ mod tests {
             queued_at: at(10),
             gate: Gate::Window,
             state: RunState::Ended { ending: Ending::Failed, at: at(140) },
-            cancel_requested_at: None,
+            cancel: None,
             attempts: vec![attempt(1, 70, 100), attempt(2, 120, 140)],
             result: None,
         };

@@ -33,8 +33,8 @@ pub enum Ending {
     Failed,
     /// The last attempt took longer than it may.
     TimedOut,
-    /// Somebody stopped it.
-    Cancelled,
+    /// It was stopped.
+    Cancelled(CancelCause),
     /// The daemon ended while it was going: what it did is unknown.
     Interrupted,
     /// It was not started in time.
@@ -43,19 +43,51 @@ pub enum Ending {
     Skipped(SkipReason),
 }
 
+/// Why a run was stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum CancelCause {
+    /// Somebody asked for it.
+    User,
+    /// A later fire of the job took its place.
+    Superseded,
+}
+
+impl CancelCause {
+    /// All causes.
+    pub const ALL: [Self; 2] = [Self::User, Self::Superseded];
+
+    /// The reason in text; none if somebody asked for it, which the state says already.
+    #[must_use]
+    pub const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::User => None,
+            Self::Superseded => Some("superseded"),
+        }
+    }
+}
+
 /// Why a queued run was not started in time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum ExpiryReason {
     /// The job's window closed while it waited for a place.
     OutsideWindow,
+    /// It waited longer than the job's `start_deadline`.
+    StartDeadline,
+    /// The whole run, attempts that were made included, took longer than the job's `deadline`.
+    Deadline,
 }
 
 impl ExpiryReason {
+    /// All reasons.
+    pub const ALL: [Self; 3] = [Self::OutsideWindow, Self::StartDeadline, Self::Deadline];
+
     /// The reason in text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OutsideWindow => "outside_window",
+            Self::StartDeadline => "start_deadline",
+            Self::Deadline => "deadline",
         }
     }
 }
@@ -174,7 +206,7 @@ impl RunState {
                 Ending::Succeeded => StateName::Succeeded,
                 Ending::Failed => StateName::Failed,
                 Ending::TimedOut => StateName::TimedOut,
-                Ending::Cancelled => StateName::Cancelled,
+                Ending::Cancelled(_) => StateName::Cancelled,
                 Ending::Interrupted => StateName::Interrupted,
                 Ending::Expired(_) => StateName::Expired,
                 Ending::Skipped(_) => StateName::Skipped,
@@ -187,11 +219,11 @@ impl RunState {
     pub const fn may_become(self, next: Self) -> bool {
         match (self, next) {
             (Self::Queued, Self::Running) => true,
-            (Self::Queued, Self::Ended { ending, .. }) => matches!(ending, Ending::Cancelled | Ending::Expired(_)),
+            (Self::Queued, Self::Ended { ending, .. }) => matches!(ending, Ending::Cancelled(_) | Ending::Expired(_)),
             (Self::Running, Self::RetryWait { .. }) => true,
             (Self::Running, Self::Ended { ending, .. }) => !matches!(ending, Ending::Skipped(_) | Ending::Expired(_)),
             (Self::RetryWait { .. }, Self::Queued) => true,
-            (Self::RetryWait { .. }, Self::Ended { ending, .. }) => matches!(ending, Ending::Cancelled),
+            (Self::RetryWait { .. }, Self::Ended { ending, .. }) => matches!(ending, Ending::Cancelled(_)),
             _ => false,
         }
     }
@@ -207,7 +239,8 @@ mod tests {
             Ending::Succeeded,
             Ending::Failed,
             Ending::TimedOut,
-            Ending::Cancelled,
+            Ending::Cancelled(CancelCause::User),
+            Ending::Cancelled(CancelCause::Superseded),
             Ending::Interrupted,
             Ending::Expired(ExpiryReason::OutsideWindow),
             Ending::Skipped(SkipReason::Missed),

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::start::{Passage, Start};
+use super::overlap::Passage;
+use super::start::Start;
 use super::{Moment, Scheduler};
 use crate::event::{BackfillOverlap, MAX_BACKFILL, Refusal, Reply, Step};
 use crate::id::{JobName, Namespace, RunId};
@@ -43,7 +44,7 @@ impl Scheduler {
         let mut id_of = |at| if asked.again { RunId::random(at, moment.rng) } else { RunId::of_backfill(job, at) };
         let wanted: Vec<(Timestamp, RunId)> = past.into_iter().map(|at| (at, id_of(at))).collect();
         let wanted: Vec<_> = wanted.into_iter().filter(|(_, id)| !self.active.contains_key(id)).collect();
-        let active = entry.line.len() + usize::try_from(entry.active).unwrap_or(usize::MAX);
+        let active = entry.line.len() + entry.active.len();
         if active.saturating_add(wanted.len()) > MAX_BACKFILL {
             return Err(Refusal::BackfillTooLong { name: name.clone(), active, fires: wanted.len() });
         }

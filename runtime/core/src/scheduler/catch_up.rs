@@ -17,7 +17,7 @@ use crate::run::SkipReason;
 use crate::spec::{CatchUpPolicy, Outside, Overlap};
 use crate::time::Timestamp;
 
-use super::start::Passage;
+use super::overlap::Passage;
 
 /// The most fires dealt with at once because their schedule is about to be forgotten. While more are overdue, the change
 /// is refused, and ticks go on to deal with them.

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::backfill::Backfill;
-use super::start::{Passage, Start};
-use super::{Moment, Scheduler, cancel_effect, plan};
+use super::overlap::Passage;
+use super::start::Start;
+use super::{Moment, Scheduler, plan};
 use crate::batch::{Expectation, Write};
 use crate::event::{Command, Refusal, Reply, Step};
 use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
-use crate::invocation::CancelReason;
 use crate::job::Job;
 use crate::plugin::Plugin;
-use crate::run::{Ending, Origin, RunState};
+use crate::run::{CancelCause, Origin};
 use crate::time::Timestamp;
 
 impl Scheduler {
@@ -59,13 +59,13 @@ impl Scheduler {
         if !expect.holds(actual) {
             return Err(Refusal::RevisionConflict { name, actual });
         }
-        let mut runs: Vec<RunId> =
-            self.active.values().filter(|active| active.run.job_id == id).map(|active| active.run.id).collect();
-        runs.sort_unstable();
+        let entry = &self.jobs[&id];
+        let runs: Vec<RunId> = entry.line.iter().map(|(_, run)| *run).chain(entry.active.iter().copied()).collect();
         for run in runs {
-            self.stop_run(run, now, step);
+            self.stop_run(run, CancelCause::User, false, now, step);
         }
         let entry = self.jobs.remove(&id).expect("names point to jobs that are there");
+        self.leave_groups(&namespace, &entry.job.spec);
         if let Some(names) = self.names.get_mut(&namespace) {
             names.remove(&name);
         }
@@ -93,7 +93,7 @@ impl Scheduler {
     fn cancel_run(&mut self, id: RunId, now: Timestamp, step: &mut Step) -> Result<Reply, Refusal> {
         let active = self.active.get(&id).ok_or(Refusal::NoActiveRun(id))?;
         let before = Arc::clone(&active.run);
-        self.stop_run(id, now, step);
+        self.stop_run(id, CancelCause::User, false, now, step);
         // A running run goes on until its attempt has ended; any other is over now.
         Ok(Reply::Run(self.active.get(&id).map_or_else(
             || match step.batch.writes.last() {
@@ -102,21 +102,6 @@ impl Scheduler {
             },
             |active| Arc::clone(&active.run),
         )))
-    }
-
-    /// Ends an active run that is not running, or asks a running one to stop.
-    fn stop_run(&mut self, id: RunId, now: Timestamp, step: &mut Step) {
-        let active = self.active.get_mut(&id).expect("only active runs are stopped");
-        if active.run.state == RunState::Running {
-            // Durable before the answer: whatever happens to the daemon, no other attempt is made.
-            if active.run.cancel_requested_at.is_none() {
-                Arc::make_mut(&mut active.run).request_cancel(now);
-                step.batch.writes.push(Write::UpdateRun(Arc::clone(&active.run)));
-            }
-            step.after.push(cancel_effect(&active.run, CancelReason::User));
-        } else {
-            self.advance(id, RunState::Ended { ending: Ending::Cancelled, at: now }, step);
-        }
     }
 
     fn put_plugin(&mut self, plugin: Arc<Plugin>, wasm: Arc<[u8]>, step: &mut Step) -> Result<Reply, Refusal> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Scheduler;
-use super::start::{Passage, Start};
+use super::overlap::Passage;
+use super::start::Start;
 use crate::batch::Write;
 use crate::event::Step;
 use crate::id::{JobId, RunId};
@@ -108,10 +109,9 @@ impl Scheduler {
         if passes { Start { passage: Passage::Free, ..start } } else { start }
     }
 
-    /// Which queued run starts next.
-    pub(super) fn inverted(&self) -> Option<RunId> {
-        let last = self.queue.last().filter(|_| self.has(Defect::PriorityInversion));
-        last.map(|(.., id)| *id)
+    /// The priority that a run is queued with.
+    pub(super) fn inverted(&self, priority: u8) -> u8 {
+        if self.has(Defect::PriorityInversion) { 9_u8.saturating_sub(priority) } else { priority }
     }
 
     /// Whether the wait of a run is forgotten.
@@ -127,12 +127,12 @@ impl Scheduler {
     /// Brings back a run that was cancelled.
     pub(super) fn resurrect(&mut self, id: RunId, step: &mut Step) {
         let Some(Write::UpdateRun(run)) = step.batch.writes.last() else { return };
-        let cancelled = matches!(run.state, RunState::Ended { ending: Ending::Cancelled, .. });
+        let cancelled = matches!(run.state, RunState::Ended { ending: Ending::Cancelled(_), .. });
         if cancelled && self.has(Defect::ResurrectedRun) && is_struck(id) {
             let run = Run { state: RunState::Queued, version: run.version + 1, ..(**run).clone() };
             let run = Arc::new(run);
             step.batch.writes.push(Write::UpdateRun(Arc::clone(&run)));
-            self.take_in(run, 5);
+            self.take_in(run);
         }
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::{Moment, Scheduler};
 use crate::event::Step;
-use crate::id::JobId;
 use crate::invocation::{AttemptReport, RetryAdvice};
-use crate::run::{AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, Run, RunState, Usage};
+use crate::run::{AttemptEnd, AttemptError, AttemptOutcome, CancelCause, Ending, ErrorClass, Run, RunState, Usage};
 use crate::spec::{Backoff, Retry, RetryJitter};
+use crate::time::Timestamp;
 
 impl Scheduler {
     /// Takes in the host's report. A report on a run that is over, or on an earlier attempt, changes nothing.
@@ -17,8 +17,7 @@ impl Scheduler {
         if active.run.state != RunState::Running || !current {
             return;
         }
-        let cancelled = active.run.cancel_requested_at.is_some();
-        let next = self.after_attempt(active.run.job_id, report.attempt, &report, cancelled, moment);
+        let next = self.after_attempt(&active.run, &report, moment);
         let AttemptReport { run, started_at, end, result, .. } = report;
         let edit = |run: &mut Run| {
             let attempt = run.attempts.last_mut().expect("a running run has an attempt");
@@ -29,37 +28,32 @@ impl Scheduler {
         self.change(run, next, edit, step);
     }
 
-    /// The state after attempt `number` ended as `report` says.
-    fn after_attempt(
-        &self,
-        job: JobId,
-        number: u32,
-        report: &AttemptReport,
-        cancelled: bool,
-        moment: &mut Moment<'_>,
-    ) -> RunState {
+    /// The state of the run after its attempt ended as `report` says.
+    fn after_attempt(&self, run: &Run, report: &AttemptReport, moment: &mut Moment<'_>) -> RunState {
         let at = report.end.finished_at.max(report.started_at);
         let ending = match report.end.outcome {
             AttemptOutcome::Succeeded => Ending::Succeeded,
             AttemptOutcome::Failed => Ending::Failed,
             AttemptOutcome::TimedOut => Ending::TimedOut,
-            AttemptOutcome::Cancelled => Ending::Cancelled,
+            AttemptOutcome::Cancelled => Ending::Cancelled(run.cancel.map_or(CancelCause::User, |cancel| cancel.cause)),
             AttemptOutcome::Interrupted => Ending::Interrupted,
         };
         let ended = RunState::Ended { ending, at };
-        let Some(spec) = self.jobs.get(&job).map(|entry| &entry.job.spec) else { return ended };
+        let Some(entry) = self.jobs.get(&run.job_id) else { return ended };
+        let spec = &entry.job.spec;
         let may_repeat = match ending {
             Ending::Failed | Ending::TimedOut => true,
             Ending::Interrupted => spec.idempotent,
             _ => false,
         };
-        if cancelled || !may_repeat || number >= spec.retry.max_attempts {
+        if run.cancel.is_some() || !may_repeat || report.attempt >= spec.retry.max_attempts {
             return ended;
         }
-        match retry_wait(&spec.retry, number, report.advice, moment.rng) {
-            Some(wait) => RunState::RetryWait { until: moment.now.after(wait) },
-            None => ended,
-        }
+        let wait = retry_wait(&spec.retry, report.attempt, report.advice, moment.rng);
+        let until = wait.map(|wait| moment.now.after(wait));
+        // An attempt that could only begin when the run must be over is not waited for.
+        let in_time = |until: &Timestamp| entry.deadline_of(run).is_none_or(|deadline| *until < deadline);
+        until.filter(in_time).map_or(ended, |until| RunState::RetryWait { until })
     }
 
     /// Ends the attempt of a run that was going when an earlier daemon ended: what it did is unknown.

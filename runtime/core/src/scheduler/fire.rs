@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::catch_up::Verdict;
-use super::start::{Passage, Start};
+use super::overlap::Passage;
+use super::start::Start;
 use super::{FIRES_PER_STEP, LATE_AFTER, Scheduler};
 
 use crate::batch::Write;

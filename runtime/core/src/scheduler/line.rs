@@ -1,65 +1,82 @@
 //! Where queued runs wait: in the line of their job for their turn, then in the queue for a free place; and apart from
 //! it, so that it need not look at them, for the window of their job.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
-use super::{Active, Scheduler, Waiting};
+use super::{Active, Scheduler, Stands};
 use crate::id::{JobId, RunId};
-use crate::run::{Gate, Run};
+use crate::queue::Place;
+use crate::run::{Gate, Origin, Run};
 use crate::time::Timestamp;
+
+/// The priority of runs whose job is gone.
+const ORPHAN_PRIORITY: u8 = 5;
 
 impl Scheduler {
     /// Takes in a queued run that is not known yet: into the line of its job if it must wait for its turn, which
     /// [`Scheduler::next_turn`] gives; else into the queue.
-    pub(super) fn take_in(&mut self, run: Arc<Run>, priority: u8) {
+    pub(super) fn take_in(&mut self, run: Arc<Run>) {
         let (id, job) = (run.id, run.job_id);
         let place = (run.scheduled_at, id);
         let in_turn = run.gate == Gate::Turn && run.attempts.is_empty();
-        self.active.insert(id, Active { run, priority, waiting: Waiting::Queue });
-        let Some(entry) = self.jobs.get_mut(&job) else {
+        self.active.insert(id, Active { run, stands: Stands::Apart, expires_at: None, inserted_by: None });
+        match self.jobs.get_mut(&job) {
+            Some(entry) if in_turn => {
+                entry.line.insert(place);
+                self.active.get_mut(&id).expect("inserted above").stands = Stands::Line;
+                self.set_expiry(id);
+            }
+            Some(entry) => {
+                entry.active.insert(id);
+                self.enqueue(id);
+            }
             // The job is gone: nobody gives turns any more.
-            self.enqueue(id);
-            return;
-        };
-        if in_turn {
-            entry.line.insert(place);
-            self.active.get_mut(&id).expect("inserted above").waiting = Waiting::Line;
-        } else {
-            entry.active += 1;
-            self.enqueue(id);
+            None => self.enqueue(id),
         }
     }
 
     /// A run of the job is over that was not in its line.
-    pub(super) fn give_turn(&mut self, job: JobId) {
+    pub(super) fn give_turn(&mut self, job: JobId, run: RunId) {
         if let Some(entry) = self.jobs.get_mut(&job) {
-            entry.active -= 1;
+            entry.active.remove(&run);
             self.next_turn(job);
         }
     }
 
-    /// Lets the first of a job's line into the queue if no other run of the job is there.
+    /// Lets the first of a job's line into the queue, as many as may go beside the others of the job.
     pub(super) fn next_turn(&mut self, job: JobId) {
-        let Some(entry) = self.jobs.get_mut(&job) else { return };
-        if entry.active == 0
+        while let Some(entry) = self.jobs.get_mut(&job).filter(|entry| entry.has_room())
             && let Some((_, run)) = entry.line.pop_first()
         {
-            entry.active += 1;
+            entry.active.insert(run);
             self.enqueue(run);
         }
     }
 
     /// Puts a queued run into the queue.
     pub(super) fn enqueue(&mut self, id: RunId) {
-        let active = self.active.get_mut(&id).expect("only active runs are queued");
-        active.waiting = Waiting::Queue;
-        self.queue.insert(active.place());
+        let run = &self.active.get(&id).expect("only active runs are queued").run;
+        let entry = self.jobs.get(&run.job_id).map(|entry| &**entry);
+        let priority = entry.map_or(ORPHAN_PRIORITY, |entry| entry.job.spec.priority);
+        #[cfg(feature = "defects")]
+        let priority = self.inverted(priority);
+        let place = Place {
+            priority: Reverse(priority),
+            made_up: run.origin == Origin::Backfill,
+            scheduled_at: run.scheduled_at,
+            run: id,
+        };
+        let needs = self.needs(&run.namespace, entry);
+        let lane = self.queue.lane(&needs);
+        self.queue.push(lane, place);
+        self.active.get_mut(&id).expect("looked up above").stands = Stands::Queue(lane, place);
+        self.set_expiry(id);
     }
 
-    /// Puts a run that is in the queue aside until the window of its job opens at `opens_at`.
+    /// Puts a run that has left the queue aside until the window of its job opens at `opens_at`.
     pub(super) fn defer(&mut self, id: RunId, opens_at: Timestamp) {
-        self.leave(id);
-        self.active.get_mut(&id).expect("only active runs are queued").waiting = Waiting::Window(opens_at);
+        self.active.get_mut(&id).expect("only active runs are queued").stands = Stands::Window(opens_at);
         self.windows.insert((opens_at, id));
     }
 
@@ -71,27 +88,37 @@ impl Scheduler {
         }
     }
 
-    /// Puts the runs of a job that wait for its window back into the queue, as the window is another one now.
-    pub(super) fn ask_window_again(&mut self, job: JobId) {
-        let of_job = self.windows.iter().filter(|(_, id)| self.active[id].run.job_id == job);
-        for id in of_job.map(|(_, id)| *id).collect::<Vec<_>>() {
-            self.leave(id);
-            self.enqueue(id);
+    /// Lets the queued runs of a job wait as the job is now: its window, priority, limits and deadlines may be others.
+    pub(super) fn queue_again(&mut self, job: JobId) {
+        let Some(entry) = self.jobs.get(&job) else { return };
+        let waits = |run: &RunId| matches!(self.active[run].stands, Stands::Queue(..) | Stands::Window(_));
+        let queued: Vec<RunId> = entry.active.iter().copied().filter(waits).collect();
+        let in_line: Vec<RunId> = entry.line.iter().map(|(_, run)| *run).collect();
+        for run in queued {
+            self.leave(run);
+            self.enqueue(run);
         }
+        for run in in_line {
+            self.set_expiry(run);
+        }
+        self.next_turn(job);
     }
 
     /// Takes a queued run from where it waits.
     pub(super) fn leave(&mut self, id: RunId) {
-        let active = &self.active[&id];
-        let at = active.run.scheduled_at;
-        match active.waiting {
-            Waiting::Queue => _ = self.queue.remove(&active.place()),
-            Waiting::Window(opens_at) => _ = self.windows.remove(&(opens_at, id)),
-            Waiting::Line => {
+        self.forget_expiry(id);
+        let active = self.active.get_mut(&id).expect("only active runs are queued");
+        match active.stands {
+            Stands::Queue(lane, place) => self.queue.remove(lane, &place),
+            Stands::Window(opens_at) => _ = self.windows.remove(&(opens_at, id)),
+            Stands::Line => {
                 if let Some(entry) = self.jobs.get_mut(&active.run.job_id) {
-                    entry.line.remove(&(at, id));
+                    entry.line.remove(&(active.run.scheduled_at, id));
                 }
             }
+            // It has just been given its places.
+            Stands::Going(_) | Stands::Apart => return,
         }
+        active.stands = Stands::Apart;
     }
 }

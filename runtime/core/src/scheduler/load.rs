@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Active, Moment, Options, Scheduler, Waiting};
+use super::{Active, Moment, Options, Scheduler, Stands};
 use crate::calendar::Calendar;
 use crate::event::Step;
 use crate::hold::{HoldSubject, Holds, Standing};
@@ -40,6 +40,7 @@ impl Scheduler {
         stopping: bool,
         moment: &mut Moment<'_>,
     ) -> (Self, Step) {
+        let queue = options.queue();
         let mut scheduler = Self {
             options,
             jobs: HashMap::with_capacity(snapshot.jobs.len()),
@@ -50,8 +51,11 @@ impl Scheduler {
             windows: BTreeSet::new(),
             calendars: HashMap::new(),
             held_namespaces: HashMap::new(),
-            queue: BTreeSet::new(),
+            expiries: BTreeSet::new(),
+            groups: super::groups::Groups::default(),
+            queue,
             active: HashMap::new(),
+            inserted: Vec::new(),
             running: 0,
             starting: None,
             stopping,
@@ -90,12 +94,14 @@ impl Scheduler {
         }
         scheduler.fill(moment.now, &mut step);
         scheduler.drop_stale_fires();
+        scheduler.end_step();
         (scheduler, step)
     }
 
     /// The next fire is asked for anew: the time zones' rules or the daemon's own zone may have changed meanwhile.
     fn adopt_job(&mut self, job: Arc<Job>, cursor: Cursor, own: Option<Holds>, now: Timestamp) {
         self.names.entry(job.namespace.clone()).or_default().insert(job.spec.name.clone(), job.id);
+        self.enter_groups(&job.namespace, &job.spec);
         let mut entry = self.entry(Arc::clone(&job), cursor);
         if let Some(own) = own {
             let standing = entry.standing.take().unwrap_or_default();
@@ -112,20 +118,28 @@ impl Scheduler {
     }
 
     fn adopt_run(&mut self, run: Arc<Run>) {
-        let entry = self.jobs.get_mut(&run.job_id);
-        let priority = entry.as_ref().map_or(5, |entry| entry.job.spec.priority);
-        match run.state {
+        let (id, job, state) = (run.id, run.job_id, run.state);
+        let stands = match state {
             RunState::Queued => {
-                self.take_in(run, priority);
+                self.take_in(run);
                 return;
             }
-            RunState::Running => self.running += 1,
-            RunState::RetryWait { until } => _ = self.retries.insert((until, run.id)),
+            RunState::Running => {
+                self.running += 1;
+                let needs = self.needs(&run.namespace, self.jobs.get(&job).map(|entry| &**entry));
+                let lane = self.queue.lane(&needs);
+                self.queue.occupy(lane);
+                Stands::Going(lane)
+            }
+            RunState::RetryWait { until } => {
+                self.retries.insert((until, id));
+                Stands::Apart
+            }
             RunState::Ended { .. } => return,
+        };
+        if let Some(entry) = self.jobs.get_mut(&job) {
+            entry.active.insert(id);
         }
-        if let Some(entry) = entry {
-            entry.active += 1;
-        }
-        self.active.insert(run.id, Active { run, priority, waiting: Waiting::Queue });
+        self.active.insert(id, Active { run, stands, expires_at: None, inserted_by: None });
     }
 }

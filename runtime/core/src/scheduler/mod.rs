@@ -10,11 +10,15 @@ mod catch_up;
 mod command;
 #[cfg(feature = "defects")]
 mod defect;
+mod expire;
 mod finish;
 mod fire;
+mod groups;
 mod hold;
 mod line;
 mod load;
+mod options;
+mod overlap;
 mod plan;
 mod save;
 mod start;
@@ -29,18 +33,18 @@ use std::time::Duration;
 #[cfg(feature = "defects")]
 pub use defect::Defect;
 pub use load::Snapshot;
+pub use options::Options;
 
 use crate::batch::Write;
-use crate::capability::Grants;
-use crate::event::{Effect, Event, Step};
+use crate::event::{Effect, Event, Reply, Step};
 use crate::hold::{Holds, Standing};
 use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
-use crate::invocation::CancelReason;
+use crate::invocation::{Cancel, CancelReason};
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
-use crate::run::{Origin, Run, RunState};
+use crate::queue::{LaneId, Place, Queue};
+use crate::run::{Run, RunState};
 use crate::schedule::{JobSchedule, Window};
-use crate::spec::TimeZone;
 use crate::time::Timestamp;
 
 /// A fire that is dealt with later than this after its instant counts as late: it is a catch-up, not a punctual fire.
@@ -51,32 +55,6 @@ const FIRES_PER_STEP: usize = 512;
 
 /// So many entries of the heap of due jobs are no reason to make it anew.
 const FEW_DUE: usize = 64;
-
-/// What the operator configures.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The zone of jobs that name none.
-    pub timezone: TimeZone,
-    /// How many attempts may go at once.
-    pub max_running: u32,
-    /// What any run may do at most.
-    pub ceiling: Grants,
-    /// A defect that the simulator seeds.
-    #[cfg(feature = "defects")]
-    pub defect: Option<Defect>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            timezone: TimeZone::UTC,
-            max_running: 256,
-            ceiling: Grants::everything(),
-            #[cfg(feature = "defects")]
-            defect: None,
-        }
-    }
-}
 
 /// The instant of an event and the randomness for it, passed in so that a seed decides everything.
 pub struct Moment<'a> {
@@ -99,14 +77,20 @@ pub struct Scheduler {
     retries: BTreeSet<(Timestamp, RunId)>,
     /// Queued runs that wait for the window of their job, the one that opens first in front.
     windows: BTreeSet<(Timestamp, RunId)>,
+    /// When queued runs expire that are not started before, soonest first.
+    expiries: BTreeSet<(Timestamp, RunId)>,
+    /// The limits that jobs name for each concurrency group.
+    groups: groups::Groups,
     /// The calendars of each namespace.
     calendars: HashMap<Namespace, calendars::Kept>,
     /// Namespaces that are paused or disabled as a whole.
     held_namespaces: HashMap<Namespace, Holds>,
-    /// Runs in `queued` that may start, in the order in which they do.
-    queue: BTreeSet<Place>,
+    /// Runs in `queued` that may start.
+    queue: Queue,
     /// Every run that is not over.
     active: HashMap<RunId, Active>,
+    /// Runs that the present step made.
+    inserted: Vec<RunId>,
     running: u32,
     /// The start of the daemon whose fires have not all been dealt with.
     starting: Option<fire::Starting>,
@@ -125,8 +109,8 @@ struct Entry {
     window: Option<Box<Window>>,
     /// What holds the job back; none if nothing does.
     standing: Option<Box<Standing>>,
-    /// Runs of the job that are not over, but for those in the line.
-    active: u32,
+    /// Runs of the job that are not over, but for those in the line, by id.
+    active: BTreeSet<RunId>,
     /// Queued runs of the job that wait for its other runs to end, the one whose turn comes next first.
     line: BTreeSet<(Timestamp, RunId)>,
 }
@@ -134,32 +118,26 @@ struct Entry {
 /// A run that is not over.
 struct Active {
     run: Arc<Run>,
-    priority: u8,
-    /// Where it waits, while it is queued.
-    waiting: Waiting,
+    stands: Stands,
+    /// When it expires unless it is started before.
+    expires_at: Option<Timestamp>,
+    /// The write of the present step that inserts it.
+    inserted_by: Option<usize>,
 }
 
-/// Where a queued run waits.
+/// Where a run is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Waiting {
-    /// In the line of its job.
+enum Stands {
+    /// Nowhere: it waits for its next attempt, or is between two places.
+    Apart,
+    /// Queued, in the line of its job.
     Line,
-    /// In the queue, for a free place.
-    Queue,
-    /// For the window of its job, which opens then.
+    /// Queued, for a free place.
+    Queue(LaneId, Place),
+    /// Queued, for the window of its job, which opens then.
     Window(Timestamp),
-}
-
-/// A place in the queue: higher priority first, then what somebody makes up for behind everything else, or the past of
-/// one job would hold up the present of all others; then the earlier scheduled instant.
-type Place = (Reverse<u8>, bool, Timestamp, RunId);
-
-impl Active {
-    /// Its place in the queue.
-    fn place(&self) -> Place {
-        let Run { id, origin, scheduled_at, .. } = *self.run;
-        (Reverse(self.priority), origin == Origin::Backfill, scheduled_at, id)
-    }
+    /// Running, with the places of this lane.
+    Going(LaneId),
 }
 
 impl Scheduler {
@@ -173,7 +151,8 @@ impl Scheduler {
         let fire = self.due.peek().map(|Reverse((at, _))| *at);
         let retry = self.retries.first().map(|(at, _)| *at);
         let window = self.windows.first().map(|(at, _)| *at);
-        startup.into_iter().chain(fire).chain(retry).chain(window).min()
+        let expiry = self.expiries.first().map(|(at, _)| *at);
+        startup.into_iter().chain(fire).chain(retry).chain(window).chain(expiry).min()
     }
 
     /// Decides what `event` comes to at `moment`.
@@ -183,6 +162,8 @@ impl Scheduler {
             Event::Tick => self.tick(moment, &mut step),
             Event::Command { ticket, command } => {
                 let reply = self.command(command, moment, &mut step);
+                self.fill(moment.now, &mut step);
+                let reply = self.as_it_is_now(reply);
                 step.after.push(Effect::Reply { ticket, reply });
             }
             Event::AttemptFinished(report) => self.attempt_finished(*report, moment, &mut step),
@@ -194,7 +175,25 @@ impl Scheduler {
         }
         self.fill(moment.now, &mut step);
         self.drop_stale_fires();
+        self.end_step();
         step
+    }
+
+    /// A run that was just made may have been started since the reply was.
+    fn as_it_is_now(&self, reply: Reply) -> Reply {
+        match reply {
+            Reply::Run(run) => Reply::Run(self.active.get(&run.id).map_or(run, |active| Arc::clone(&active.run))),
+            other => other,
+        }
+    }
+
+    /// The step's writes are out of reach now.
+    fn end_step(&mut self) {
+        for run in self.inserted.drain(..) {
+            if let Some(active) = self.active.get_mut(&run) {
+                active.inserted_by = None;
+            }
+        }
     }
 
     /// Attempts that are going.
@@ -232,13 +231,14 @@ impl Scheduler {
         self.due_fires(moment.now, step);
         self.due_retries(moment.now, step);
         self.due_windows(moment.now);
+        self.due_expiries(moment.now, step);
     }
 
     fn shutdown(&mut self, step: &mut Step) {
         self.stopping = true;
         for active in self.active.values() {
             if active.run.state == RunState::Running {
-                step.after.push(cancel_effect(&active.run, CancelReason::Shutdown));
+                step.after.push(cancel_effect(&active.run, CancelReason::Shutdown, false));
             }
         }
     }
@@ -256,7 +256,7 @@ impl Scheduler {
         edit(run);
         run.transition(next).expect("the reducer only makes documented transitions");
         let run = Arc::clone(&active.run);
-        let in_line = before == RunState::Queued && active.waiting == Waiting::Line;
+        let in_line = active.stands == Stands::Line;
         match before {
             RunState::Queued => self.leave(id),
             RunState::Running => self.running -= 1,
@@ -266,11 +266,15 @@ impl Scheduler {
         match next {
             RunState::Queued => self.enqueue(id),
             RunState::Running => self.running += 1,
-            RunState::RetryWait { until } => _ = self.retries.insert((until, id)),
+            RunState::RetryWait { until } => {
+                self.give_places_back(id);
+                self.retries.insert((until, id));
+            }
             RunState::Ended { .. } => {
+                self.give_places_back(id);
                 self.active.remove(&id);
                 if !in_line {
-                    self.give_turn(run.job_id);
+                    self.give_turn(run.job_id, id);
                 }
                 step.after.push(Effect::Ended(Arc::clone(&run)));
             }
@@ -284,6 +288,14 @@ impl Scheduler {
         step.batch.writes.push(Write::UpdateRun(run));
         #[cfg(feature = "defects")]
         self.resurrect(id, step);
+    }
+
+    /// A run is not running any more, if it was.
+    fn give_places_back(&mut self, id: RunId) {
+        let active = self.active.get_mut(&id).expect("only active runs are changed");
+        if let Stands::Going(lane) = std::mem::replace(&mut active.stands, Stands::Apart) {
+            self.queue.release(lane);
+        }
     }
 
     /// Makes the heap of due jobs anew if most of it is stale: an entry far ahead would otherwise stay until its time, and
@@ -305,7 +317,7 @@ impl Scheduler {
     }
 }
 
-fn cancel_effect(run: &Run, reason: CancelReason) -> Effect {
+fn cancel_effect(run: &Run, reason: CancelReason, at_once: bool) -> Effect {
     let attempt = run.attempts.last().map_or(1, |attempt| attempt.number);
-    Effect::Cancel { run: run.id, attempt, reason }
+    Effect::Cancel(Cancel { run: run.id, attempt, reason, at_once })
 }

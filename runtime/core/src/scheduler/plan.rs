@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Entry, Options, Scheduler};
 use crate::capability::EffectiveGrants;
-use crate::invocation::Work;
+use crate::invocation::{TimeLimit, Work};
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
 use crate::run::Run;
@@ -61,6 +61,7 @@ fn work(job: &Job, run: &Run, plugin: &Plugin, options: &Options) -> Option<Work
         env: spec.env.clone(),
         working_dir: spec.working_dir.clone(),
         timeout: spec.timeout.get(),
+        time_limit: TimeLimit::Timeout,
         grace: spec.grace.get(),
         limits: spec.limits,
         grants: effective_grants(spec, plugin, options),
@@ -103,13 +104,16 @@ impl Scheduler {
         let schedule = schedule(&job, &self.options, self.calendars_of(&job.namespace));
         let window = job.spec.open_window(self.options.timezone).map(Box::new);
         let standing = self.standing_of(&job);
-        Entry { job, cursor, wake_at: None, schedule, window, standing, active: 0, line: BTreeSet::new() }
+        let (active, line) = (BTreeSet::new(), BTreeSet::new());
+        Entry { job, cursor, wake_at: None, schedule, window, standing, active, line }
     }
 
-    /// What an attempt of `run`, a run of `job`, does now. It is made for every attempt, as it would fill more memory than all else that is
-    /// kept of a job. None only if the store has lost the plugin; runs of such a job fail and say so.
-    pub(super) fn work(&self, job: &Job, run: &Run) -> Option<Arc<Work>> {
-        let plugin = self.plugins.get(&job.spec.action.uses.plugin)?;
-        work(job, run, plugin, &self.options).map(Arc::new)
+    /// What an attempt of `run` does that starts at `now`. It is made for every attempt, as it would fill more memory than
+    /// all else that is kept of a job. None only if the store has lost the plugin; runs of such a job fail and say so.
+    pub(super) fn work(&self, entry: &Entry, run: &Run, now: Timestamp) -> Option<Arc<Work>> {
+        let plugin = self.plugins.get(&entry.job.spec.action.uses.plugin)?;
+        let work = work(&entry.job, run, plugin, &self.options)?;
+        let (timeout, time_limit) = entry.time_of_attempt(run, now);
+        Some(Arc::new(Work { timeout, time_limit, ..work }))
     }
 }

@@ -179,12 +179,14 @@ impl Scheduler {
     /// Puts `entry` in the place of what was known of its job, with the runs of it that are not over.
     fn replace(&mut self, mut entry: Entry) {
         let job = Arc::clone(&entry.job);
+        self.enter_groups(&job.namespace, &job.spec);
         if let Some(old) = self.jobs.remove(&job.id) {
+            self.leave_groups(&job.namespace, &old.job.spec);
             (entry.active, entry.line) = (old.active, old.line);
         }
         self.jobs.insert(job.id, Box::new(entry));
         self.names.entry(job.namespace.clone()).or_default().insert(job.spec.name.clone(), job.id);
-        self.ask_window_again(job.id);
+        self.queue_again(job.id);
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Active, Entry, Scheduler, Waiting};
+use super::overlap::Passage;
+use super::{Entry, Scheduler, Stands};
 use crate::batch::Write;
 use crate::event::{Effect, Step};
 use crate::id::{JobId, RunId};
@@ -11,7 +12,7 @@ use crate::run::{
     Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, ExpiryReason, Gate, Origin, Run, RunState,
     SkipReason, Usage,
 };
-use crate::spec::{Outside, Overlap};
+use crate::spec::Outside;
 use crate::time::Timestamp;
 
 /// A start that is wanted, before it is known whether it becomes a run.
@@ -24,28 +25,13 @@ pub(super) struct Start {
     pub(super) passage: Passage,
 }
 
-/// How a start passes other runs of its job.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Passage {
-    /// As the job's overlap policy says.
-    ByPolicy,
-    /// It waits in line for its turn.
-    Turn,
-    /// It passes whatever is going.
-    Free,
-    /// Somebody forces it: it passes everything.
-    Forced,
-}
-
-/// The most runs that wait in line by the policy `buffer_all`.
-const LONGEST_LINE: usize = 1000;
-
 impl Scheduler {
-    /// Takes a start through the gate: it becomes a running run, a queued one, or a record of why it was skipped.
+    /// Takes a start through the gate: it becomes a queued run, which starts in the same step if there is a place for it, or
+    /// a record of why it was skipped.
     pub(super) fn start(&mut self, job: JobId, start: Start, now: Timestamp, step: &mut Step) -> Arc<Run> {
         #[cfg(feature = "defects")]
         let start = self.passes_over(start);
-        let entry = self.jobs.get_mut(&job).expect("starts are made for jobs that are there");
+        let entry = self.jobs.get(&job).expect("starts are made for jobs that are there");
         let opening = match start.passage {
             Passage::Forced => Opening::Open,
             _ => entry.opening(start.origin, now),
@@ -56,25 +42,18 @@ impl Scheduler {
         let Some(gate) = entry.gate_for(start.passage) else {
             return self.skip(job, &start, SkipReason::Overlap, now, step);
         };
-        let priority = entry.job.spec.priority;
-        let its_turn = gate != Gate::Turn || !entry.is_busy();
+        if entry.job.spec.overlap.supersedes() && start.passage == Passage::ByPolicy {
+            self.supersede(job, now, step);
+        }
         let mut run = self.new_run(job, &start, RunState::Queued, now);
         run.gate = gate;
-        if opening != Opening::Open || !its_turn || !self.has_place() || !self.queue.is_empty() {
-            let run = Arc::new(run);
-            step.batch.writes.push(Write::InsertRun(Arc::clone(&run)));
-            self.take_in(Arc::clone(&run), priority);
-            self.next_turn(job);
-            return run;
-        }
-        begin_attempt(&mut run, now);
         let run = Arc::new(run);
-        self.jobs.get_mut(&job).expect("looked up above").active += 1;
-        let active = Active { run: Arc::clone(&run), priority, waiting: Waiting::Queue };
-        self.active.insert(run.id, active);
+        let inserted_by = step.batch.writes.len();
         step.batch.writes.push(Write::InsertRun(Arc::clone(&run)));
-        self.running += 1;
-        self.invoke(&run, now, step);
+        self.take_in(Arc::clone(&run));
+        self.active.get_mut(&run.id).expect("taken in just now").inserted_by = Some(inserted_by);
+        self.inserted.push(run.id);
+        self.next_turn(job);
         run
     }
 
@@ -109,7 +88,7 @@ impl Scheduler {
             queued_at: now,
             gate: Gate::Open,
             state,
-            cancel_requested_at: None,
+            cancel: None,
             attempts: Vec::new(),
             result: None,
         }
@@ -118,35 +97,54 @@ impl Scheduler {
     /// Gives free places to queued runs, in order.
     pub(super) fn fill(&mut self, now: Timestamp, step: &mut Step) {
         while self.has_place() {
-            let Some((_, _, _, id)) = self.queue.first().copied() else { return };
-            #[cfg(feature = "defects")]
-            let id = self.inverted().unwrap_or(id);
-            let run = &self.active[&id].run;
-            let job = self.jobs.get(&run.job_id);
+            let Some((id, lane)) = self.queue.take() else { return };
+            let active = self.active.get_mut(&id).expect("only active runs are queued");
+            active.stands = Stands::Going(lane);
+            let run = Arc::clone(&active.run);
+            if active.expires_at.is_some_and(|at| at <= now) {
+                self.expire(id, now, step);
+                continue;
+            }
             // A run that began inside the window may be tried again outside.
             let asks = run.gate != Gate::Open && run.attempts.is_empty();
-            match job.filter(|_| asks).map(|entry| entry.opening(run.origin, now)) {
-                Some(Opening::At(opens_at)) => {
+            let job = self.jobs.get(&run.job_id).filter(|_| asks);
+            match job.map_or(Opening::Open, |entry| entry.opening(run.origin, now)) {
+                Opening::Open => self.begin(id, now, step),
+                Opening::At(opens_at) => {
+                    self.give_places_back(id);
                     self.defer(id, opens_at);
-                    continue;
                 }
-                Some(Opening::Never) => {
+                Opening::Never => {
                     let ending = Ending::Expired(ExpiryReason::OutsideWindow);
                     self.advance(id, RunState::Ended { ending, at: now }, step);
-                    continue;
                 }
-                Some(Opening::Open) | None => {}
             }
-            let revision = job.map(|entry| entry.job.revision);
-            let begin = |run: &mut Run| {
-                add_attempt(run, now);
-                // The job may have been changed while the run waited: the attempt does what it is now.
-                run.revision = revision.unwrap_or(run.revision);
-            };
-            self.change(id, RunState::Running, begin, step);
-            let run = Arc::clone(&self.active[&id].run);
-            self.invoke(&run, now, step);
         }
+    }
+
+    /// Begins the next attempt of a run that has its places.
+    fn begin(&mut self, id: RunId, now: Timestamp, step: &mut Step) {
+        self.forget_expiry(id);
+        let active = self.active.get_mut(&id).expect("it was queued until now");
+        // The job may have been changed while the run waited: the attempt does what it is now.
+        let revision = self.jobs.get(&active.run.job_id).map(|entry| entry.job.revision);
+        let begin = |run: &mut Run| {
+            add_attempt(run, now);
+            run.revision = revision.unwrap_or(run.revision);
+        };
+        match active.inserted_by {
+            // Nobody knows of it yet, so it is running from the first.
+            Some(place) => {
+                let run = Arc::make_mut(&mut active.run);
+                begin(run);
+                run.state = RunState::Running;
+                step.batch.writes[place] = Write::InsertRun(Arc::clone(&active.run));
+                self.running += 1;
+            }
+            None => self.change(id, RunState::Running, begin, step),
+        }
+        let run = Arc::clone(&self.active[&id].run);
+        self.invoke(&run, now, step);
     }
 
     fn has_place(&self) -> bool {
@@ -158,7 +156,7 @@ impl Scheduler {
 
     /// Lets the run's attempt start once this step is durable.
     fn invoke(&mut self, run: &Arc<Run>, now: Timestamp, step: &mut Step) {
-        let work = self.jobs.get(&run.job_id).and_then(|entry| self.work(&entry.job, run));
+        let work = self.jobs.get(&run.job_id).and_then(|entry| self.work(entry, run, now));
         let Some(work) = work else {
             self.fail_unstartable(run.id, now, step);
             return;
@@ -214,29 +212,6 @@ impl Entry {
             _ => Opening::Open,
         }
     }
-
-    /// Whether a run of the job is going or waiting.
-    fn is_busy(&self) -> bool {
-        self.active > 0 || !self.line.is_empty()
-    }
-
-    /// What a start has to wait for; none if runs of the job keep it from becoming a run at all.
-    fn gate_for(&self, passage: Passage) -> Option<Gate> {
-        match (passage, self.job.spec.overlap) {
-            (Passage::Forced, _) => Some(Gate::Open),
-            (Passage::Free, _) | (Passage::ByPolicy, Overlap::AllowAll) => Some(Gate::Window),
-            (Passage::Turn, _) => Some(Gate::Turn),
-            (Passage::ByPolicy, Overlap::Skip) => (!self.is_busy()).then_some(Gate::Window),
-            (Passage::ByPolicy, Overlap::BufferOne) => self.line.is_empty().then_some(Gate::Turn),
-            (Passage::ByPolicy, Overlap::BufferAll) => (self.line.len() < LONGEST_LINE).then_some(Gate::Turn),
-        }
-    }
-}
-
-/// Makes a run that is not yet stored, and so in no state that anybody knows, a running one.
-fn begin_attempt(run: &mut Run, now: Timestamp) {
-    add_attempt(run, now);
-    run.state = RunState::Running;
 }
 
 fn add_attempt(run: &mut Run, now: Timestamp) {

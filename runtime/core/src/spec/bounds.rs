@@ -3,13 +3,15 @@
 //! What people and programs write is refused beyond these bounds. What a store already holds is still read: a schedule
 //! is made of what lies within them, and [`excess`] tells what lies beyond.
 
-use super::{CalendarRules, DaysOfMonth, JobSpec, Trigger, TriggerKind};
+use super::{CalendarRules, ConcurrencyGroup, DaysOfMonth, JobSpec, Trigger, TriggerKind};
 use crate::id::CalendarName;
 
 /// The most triggers of a job.
 pub const MAX_TRIGGERS: usize = 100;
 /// The most values in a list of a trigger, such as times of day.
 pub const MAX_VALUES: usize = 100;
+/// The most concurrency groups of a job.
+pub const MAX_GROUPS: usize = 8;
 /// The most calendars under `exclude`, and under `include`.
 pub const MAX_CALENDARS: usize = 32;
 
@@ -31,6 +33,7 @@ pub fn excess(spec: &JobSpec) -> Vec<Excess> {
         let message = format!("{count} triggers are too many: {MAX_TRIGGERS} are allowed; make several jobs of it");
         found.push(Excess { pointer, message });
     }
+    found.extend(of_groups(&spec.concurrency));
     for (index, trigger) in spec.triggers.iter().take(MAX_TRIGGERS).enumerate() {
         let pointer = format!("/triggers/{index}");
         found.extend(lists(trigger).into_iter().filter(|(_, count)| *count > MAX_VALUES).map(|(key, count)| Excess {
@@ -69,6 +72,25 @@ fn lists(trigger: &Trigger) -> Vec<(&'static str, usize)> {
         ],
         TriggerKind::Cron(_) | TriggerKind::Every { .. } | TriggerKind::At(_) | TriggerKind::Startup => Vec::new(),
     }
+}
+
+/// Too many groups, or the first one that stands there before.
+fn of_groups(groups: &[ConcurrencyGroup]) -> Option<Excess> {
+    if groups.len() > MAX_GROUPS {
+        let message = format!("{} concurrency groups are too many: {MAX_GROUPS} are allowed", groups.len());
+        return Some(Excess { pointer: "/concurrency".to_owned(), message });
+    }
+    let is_again = |index: &usize| groups[..*index].iter().any(|before| before.group == groups[*index].group);
+    let index = (1..groups.len()).find(is_again)?;
+    let message = format!("concurrency group '{}' stands here twice: name it once", groups[index].group);
+    Some(Excess { pointer: format!("/concurrency/{index}"), message })
+}
+
+/// The groups of a job that count: those within the bound, each once.
+pub(crate) fn groups(groups: &[ConcurrencyGroup]) -> impl Iterator<Item = &ConcurrencyGroup> {
+    let groups = &groups[..groups.len().min(MAX_GROUPS)];
+    let is_first = |index: usize| groups[..index].iter().all(|before| before.group != groups[index].group);
+    groups.iter().enumerate().filter(move |(index, _)| is_first(*index)).map(|(_, group)| group)
 }
 
 /// Too many names, or the first one that stands there before.

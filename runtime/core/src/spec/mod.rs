@@ -7,6 +7,7 @@ mod action;
 pub mod bounds;
 mod calendar;
 mod catch_up;
+mod concurrency;
 pub mod day;
 mod limits;
 pub mod list;
@@ -21,7 +22,7 @@ mod window;
 mod zone_name;
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use action::{ActionRef, ActionSpec, InvalidActionRef};
 pub use calendar::{CalendarSpec, Dates, InvalidCalendar, YearlyDate};
 pub use catch_up::{CatchUp, CatchUpPolicy};
+pub use concurrency::ConcurrencyGroup;
 pub use limits::Limits;
 pub use overlap::Overlap;
 pub use parameter::{MAX_PARAM_BYTES, MAX_PARAMETERS, ParamValues, Parameter, Parameters, is_parameter_name};
@@ -85,9 +87,12 @@ pub struct JobSpec {
     /// Whether and when a failed attempt is tried again.
     #[serde(default)]
     pub retry: Retry,
-    /// What happens to a fire while a run of the job is going.
+    /// What happens to a fire while `max_instances` runs of the job are going.
     #[serde(default)]
     pub overlap: Overlap,
+    /// How many runs of the job go at once before `overlap` says what happens.
+    #[serde(default = "default_max_instances")]
+    pub max_instances: NonZeroU32,
     /// What happens to fires that came due while nothing could be started.
     #[serde(default)]
     pub catch_up: CatchUp,
@@ -97,6 +102,17 @@ pub struct JobSpec {
     /// How many runs the triggers start at most, counted from when they were last changed. Default: no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_runs: Option<NonZeroU64>,
+    /// Concurrency groups of the namespace: how many attempts of all their jobs go at once.
+    #[serde(default, deserialize_with = "concurrency::read", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "concurrency::schema")]
+    pub concurrency: Vec<ConcurrencyGroup>,
+    /// How long a run may wait for its start; then it expires. Counted from when it was made, or from when the job's
+    /// window opens for it. Default: no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_deadline: Option<Period>,
+    /// How long a run may take with all its attempts and waits, counted as `start_deadline` is. Default: no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Period>,
     /// 0 to 9; a queued run of higher priority starts first.
     #[serde(default = "default_priority")]
     #[schemars(range(min = 0, max = 9))]
@@ -121,6 +137,10 @@ fn default_timeout() -> Period {
 
 fn default_grace() -> Period {
     Period::from_secs(30)
+}
+
+fn default_max_instances() -> NonZeroU32 {
+    NonZeroU32::MIN
 }
 
 fn default_priority() -> u8 {

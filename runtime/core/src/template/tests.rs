@@ -53,6 +53,7 @@ fn work(with: &Value) -> Work {
         env: std::collections::BTreeMap::new(),
         working_dir: None,
         timeout: std::time::Duration::ZERO,
+        time_limit: crate::invocation::TimeLimit::Timeout,
         grace: std::time::Duration::ZERO,
         limits: Limits::default(),
         grants: crate::capability::EffectiveGrants {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_channel::Sender;
 use sandglass_core::event::Reply;
 use sandglass_core::id::RunId;
-use sandglass_core::invocation::{AttemptReport, CancelReason, Invocation};
+use sandglass_core::invocation::{AttemptReport, Cancel, Invocation};
 use sandglass_host::Host;
 use sandglass_store::{CommitError, Committed, FailureEpoch, StoreError};
 use tokio::sync::oneshot;
@@ -30,7 +30,7 @@ pub(crate) struct Permitted {
     /// The number of the loop's commit, from 1.
     pub(crate) commit: u64,
     pub(crate) starts: Vec<Invocation>,
-    pub(crate) cancels: Vec<(RunId, u32, CancelReason)>,
+    pub(crate) cancels: Vec<Cancel>,
     pub(crate) ended: Vec<RunId>,
     pub(crate) replies: Vec<(oneshot::Sender<Result<Reply, Unavailable>>, Reply)>,
 }
@@ -154,17 +154,12 @@ impl Performer {
             self.start(starts);
         }
         // After the starts: an attempt may be started and cancelled in one group.
-        for (run, attempt, reason) in cancels {
-            self.host.cancel(run, attempt, reason);
+        for cancel in cancels {
+            self.host.cancel(cancel);
         }
     }
 
-    fn perform(
-        &self,
-        permitted: Permitted,
-        starts: &mut Vec<Invocation>,
-        cancels: &mut Vec<(RunId, u32, CancelReason)>,
-    ) {
+    fn perform(&self, permitted: Permitted, starts: &mut Vec<Invocation>, cancels: &mut Vec<Cancel>) {
         if !permitted.starts.is_empty() {
             lock(&self.shared.going).extend(permitted.starts.iter().map(|start| (start.run, start.attempt)));
         }

@@ -87,7 +87,7 @@ mod tests {
             queued_at: at,
             gate: Gate::Window,
             state,
-            cancel_requested_at: None,
+            cancel: None,
             attempts: Vec::new(),
             result: None,
         })

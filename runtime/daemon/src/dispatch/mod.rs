@@ -276,7 +276,7 @@ impl Dispatcher {
         for effect in step.after {
             match effect {
                 Effect::Start(invocation) => gathered.permitted.starts.push(invocation),
-                Effect::Cancel { run, attempt, reason } => gathered.permitted.cancels.push((run, attempt, reason)),
+                Effect::Cancel(cancel) => gathered.permitted.cancels.push(cancel),
                 Effect::Ended(run) => gathered.permitted.ended.push(run.id),
                 Effect::Reply { ticket, reply } => {
                     if let Some(sender) = self.waiting.remove(&ticket) {

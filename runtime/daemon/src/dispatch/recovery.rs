@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sandglass_core::event::{Command, Event, Reply};
 use sandglass_core::id::{JobId, RunId};
-use sandglass_core::invocation::CancelReason;
+use sandglass_core::invocation::{Cancel, CancelReason};
 use sandglass_core::job::Job;
 use sandglass_core::scheduler::{Moment, Scheduler, Snapshot};
 use sandglass_core::spec::bounds::{Excess, excess};
@@ -87,7 +87,7 @@ impl Dispatcher {
             && let Ok(Some(stored)) = self.store.run(run)
         {
             // Directly: an empty batch would fail like any other, so this cannot go through the committer.
-            self.host.cancel(run, attempt, CancelReason::User);
+            self.host.cancel(Cancel { run, attempt, reason: CancelReason::User, at_once: false });
             _ = reply.send(Ok(Reply::Run(stored)));
             return;
         }
@@ -98,7 +98,7 @@ impl Dispatcher {
 
     pub(super) fn cancel_all_while_failed(&self) {
         for (run, attempt) in self.shared.going() {
-            self.host.cancel(run, attempt, CancelReason::Shutdown);
+            self.host.cancel(Cancel { run, attempt, reason: CancelReason::Shutdown, at_once: false });
         }
     }
 

@@ -49,6 +49,7 @@ impl run_context::Host for Guest {
             CancelReason::User => run_context::CancelReason::User,
             CancelReason::Timeout => run_context::CancelReason::Timeout,
             CancelReason::Shutdown => run_context::CancelReason::Shutdown,
+            CancelReason::Superseded => run_context::CancelReason::Superseded,
         }))
     }
 

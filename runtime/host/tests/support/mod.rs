@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sandglass_core::capability::{EffectiveGrants, Grants};
 use sandglass_core::id::{Digest, JobId, Namespace, RunId};
-use sandglass_core::invocation::{AttemptReport, Invocation, Work};
+use sandglass_core::invocation::{AttemptReport, Cancel, CancelReason, Invocation, TimeLimit, Work};
 use sandglass_core::output::{OutputChunk, OutputStream};
 use sandglass_core::quantity::{ByteSize, Count};
 use sandglass_core::run::{AttemptError, Origin};
@@ -66,6 +66,11 @@ impl Bench {
         });
         receiver
     }
+
+    /// Asks the only attempt of a run to stop.
+    pub fn cancel(&self, run: RunId) {
+        self.host.cancel(Cancel { run, attempt: 1, reason: CancelReason::User, at_once: false });
+    }
 }
 
 pub fn config(folder: &Path) -> HostConfig {
@@ -93,6 +98,7 @@ pub fn work(digest: Digest, action: &str, params: &str) -> Work {
         env: BTreeMap::new(),
         working_dir: None,
         timeout: Duration::from_secs(30),
+        time_limit: TimeLimit::Timeout,
         grace: Duration::from_secs(1),
         limits: Limits {
             memory: ByteSize::from_mib(32),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sandglass_core::batch::Batch;
 use sandglass_core::id::RunId;
-use sandglass_core::run::{Ending, RunState, StateName};
+use sandglass_core::run::{CancelCause, Ending, RunState, StateName};
 
 use super::Subject;
 use super::sample::{ENDINGS, NOW, at, commit, conflict, ended, every_kind, insert, job, moved, put_job, run, update};
@@ -49,7 +49,7 @@ pub(super) fn round_trip(subject: &mut dyn Subject) {
     }
     assert_eq!(store.run(RunId::from_bits(12)).unwrap(), None);
     let counts = store.stats().unwrap().runs;
-    assert_eq!((counts.total(), counts.of(StateName::Skipped), counts.of(StateName::Queued)), (14, 5, 1));
+    assert_eq!((counts.total(), counts.of(StateName::Skipped), counts.of(StateName::Queued)), (17, 5, 1));
 }
 
 pub(super) fn atomicity(subject: &mut dyn Subject) {
@@ -65,7 +65,7 @@ pub(super) fn atomicity(subject: &mut dyn Subject) {
     let failing = Batch {
         writes: vec![
             insert(&b),
-            update(&moved(&a, ended(Ending::Cancelled))),
+            update(&moved(&a, ended(Ending::Cancelled(CancelCause::User)))),
             put_job(&renamed),
             sandglass_core::batch::Write::PutCursor { job: job.id, cursor },
             sandglass_core::batch::Write::DeleteJob { id: job.id, revision: 2 },

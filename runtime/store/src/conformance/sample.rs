@@ -6,8 +6,8 @@ use sandglass_core::batch::{Batch, Write};
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::job::Job;
 use sandglass_core::run::{
-    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, ExpiryReason, Gate, Origin, Run, RunState,
-    SkipReason, Usage,
+    Attempt, AttemptEnd, AttemptError, AttemptOutcome, CancelCause, CancelRequest, Ending, ErrorClass, ExpiryReason,
+    Gate, Origin, Run, RunState, SkipReason, Usage,
 };
 use sandglass_core::time::Timestamp;
 
@@ -60,7 +60,7 @@ pub(super) fn run(number: u128, job: &Job, secs: i64) -> Run {
         gate: Gate::Window,
         state: RunState::Queued,
         attempts: Vec::new(),
-        cancel_requested_at: None,
+        cancel: None,
         result: None,
     }
 }
@@ -74,13 +74,16 @@ pub(super) fn ended(ending: Ending) -> RunState {
     RunState::Ended { ending, at: at(100) }
 }
 
-pub(super) const ENDINGS: [Ending; 11] = [
+pub(super) const ENDINGS: [Ending; 14] = [
     Ending::Succeeded,
     Ending::Failed,
     Ending::TimedOut,
-    Ending::Cancelled,
+    Ending::Cancelled(CancelCause::User),
+    Ending::Cancelled(CancelCause::Superseded),
     Ending::Interrupted,
     Ending::Expired(ExpiryReason::OutsideWindow),
+    Ending::Expired(ExpiryReason::StartDeadline),
+    Ending::Expired(ExpiryReason::Deadline),
     Ending::Skipped(SkipReason::Missed),
     Ending::Skipped(SkipReason::Overlap),
     Ending::Skipped(SkipReason::OutsideWindow),
@@ -98,7 +101,7 @@ pub(super) fn every_kind(job: &Job) -> Vec<Run> {
     runs[0].gate = Gate::Open;
     runs[1].origin = Origin::CatchUp;
     runs[1].trigger = Some(u16::MAX);
-    runs[1].cancel_requested_at = Some(at(78));
+    runs[1].cancel = Some(CancelRequest { at: at(78), cause: CancelCause::Superseded });
     runs[1].gate = Gate::Turn;
     runs[2].origin = Origin::Backfill;
     runs[2].scheduled_at = Timestamp::from_micros(i64::MIN);

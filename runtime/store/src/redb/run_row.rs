@@ -14,15 +14,15 @@
 
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::run::{
-    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, ExpiryReason, Gate, Origin, Run, RunState,
-    SkipReason, StateName, Usage,
+    Attempt, AttemptEnd, AttemptError, AttemptOutcome, CancelCause, CancelRequest, Ending, ErrorClass, ExpiryReason,
+    Gate, Origin, Run, RunState, SkipReason, StateName, Usage,
 };
 use sandglass_core::time::Timestamp;
 
 use super::codec::{Decoder, Encoder};
 use crate::error::StoreError;
 
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 /// More attempts than a run can have; a row that claims more is damaged.
 const MAX_ATTEMPTS: usize = 100_000;
 
@@ -96,7 +96,8 @@ pub(super) fn encode(run: &Run) -> Vec<u8> {
             row.instant_from(run.queued_at, at);
             match ending {
                 Ending::Skipped(reason) => row.byte(skip_number(reason)),
-                Ending::Expired(ExpiryReason::OutsideWindow) => row.byte(0),
+                Ending::Expired(reason) => row.byte(expiry_number(reason)),
+                Ending::Cancelled(cause) => row.byte(cause_number(cause)),
                 _ => {}
             }
         }
@@ -106,7 +107,10 @@ pub(super) fn encode(run: &Run) -> Vec<u8> {
         encode_attempt(&mut row, run.queued_at, attempt);
     }
     row.option(run.result.as_deref(), Encoder::text);
-    row.option(run.cancel_requested_at, |row, at| row.instant_from(run.queued_at, at));
+    row.option(run.cancel, |row, CancelRequest { at, cause }| {
+        row.instant_from(run.queued_at, at);
+        row.byte(cause_number(cause));
+    });
     row.finish()
 }
 
@@ -142,6 +146,21 @@ const fn skip_number(reason: SkipReason) -> u8 {
         SkipReason::OutsideWindow => 2,
         SkipReason::Calendar => 3,
         SkipReason::Paused => 4,
+    }
+}
+
+const fn expiry_number(reason: ExpiryReason) -> u8 {
+    match reason {
+        ExpiryReason::OutsideWindow => 0,
+        ExpiryReason::StartDeadline => 1,
+        ExpiryReason::Deadline => 2,
+    }
+}
+
+const fn cause_number(cause: CancelCause) -> u8 {
+    match cause {
+        CancelCause::User => 0,
+        CancelCause::Superseded => 1,
     }
 }
 
@@ -188,7 +207,7 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
     }
     let attempts = (0..count).map(|_| decode_attempt(&mut row, queued_at)).collect::<Result<_, _>>()?;
     let result = row.option(Decoder::text)?.map(str::to_owned);
-    let cancel_requested_at = row.option(|row| row.instant_from(queued_at))?;
+    let cancel = row.option(|row| Ok(CancelRequest { at: row.instant_from(queued_at)?, cause: decode_cause(row)? }))?;
     row.end()?;
     Ok(Run {
         id,
@@ -203,7 +222,7 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
         queued_at,
         gate,
         state,
-        cancel_requested_at,
+        cancel,
         attempts,
         result,
     })
@@ -218,14 +237,16 @@ fn decode_state(row: &mut Decoder<'_>, name: StateName, queued_at: Timestamp) ->
         StateName::Succeeded => ended(row, Ending::Succeeded),
         StateName::Failed => ended(row, Ending::Failed),
         StateName::TimedOut => ended(row, Ending::TimedOut),
-        StateName::Cancelled => ended(row, Ending::Cancelled),
+        StateName::Cancelled => {
+            let at = row.instant_from(queued_at)?;
+            Ok(RunState::Ended { ending: Ending::Cancelled(decode_cause(row)?), at })
+        }
         StateName::Interrupted => ended(row, Ending::Interrupted),
         StateName::Expired => {
             let at = row.instant_from(queued_at)?;
-            let reason = match row.byte()? {
-                0 => ExpiryReason::OutsideWindow,
-                other => return Err(row.wrong(&format!("has the unknown reason {other}"))),
-            };
+            let number = row.byte()?;
+            let reason = ExpiryReason::ALL.into_iter().find(|reason| expiry_number(*reason) == number);
+            let reason = reason.ok_or_else(|| row.wrong(&format!("has the unknown reason {number}")))?;
             Ok(RunState::Ended { ending: Ending::Expired(reason), at })
         }
         StateName::Skipped => {
@@ -236,6 +257,12 @@ fn decode_state(row: &mut Decoder<'_>, name: StateName, queued_at: Timestamp) ->
             Ok(RunState::Ended { ending: Ending::Skipped(reason), at })
         }
     }
+}
+
+fn decode_cause(row: &mut Decoder<'_>) -> Result<CancelCause, StoreError> {
+    let number = row.byte()?;
+    let cause = CancelCause::ALL.into_iter().find(|cause| cause_number(*cause) == number);
+    cause.ok_or_else(|| row.wrong(&format!("has the unknown cause {number}")))
 }
 
 fn decode_attempt(row: &mut Decoder<'_>, queued_at: Timestamp) -> Result<Attempt, StoreError> {

@@ -33,7 +33,7 @@ fn run() -> Run {
         queued_at: Timestamp::from_micros(at.as_micros() + 3),
         gate: Gate::Turn,
         state: RunState::Ended { ending: Ending::Succeeded, at },
-        cancel_requested_at: None,
+        cancel: None,
         attempts: vec![Attempt { number: 1, started_at: at, end: Some(end) }],
         result: Some("{}".to_owned()),
     }
@@ -41,7 +41,7 @@ fn run() -> Run {
 
 #[test]
 fn a_run_is_written_as_ever() {
-    let expected = "02030200000000000000000000000000000000000102026e73036a6f62050201018080c489e5c5b20606020501010501000000\
+    let expected = "03030200000000000000000000000000000000000102026e73036a6f62050201018080c489e5c5b20606020501010501000000\
                     0100ac0280800409080701027b7d00";
     let row = run_row::encode(&run());
     assert_eq!(hex(&row), expected);

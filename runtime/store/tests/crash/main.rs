@@ -51,7 +51,7 @@ fn run(rng: &mut fastrand::Rng) -> Run {
         queued_at: NOW,
         gate: Gate::Window,
         state: RunState::Running,
-        cancel_requested_at: None,
+        cancel: None,
         attempts: Vec::new(),
         result: Some("x".repeat(rng.usize(0..3000))),
     }

@@ -206,6 +206,7 @@ fn work(digest: Digest) -> anyhow::Result<Work> {
         env: std::collections::BTreeMap::new(),
         working_dir: None,
         timeout: Duration::from_secs(60),
+        time_limit: sandglass_core::invocation::TimeLimit::Timeout,
         grace: Duration::from_secs(1),
         limits: Limits::default(),
         grants: EffectiveGrants::default(),

@@ -150,7 +150,7 @@ fn ended(number: usize, job: JobId, rng: &mut fastrand::Rng) -> anyhow::Result<R
         queued_at: at,
         gate: Gate::Window,
         state: RunState::Ended { ending, at: finished_at },
-        cancel_requested_at: None,
+        cancel: None,
         attempts: vec![Attempt {
             number: 1,
             started_at: at,

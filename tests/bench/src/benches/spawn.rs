@@ -227,7 +227,7 @@ fn queued_run(number: usize) -> anyhow::Result<Run> {
         gate: Gate::Window,
         state: RunState::Queued,
         attempts: Vec::new(),
-        cancel_requested_at: None,
+        cancel: None,
         result: None,
     })
 }

@@ -78,7 +78,7 @@ fn follows(ending: Ending, outcome: AttemptOutcome) -> bool {
         (Ending::Succeeded, AttemptOutcome::Succeeded)
             | (Ending::Failed, AttemptOutcome::Failed)
             | (Ending::TimedOut, AttemptOutcome::TimedOut)
-            | (Ending::Cancelled, AttemptOutcome::Cancelled)
+            | (Ending::Cancelled(_), AttemptOutcome::Cancelled)
             | (Ending::Interrupted, AttemptOutcome::Interrupted)
     )
 }

@@ -173,9 +173,7 @@ pub(crate) fn first_start(write: &Write) -> Option<&Run> {
 pub(crate) fn started(write: &Write) -> Option<&Run> {
     match write {
         // A request to cancel is also a write of a running run; its attempt was begun before.
-        Write::InsertRun(run) | Write::UpdateRun(run) if is_running(run) && run.cancel_requested_at.is_none() => {
-            Some(run)
-        }
+        Write::InsertRun(run) | Write::UpdateRun(run) if is_running(run) && run.cancel.is_none() => Some(run),
         _ => None,
     }
 }

@@ -53,7 +53,7 @@ impl Retries {
                 AttemptOutcome::Succeeded | AttemptOutcome::Cancelled => false,
             };
             let left = attempt.number < plan.retry.max_attempts;
-            repeats && left && run.cancel_requested_at.is_none() && advice != RetryAdvice::Never
+            repeats && left && run.cancel.is_none() && advice != RetryAdvice::Never
         });
         match (run.state, wanted) {
             (RunState::RetryWait { until }, Some(plan)) => {

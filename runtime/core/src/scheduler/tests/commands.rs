@@ -102,7 +102,7 @@ fn a_cancelled_run_is_not_tried_again_whatever_happens_to_the_daemon() {
     for now in [t(2), t(3)] {
         world.at(now, Event::Command { ticket: Ticket(3), command: Command::CancelRun { run } });
     }
-    assert_eq!(world.runs[&run].cancel_requested_at, Some(t(2)), "the first request is durable");
+    assert_eq!(world.runs[&run].cancel.map(|cancel| cancel.at), Some(t(2)), "the first request is durable");
     assert_eq!(world.cancels.len(), 2, "the attempt is asked each time");
     world.restart(t(4));
     assert_eq!(world.runs[&run].state.name(), StateName::Interrupted);

@@ -6,7 +6,9 @@ mod catch_up;
 mod commands;
 mod fires;
 mod hold;
+mod limits;
 mod line;
+mod overlap;
 mod random;
 mod window;
 
@@ -16,6 +18,7 @@ use std::time::Duration;
 use super::*;
 use crate::batch::{Batch, Expectation};
 use crate::calendar::Calendar;
+use crate::capability::Grants;
 use crate::event::{Command, Refusal, Reply, Ticket};
 use crate::hold::HoldSubject;
 use crate::id::{CalendarName, Digest};
@@ -41,6 +44,8 @@ struct World {
     plugin: Arc<Plugin>,
     started: Vec<Invocation>,
     cancels: Vec<(RunId, CancelReason)>,
+    /// Of each of those, whether it was to be killed at once.
+    at_once: Vec<bool>,
     replies: Vec<Reply>,
 }
 
@@ -88,6 +93,7 @@ impl World {
             plugin,
             started: vec![],
             cancels: vec![],
+            at_once: vec![],
             replies: vec![],
         }
     }
@@ -109,7 +115,10 @@ impl World {
                     );
                     self.started.push(invocation);
                 }
-                Effect::Cancel { run, reason, .. } => self.cancels.push((run, reason)),
+                Effect::Cancel(cancel) => {
+                    self.cancels.push((cancel.run, cancel.reason));
+                    self.at_once.push(cancel.at_once);
+                }
                 Effect::Reply { reply, .. } => self.replies.push(reply),
                 Effect::Ended(run) => assert!(run.state.name().is_terminal()),
             }
@@ -124,7 +133,7 @@ impl World {
                 Write::UpdateRun(run) => {
                     let old = self.runs.insert(run.id, Arc::clone(&run)).expect("an updated run is there");
                     assert_eq!(old.version + 1, run.version);
-                    let asked = run.cancel_requested_at.is_some() && old.cancel_requested_at.is_none();
+                    let asked = run.cancel.is_some() && old.cancel.is_none();
                     assert!(old.state.may_become(run.state) || (asked && old.state == run.state));
                 }
                 Write::PutJob(job) => {
@@ -153,10 +162,14 @@ impl World {
     }
 
     fn apply(&mut self, now: Timestamp, job: serde_json::Value) -> Arc<Job> {
+        self.apply_in(&Namespace::default(), now, job)
+    }
+
+    fn apply_in(&mut self, namespace: &Namespace, now: Timestamp, job: serde_json::Value) -> Arc<Job> {
         let mut job = job;
         job["action"] = serde_json::json!({ "use": "noop" });
         let spec: Arc<JobSpec> = Arc::new(serde_json::from_value(job).unwrap());
-        let command = Command::PutJob { namespace: Namespace::default(), spec, expect: Expectation::Anything };
+        let command = Command::PutJob { namespace: namespace.clone(), spec, expect: Expectation::Anything };
         self.at(now, Event::Command { ticket: Ticket(1), command });
         match self.replies.pop() {
             Some(Reply::Job(saved)) => saved.job,
@@ -165,7 +178,15 @@ impl World {
     }
 
     fn start(&mut self, now: Timestamp, name: &str, force: bool) -> Arc<Run> {
-        let command = Command::StartRun { namespace: Namespace::default(), name: name.parse().unwrap(), force };
+        self.start_as(&Namespace::default(), now, name, force)
+    }
+
+    fn start_in(&mut self, namespace: &Namespace, now: Timestamp, name: &str) -> Arc<Run> {
+        self.start_as(namespace, now, name, false)
+    }
+
+    fn start_as(&mut self, namespace: &Namespace, now: Timestamp, name: &str, force: bool) -> Arc<Run> {
+        let command = Command::StartRun { namespace: namespace.clone(), name: name.parse().unwrap(), force };
         self.at(now, Event::Command { ticket: Ticket(2), command });
         match self.replies.pop() {
             Some(Reply::Run(run)) => run,
@@ -194,6 +215,11 @@ impl World {
 
     /// As [`World::restart`], before the first tick.
     fn load(&mut self, now: Timestamp) {
+        self.load_with(now, &HashSet::new());
+    }
+
+    /// As [`World::load`], while attempts of these runs go on.
+    fn load_with(&mut self, now: Timestamp, going: &HashSet<RunId>) {
         let snapshot = Snapshot {
             jobs: self.jobs.values().cloned().collect(),
             holds: self.holds.iter().map(|(subject, holds)| (subject.clone(), holds.clone())).collect(),
@@ -204,7 +230,7 @@ impl World {
         self.started.clear();
         let options = self.scheduler.options.clone();
         let mut moment = Moment { now, rng: &mut self.rng };
-        let (scheduler, step) = Scheduler::load(snapshot, options, &HashSet::new(), false, &mut moment);
+        let (scheduler, step) = Scheduler::load(snapshot, options, going, false, &mut moment);
         self.scheduler = scheduler;
         self.take(step);
     }

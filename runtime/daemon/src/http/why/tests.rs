@@ -102,7 +102,7 @@ impl Kept {
             queued_at: instant(queued),
             gate: Gate::Window,
             state,
-            cancel_requested_at: None,
+            cancel: None,
             attempts: Vec::new(),
             result: None,
         }

@@ -57,7 +57,7 @@ impl Place {
             queued_at: at,
             gate: Gate::Window,
             state: ending.map_or(RunState::Queued, |ending| RunState::Ended { ending, at: over_at }),
-            cancel_requested_at: None,
+            cancel: None,
             attempts: Vec::new(),
             result: None,
         };

@@ -1,0 +1,71 @@
+//! Concurrency groups: how many of each may go, by what the jobs say that name it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Entry, Scheduler};
+use crate::id::{GroupName, Namespace};
+use crate::queue::{LimitKey, LimitOf, Needs};
+use crate::spec::JobSpec;
+use crate::spec::bounds::groups;
+
+/// The limits that jobs name for each group, with how many jobs name each.
+#[derive(Debug, Default)]
+pub(super) struct Groups(HashMap<(Namespace, GroupName), BTreeMap<u32, usize>>);
+
+impl Groups {
+    /// A job names the limit. Gives the one that holds now.
+    fn enter(&mut self, group: (Namespace, GroupName), limit: u32) -> u32 {
+        let limits = self.0.entry(group).or_default();
+        *limits.entry(limit).or_default() += 1;
+        limits.first_key_value().map_or(limit, |(least, _)| *least)
+    }
+
+    /// A job no longer names the limit. Gives the one that holds now; none if no job names the group.
+    fn leave(&mut self, group: &(Namespace, GroupName), limit: u32) -> Option<u32> {
+        let limits = self.0.get_mut(group)?;
+        if let Some(count) = limits.get_mut(&limit) {
+            *count -= 1;
+            if *count == 0 {
+                limits.remove(&limit);
+            }
+        }
+        let least = limits.first_key_value().map(|(least, _)| *least);
+        if least.is_none() {
+            self.0.remove(group);
+        }
+        least
+    }
+}
+
+impl Scheduler {
+    /// Takes note of the groups that a job names.
+    pub(super) fn enter_groups(&mut self, namespace: &Namespace, spec: &JobSpec) {
+        for need in groups(&spec.concurrency) {
+            let least = self.groups.enter((namespace.clone(), need.group.clone()), need.limit.get());
+            self.queue.set_limit(&LimitOf::Group(namespace.clone(), need.group.clone()), Some(least));
+        }
+    }
+
+    /// The job is gone or another.
+    pub(super) fn leave_groups(&mut self, namespace: &Namespace, spec: &JobSpec) {
+        for need in groups(&spec.concurrency) {
+            let least = self.groups.leave(&(namespace.clone(), need.group.clone()), need.limit.get());
+            self.queue.set_limit(&LimitOf::Group(namespace.clone(), need.group.clone()), least);
+        }
+    }
+
+    /// What a run of the job takes places of; of its namespace alone if the job is gone.
+    pub(super) fn needs(&self, namespace: &Namespace, entry: Option<&Entry>) -> Needs {
+        let mut limits = Vec::new();
+        if let Some(entry) = entry {
+            let spec = &entry.job.spec;
+            let plugin = &spec.action.uses.plugin;
+            if self.options.max_running_of_plugin.contains_key(plugin) {
+                limits.push(LimitKey::of(LimitOf::Plugin(plugin.clone())));
+            }
+            let groups = groups(&spec.concurrency);
+            limits.extend(groups.map(|need| LimitKey::of(LimitOf::Group(namespace.clone(), need.group.clone()))));
+        }
+        Needs { namespace: namespace.clone(), limits }
+    }
+}
