@@ -176,7 +176,11 @@ async fn list(tag: Option<&str>, context: &Context) -> Result<(), Failure> {
 }
 
 async fn start(name: &JobName, wait: bool, force: bool, context: &Context) -> Result<(), Failure> {
-    let started = context.client.run_job(name, force).await?;
+    follow_start(context.client.run_job(name, force).await?, wait, context).await
+}
+
+/// Shows a run that was just asked for: with `wait` its output, and then how it ended.
+pub(super) async fn follow_start(started: Run, wait: bool, context: &Context) -> Result<(), Failure> {
     let run = if wait && !started.state.is_terminal() { follow::until_over(&started, context).await? } else { started };
     run_command::show(&run, context).await?;
     if run.state == StateName::Skipped {

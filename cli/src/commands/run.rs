@@ -13,9 +13,9 @@ use sandglass_core::schedule::Window;
 use sandglass_core::spec::TimeZone;
 
 use super::fires::zone_of_job;
-use super::follow;
 use super::schedule::machine_zone;
 use super::which_run::Which;
+use super::{follow, job};
 use crate::args::Form;
 use crate::context::{Context, print, print_bytes};
 use crate::failure::Failure;
@@ -61,6 +61,21 @@ pub(crate) enum Command {
         /// Wait until it has stopped
         #[arg(long, short)]
         wait: bool,
+    },
+    /// Start a run again that is over: another run of its job as the job is now
+    #[command(
+        after_help = "The new run names the old one as 'rerun_of'. With --wait the output goes to standard error, the \
+                            finished run to standard output, and the exit code is 1 unless it succeeded."
+    )]
+    Retry {
+        #[command(flatten)]
+        run: Which,
+        /// Show the output, and wait until the run is over
+        #[arg(long, short)]
+        wait: bool,
+        /// Start even while another run of the job is going
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -150,6 +165,10 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
             let run = follow::wait(run.find(context).await?, context).await?;
             show(&run, context).await?;
             if run.state == StateName::Succeeded { Ok(()) } else { Err(Failure::NotSo) }
+        }
+        Command::Retry { run, wait, force } => {
+            let started = context.client.retry(run.find(context).await?, force).await?;
+            job::follow_start(started, wait, context).await
         }
         Command::Cancel { run, wait } => cancel(run.find(context).await?, wait, context).await,
     }

@@ -85,6 +85,19 @@ pub enum Command {
         /// Start even if a run of the job is going.
         force: bool,
     },
+    /// Start a run of a job because another run of it, which is over, shall be made again.
+    RetryRun {
+        /// Whose.
+        namespace: Namespace,
+        /// Which job, by the name that it had then.
+        name: JobName,
+        /// Which job.
+        job: JobId,
+        /// The run that is over.
+        run: RunId,
+        /// Start even if a run of the job is going.
+        force: bool,
+    },
     /// Start runs for fires of the past. How far the job's schedule has been worked off stays as it is.
     Backfill {
         /// Whose.

@@ -39,6 +39,8 @@ fn started(number: u64, jobs: u64, rng: &mut fastrand::Rng) -> Run {
         state: RunState::Running,
         attempts: vec![Attempt { number: 1, started_at: at, end: None }],
         cancel: None,
+        rerun_of: None,
+        no_retry: None,
         result: None,
     }
 }

@@ -243,6 +243,16 @@ impl Client {
         self.transport.json(Request::new(Method::POST, path), PATIENCE).await
     }
 
+    /// Starts a run of the same job because another one, which is over, shall be made again.
+    ///
+    /// # Errors
+    ///
+    /// If the run is not there or not over, its job is gone, or the daemon cannot be reached or refuses.
+    pub async fn retry(&self, id: RunId, force: bool) -> Result<Run, ClientError> {
+        let path = self.scoped(&format!("runs/{id}/retry?force={force}"));
+        self.transport.json(Request::new(Method::POST, path), PATIENCE).await
+    }
+
     /// A run's output. With `follow` the stream goes on until the run is over, and takes up again after a lost
     /// connection where it was.
     ///

@@ -1,6 +1,8 @@
 //! What the types of a job cannot say: ranges, and texts that could never work.
 
-use sandglass_core::spec::{JobSpec, MAX_PARAM_BYTES, MAX_PARAMETERS, bounds, is_parameter_name};
+use sandglass_core::spec::{
+    JobSpec, MAX_CODES, MAX_PARAM_BYTES, MAX_PARAMETERS, Retry, RetryOutcome, bounds, is_parameter_name,
+};
 use sandglass_core::template::{self, is_template};
 
 /// Every fault of a job that its types do not keep out, with a JSON Pointer (RFC 6901) to it.
@@ -11,13 +13,7 @@ pub fn faults(spec: &JobSpec) -> Vec<(String, String)> {
     if spec.priority > 9 {
         fault("/priority", format!("priority {} is out of range: 0 to 9 are allowed", spec.priority));
     }
-    if !(1..=100).contains(&spec.retry.max_attempts) {
-        let found = spec.retry.max_attempts;
-        fault("/retry/max_attempts", format!("{found} attempts are out of range: 1 to 100 are allowed"));
-    }
-    if !(1.0..=1000.0).contains(&spec.retry.factor) {
-        fault("/retry/factor", format!("factor {} is out of range: 1 to 1000 are allowed", spec.retry.factor));
-    }
+    retry(&spec.retry, spec.idempotent, &mut fault);
     if !(1..=1000).contains(&spec.catch_up.limit) {
         let found = spec.catch_up.limit;
         fault("/catch_up/limit", format!("a limit of {found} is out of range: 1 to 1000 are allowed"));
@@ -86,4 +82,26 @@ fn of_parameters(spec: &JobSpec) -> Vec<(String, String)> {
         faults.push(("/parameters".to_owned(), message));
     }
     faults
+}
+
+fn retry(retry: &Retry, idempotent: bool, fault: &mut impl FnMut(&str, String)) {
+    let Retry { max_attempts, factor, on, exit_codes, .. } = retry;
+    if !(1..=100).contains(max_attempts) {
+        fault("/retry/max_attempts", format!("{max_attempts} attempts are out of range: 1 to 100 are allowed"));
+    }
+    if !(1.0..=1000.0).contains(factor) {
+        fault("/retry/factor", format!("factor {factor} is out of range: 1 to 1000 are allowed"));
+    }
+    if on.is_some_and(|on| on.contains(RetryOutcome::Interrupted)) && !idempotent {
+        let message = "an interrupted attempt may have done half of its work: say 'idempotent: true' if a second one does \
+                       no harm, or leave out 'interrupted'";
+        fault("/retry/on", message.to_owned());
+    }
+    let Some(codes) = exit_codes else { return };
+    for (key, list) in [("retry", codes.retry.as_deref().unwrap_or_default()), ("stop", &codes.stop)] {
+        if list.len() > MAX_CODES {
+            let message = format!("{} codes are too many: {MAX_CODES} are allowed; write ranges", list.len());
+            fault(&format!("/retry/exit_codes/{key}"), message);
+        }
+    }
 }

@@ -24,8 +24,6 @@ const LATER: &[&str] = &[
     "threshold",
     "webhook",
     // Of retries, catch-up and limits.
-    "exit_codes",
-    "max_elapsed",
     "processes",
     // Of grants.
     "artifacts",

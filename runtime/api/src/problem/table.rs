@@ -139,6 +139,8 @@ table! {
     JobDisabled: "job_disabled", Conflict, 409, "The job is disabled";
     /// The run is over, so it cannot be stopped.
     RunOver: "run_over", Conflict, 409, "The run is over";
+    /// The run is not over, so it cannot be made again.
+    RunGoing: "run_going", Conflict, 409, "The run is not over";
     /// The store was written by a version whose format is not read here. Only a daemon that starts says so.
     StoreFormat: "store_format", Conflict, 409, "The store belongs to another version";
     /// Jobs use the calendar.

@@ -27,6 +27,7 @@
 //! | `GET …/runs/{id}` `?wait=SECONDS` | [`Run`], once it is over or the time is up |
 //! | `GET …/runs/{id}/logs`, see [`LogsQuery`] | [`OutputEvent`]s, a line each; or an event stream |
 //! | `POST …/runs/{id}/cancel` | 202 [`Run`] |
+//! | `POST …/runs/{id}/retry` `?force=` | 202 [`Run`], another one; 409 if the run is not over |
 //! | `GET /api/v1/plugins` | [`Page`] of [`Plugin`] |
 //! | `POST /api/v1/plugins` `?name=&grants=JSON&dry_run=`, the component as body | 201 [`Plugin`]; 200 if it is only looked at |
 //! | `GET /api/v1/plugins/{name}` | [`Plugin`] |
@@ -37,6 +38,7 @@
 mod calendar;
 mod fire;
 mod job;
+mod note;
 mod output;
 mod run;
 #[cfg(test)]
@@ -52,6 +54,7 @@ use sandglass_core::time::Timestamp;
 pub use calendar::{Calendar, CalendarResult};
 pub use fire::{Backfill, BackfillRequest, Fire, Overlap, Verdict, Why, refusal};
 pub use job::{Applied, ApplyRequest, ApplyResult, HoldRequest, HoldResult, Job, JobHold};
+pub use note::retry_note;
 pub use output::{EVENT_END, EVENT_OUTPUT, EVENT_PROGRESS, LogsQuery, OutputEvent, ProgressEvent};
 pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, Usage, origin_name, outcome_name};
 pub use sandglass_core::plugin::Plugin;

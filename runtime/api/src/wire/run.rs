@@ -23,6 +23,9 @@ pub struct Run {
     /// Which of the job's triggers fired, counted from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger: Option<u16>,
+    /// The run that it makes again, if somebody asked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerun_of: Option<RunId>,
     /// The instant it was due.
     pub scheduled_at: Timestamp,
     /// When it was made.
@@ -42,6 +45,9 @@ pub struct Run {
     /// When the next attempt is due, while the run waits for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
+    /// Why it is, or was not, tried again, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// When it was asked to stop while an attempt was going.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel_requested_at: Option<Timestamp>,
@@ -148,6 +154,7 @@ impl From<&run::Run> for Run {
             revision: run.revision,
             origin: run.origin,
             trigger: run.trigger,
+            rerun_of: run.rerun_of,
             scheduled_at: run.scheduled_at,
             queued_at: run.queued_at,
             started_at: run.started_at(),
@@ -155,6 +162,7 @@ impl From<&run::Run> for Run {
             state: run.state.name(),
             reason: run.reason().map(str::to_owned),
             retry_at,
+            note: super::retry_note(run, |at| at.to_string()),
             cancel_requested_at: run.cancel.map(|cancel| cancel.at),
             exit_code: run.exit_code(),
             attempts: run.attempts.iter().map(Attempt::from).collect(),

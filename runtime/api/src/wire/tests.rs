@@ -27,6 +27,8 @@ fn run(state: RunState, attempts: Vec<Attempt>) -> Run {
         state,
         attempts,
         cancel: None,
+        rerun_of: None,
+        no_retry: None,
         result: None,
     }
 }
@@ -118,5 +120,33 @@ fn output_keeps_every_byte() {
         let chunk = OutputChunk { attempt: 1, at, stream: OutputStream::Stdout, bytes: bytes.clone() };
         let json = serde_json::to_string(&OutputEvent::new(&chunk, Some("7".to_owned()))).unwrap();
         assert_eq!(serde_json::from_str::<OutputEvent>(&json).unwrap().to_bytes(), bytes);
+    }
+}
+
+#[test]
+fn a_run_tells_why_it_is_or_was_not_tried_again() {
+    use sandglass_core::run::NoRetry;
+    let at = Timestamp::from_millis(1_800_000_000_250);
+    let attempt = |number, outcome, exit_code| {
+        let end = AttemptEnd { finished_at: at, outcome, error: None, exit_code, usage: Usage::default() };
+        Attempt { number, started_at: at, end: Some(end) }
+    };
+    let failed = attempt(1, AttemptOutcome::Failed, Some(3));
+    let ended = RunState::Ended { ending: Ending::Failed, at };
+    let note = |state, attempts, no_retry| super::Run::from(&Run { no_retry, ..run(state, attempts) }).note;
+    let note = |state, attempts, no_retry| note(state, attempts, no_retry).unwrap_or_default();
+    assert_eq!(
+        note(RunState::RetryWait { until: at }, vec![failed.clone()], None),
+        "attempt 1 failed with exit code 3; attempt 2 is due at 2027-01-15T08:00:00.250Z"
+    );
+    assert_eq!(note(RunState::Queued, vec![failed.clone()], None), "attempt 2 is due and waits for a free place");
+    assert_eq!(note(RunState::Queued, vec![], None), "");
+    let table = [
+        (failed.clone(), NoRetry::Attempts, "retry.max_attempts allows one attempt"),
+        (failed, NoRetry::ExitCode, "retry.exit_codes leaves exit code 3 out"),
+        (attempt(1, AttemptOutcome::TimedOut, None), NoRetry::Outcome, "retry.on does not name 'timed_out'"),
+    ];
+    for (attempt, why, expected) in table {
+        assert_eq!(note(ended, vec![attempt], Some(why)), format!("it was not tried again: {expected}"));
     }
 }

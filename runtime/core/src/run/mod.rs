@@ -9,10 +9,12 @@
 //! ```
 
 mod attempt;
+mod no_retry;
 mod phase;
 mod state;
 
 pub use attempt::{Attempt, AttemptEnd, AttemptError, AttemptOutcome, ErrorClass, Usage};
+pub use no_retry::NoRetry;
 pub use phase::Phase;
 pub use state::{CancelCause, Ending, ExpiryReason, RunState, SkipReason, StateName};
 
@@ -30,11 +32,13 @@ pub enum Origin {
     CatchUp,
     /// Somebody asked for a fire of the past.
     Backfill,
+    /// Somebody asked for another run to be made again.
+    Retry,
 }
 
 impl Origin {
     /// All origins.
-    pub const ALL: [Self; 4] = [Self::Schedule, Self::Manual, Self::CatchUp, Self::Backfill];
+    pub const ALL: [Self; 5] = [Self::Schedule, Self::Manual, Self::CatchUp, Self::Backfill, Self::Retry];
 
     /// The name in text.
     #[must_use]
@@ -44,6 +48,7 @@ impl Origin {
             Self::Manual => "manual",
             Self::CatchUp => "catch_up",
             Self::Backfill => "backfill",
+            Self::Retry => "retry",
         }
     }
 }
@@ -78,6 +83,8 @@ pub struct Run {
     pub origin: Origin,
     /// Which of the job's triggers fired, counted from 0.
     pub trigger: Option<u16>,
+    /// The run that it makes again, if somebody asked for that.
+    pub rerun_of: Option<RunId>,
     /// The instant it was due.
     pub scheduled_at: Timestamp,
     /// When it was made.
@@ -90,6 +97,8 @@ pub struct Run {
     pub cancel: Option<CancelRequest>,
     /// Its attempts so far, the first first.
     pub attempts: Vec<Attempt>,
+    /// Why no other attempt followed the last one, if that did not succeed and was not stopped on request.
+    pub no_retry: Option<NoRetry>,
     /// What its successful attempt returned: JSON text.
     pub result: Option<String>,
 }

@@ -77,6 +77,8 @@ mod tests {
             gate: Gate::Window,
             state: RunState::Ended { ending: Ending::Failed, at: at(140) },
             cancel: None,
+            rerun_of: None,
+            no_retry: None,
             attempts: vec![attempt(1, 70, 100), attempt(2, 120, 140)],
             result: None,
         };

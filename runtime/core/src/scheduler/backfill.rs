@@ -51,7 +51,8 @@ impl Scheduler {
         let mut runs = Vec::with_capacity(wanted.len());
         for (at, id) in wanted {
             let trigger = self.jobs[&job].trigger_at(at);
-            let start = Start { id, origin: Origin::Backfill, trigger, scheduled_at: at, passage };
+            let origin = Origin::Backfill;
+            let start = Start { id, origin, trigger, rerun_of: None, scheduled_at: at, passage };
             self.start(job, start, moment.now, step);
             runs.push(id);
         }

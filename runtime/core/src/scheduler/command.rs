@@ -27,7 +27,16 @@ impl Scheduler {
                 Command::Hold { namespace, scope, kind, change } => {
                     self.change_holds(&namespace, &scope, (kind, change), moment.now, step)
                 }
-                Command::StartRun { namespace, name, force } => self.start_run(namespace, name, force, moment, step),
+                Command::StartRun { namespace, name, force } => {
+                    let job = self.job_named(&namespace, &name);
+                    job.and_then(|job| self.start_run(job, None, force, moment, step))
+                }
+                Command::RetryRun { namespace, name, job, run, force } => {
+                    // Another job may have the name by now.
+                    let found = self.job_named(&namespace, &name).ok().filter(|found| *found == job);
+                    let found = found.ok_or(Refusal::NoJob { namespace, name });
+                    found.and_then(|job| self.start_run(job, Some(run), force, moment, step))
+                }
                 Command::PutCalendar { namespace, spec, expect } => {
                     self.put_calendar(&namespace, &spec, expect, moment.now, step)
                 }
@@ -75,18 +84,18 @@ impl Scheduler {
 
     fn start_run(
         &mut self,
-        namespace: Namespace,
-        name: JobName,
+        job: JobId,
+        rerun_of: Option<RunId>,
         force: bool,
         moment: &mut Moment<'_>,
         step: &mut Step,
     ) -> Result<Reply, Refusal> {
-        let job = self.job_named(&namespace, &name)?;
         self.check_enabled(job)?;
         let now = moment.now;
         let id = RunId::random(now, moment.rng);
         let passage = if force { Passage::Forced } else { Passage::ByPolicy };
-        let start = Start { id, origin: Origin::Manual, trigger: None, scheduled_at: now, passage };
+        let origin = if rerun_of.is_some() { Origin::Retry } else { Origin::Manual };
+        let start = Start { id, origin, trigger: None, rerun_of, scheduled_at: now, passage };
         Ok(Reply::Run(self.start(job, start, now, step)))
     }
 

@@ -1,13 +1,13 @@
 //! An attempt is over: the run ends, or waits for another attempt.
 
-use std::time::Duration;
-
+use super::retry::{self, Failure};
 use super::{Moment, Scheduler};
 use crate::event::Step;
 use crate::invocation::{AttemptReport, RetryAdvice};
-use crate::run::{AttemptEnd, AttemptError, AttemptOutcome, CancelCause, Ending, ErrorClass, Run, RunState, Usage};
-use crate::spec::{Backoff, Retry, RetryJitter};
-use crate::time::Timestamp;
+use crate::run::{
+    AttemptEnd, AttemptError, AttemptOutcome, CancelCause, Ending, ErrorClass, NoRetry, Run, RunState, Usage,
+};
+use crate::spec::RetryOutcome;
 
 impl Scheduler {
     /// Takes in the host's report. A report on a run that is over, or on an earlier attempt, changes nothing.
@@ -17,43 +17,55 @@ impl Scheduler {
         if active.run.state != RunState::Running || !current {
             return;
         }
-        let next = self.after_attempt(&active.run, &report, moment);
+        let (next, no_retry) = self.after_attempt(&active.run, &report, moment);
         let AttemptReport { run, started_at, end, result, .. } = report;
         let edit = |run: &mut Run| {
             let attempt = run.attempts.last_mut().expect("a running run has an attempt");
             attempt.started_at = started_at;
             attempt.end = Some(end);
             run.result = result;
+            run.no_retry = no_retry;
         };
         self.change(run, next, edit, step);
     }
 
-    /// The state of the run after its attempt ended as `report` says.
-    fn after_attempt(&self, run: &Run, report: &AttemptReport, moment: &mut Moment<'_>) -> RunState {
+    /// The state after the last attempt of `run` ended as `report` says; and why no other follows, unless it did what it
+    /// should or was stopped on request.
+    fn after_attempt(&self, run: &Run, report: &AttemptReport, moment: &mut Moment<'_>) -> (RunState, Option<NoRetry>) {
         let at = report.end.finished_at.max(report.started_at);
-        let ending = match report.end.outcome {
-            AttemptOutcome::Succeeded => Ending::Succeeded,
-            AttemptOutcome::Failed => Ending::Failed,
-            AttemptOutcome::TimedOut => Ending::TimedOut,
-            AttemptOutcome::Cancelled => Ending::Cancelled(run.cancel.map_or(CancelCause::User, |cancel| cancel.cause)),
-            AttemptOutcome::Interrupted => Ending::Interrupted,
+        let ended = |ending| RunState::Ended { ending, at };
+        let (outcome, ending) = match report.end.outcome {
+            AttemptOutcome::Succeeded => return (ended(Ending::Succeeded), None),
+            AttemptOutcome::Cancelled => {
+                let cause = run.cancel.map_or(CancelCause::User, |cancel| cancel.cause);
+                return (ended(Ending::Cancelled(cause)), None);
+            }
+            AttemptOutcome::Failed => (RetryOutcome::Failed, Ending::Failed),
+            AttemptOutcome::TimedOut => (RetryOutcome::TimedOut, Ending::TimedOut),
+            AttemptOutcome::Interrupted => (RetryOutcome::Interrupted, Ending::Interrupted),
         };
-        let ended = RunState::Ended { ending, at };
-        let Some(entry) = self.jobs.get(&run.job_id) else { return ended };
-        let spec = &entry.job.spec;
-        let may_repeat = match ending {
-            Ending::Failed | Ending::TimedOut => true,
-            Ending::Interrupted => spec.idempotent,
-            _ => false,
-        };
-        if run.cancel.is_some() || !may_repeat || report.attempt >= spec.retry.max_attempts {
-            return ended;
+        if run.cancel.is_some() {
+            return (ended(ending), Some(NoRetry::CancelRequested));
         }
-        let wait = retry_wait(&spec.retry, report.attempt, report.advice, moment.rng);
-        let until = wait.map(|wait| moment.now.after(wait));
-        // An attempt that could only begin when the run must be over is not waited for.
-        let in_time = |until: &Timestamp| entry.deadline_of(run).is_none_or(|deadline| *until < deadline);
-        until.filter(in_time).map_or(ended, |until| RunState::RetryWait { until })
+        let Some(entry) = self.jobs.get(&run.job_id) else {
+            return (ended(ending), Some(NoRetry::JobDeleted));
+        };
+        let first = run.attempts.first().filter(|first| first.number != report.attempt);
+        let failure = Failure {
+            outcome,
+            number: report.attempt,
+            exit_code: report.end.exit_code,
+            first_began_at: first.map_or(report.started_at, |first| first.started_at),
+            advice: report.advice,
+        };
+        match retry::next_attempt(&entry.job.spec, &failure, moment.now, moment.rng) {
+            // An attempt that could only begin when the run must be over is not waited for.
+            Ok(until) if entry.deadline_of(run).is_some_and(|deadline| until >= deadline) => {
+                (ended(ending), Some(NoRetry::Deadline))
+            }
+            Ok(until) => (RunState::RetryWait { until }, None),
+            Err(why) => (ended(ending), Some(why)),
+        }
     }
 
     /// Ends the attempt of a run that was going when an earlier daemon ended: what it did is unknown.
@@ -78,27 +90,4 @@ impl Scheduler {
 
 fn interruption(message: &str) -> AttemptError {
     AttemptError { class: ErrorClass::Lost, code: "interrupted".to_owned(), message: message.to_owned() }
-}
-
-/// How long to wait after attempt `number`, or none if the plugin advises against another.
-fn retry_wait(retry: &Retry, number: u32, advice: RetryAdvice, rng: &mut fastrand::Rng) -> Option<Duration> {
-    let full = match retry.backoff {
-        Backoff::Fixed => retry.initial.get(),
-        Backoff::Exponential => {
-            let exponent = i32::try_from(number.saturating_sub(1)).unwrap_or(i32::MAX);
-            let secs = retry.initial.get().as_secs_f64() * retry.factor.powi(exponent);
-            // Anything that is no number of seconds (overflow, a negative factor) ends at the cap below.
-            Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
-        }
-    };
-    let full = full.min(retry.max.get());
-    let wait = match retry.jitter {
-        RetryJitter::None => full,
-        RetryJitter::Full => full.mul_f64(rng.f64()),
-    };
-    match advice {
-        RetryAdvice::Never => None,
-        RetryAdvice::ByJobPolicy => Some(wait),
-        RetryAdvice::After(least) => Some(wait.max(least)),
-    }
 }

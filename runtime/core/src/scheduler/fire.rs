@@ -44,6 +44,7 @@ impl Due {
             id: RunId::of_fire(job, self.at),
             origin: if late { Origin::CatchUp } else { Origin::Schedule },
             trigger: self.trigger,
+            rerun_of: None,
             scheduled_at: self.at,
             passage: Passage::ByPolicy,
         }
@@ -175,6 +176,7 @@ impl Scheduler {
             id: RunId::of_startup(id, at),
             origin: Origin::Schedule,
             trigger: Some(trigger),
+            rerun_of: None,
             scheduled_at: at,
             passage: Passage::ByPolicy,
         };

@@ -20,6 +20,7 @@ mod load;
 mod options;
 mod overlap;
 mod plan;
+mod retry;
 mod save;
 mod start;
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub(super) struct Start {
     pub(super) id: RunId,
     pub(super) origin: Origin,
     pub(super) trigger: Option<u16>,
+    pub(super) rerun_of: Option<RunId>,
     pub(super) scheduled_at: Timestamp,
     /// How it passes other runs of the job.
     pub(super) passage: Passage,
@@ -84,12 +85,14 @@ impl Scheduler {
             revision: job.revision,
             origin: start.origin,
             trigger: start.trigger,
+            rerun_of: start.rerun_of,
             scheduled_at: start.scheduled_at,
             queued_at: now,
             gate: Gate::Open,
             state,
             cancel: None,
             attempts: Vec::new(),
+            no_retry: None,
             result: None,
         }
     }

@@ -9,6 +9,7 @@ mod calendar;
 mod catch_up;
 mod concurrency;
 pub mod day;
+mod exit_codes;
 mod limits;
 pub mod list;
 mod overlap;
@@ -31,11 +32,12 @@ pub use action::{ActionRef, ActionSpec, InvalidActionRef};
 pub use calendar::{CalendarSpec, Dates, InvalidCalendar, YearlyDate};
 pub use catch_up::{CatchUp, CatchUpPolicy};
 pub use concurrency::ConcurrencyGroup;
+pub use exit_codes::{CodeRange, ExitCodes, InvalidCodeRange, MAX_CODES};
 pub use limits::Limits;
 pub use overlap::Overlap;
 pub use parameter::{MAX_PARAM_BYTES, MAX_PARAMETERS, ParamValues, Parameter, Parameters, is_parameter_name};
 pub use retention::Retention;
-pub use retry::{Backoff, Retry, RetryJitter};
+pub use retry::{Backoff, Retry, RetryJitter, RetryOutcome, RetryOutcomes};
 pub use time_zone::{InvalidTimeZone, TimeZone};
 pub use trigger::{
     CalendarRules, CronField, CronFields, CronValue, DayShift, DaysOfMonth, Fold, Gap, InvalidTimeOfDay,

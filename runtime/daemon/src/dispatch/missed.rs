@@ -88,6 +88,8 @@ mod tests {
             gate: Gate::Window,
             state,
             cancel: None,
+            rerun_of: None,
+            no_retry: None,
             attempts: Vec::new(),
             result: None,
         })

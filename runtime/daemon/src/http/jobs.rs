@@ -148,7 +148,7 @@ pub(super) async fn delete(
 #[serde(deny_unknown_fields)]
 pub(super) struct StartQuery {
     #[serde(default)]
-    force: bool,
+    pub(super) force: bool,
 }
 
 pub(super) async fn run(

@@ -89,6 +89,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/cancel", post(runs::cancel))
+        .route("/runs/{id}/retry", post(runs::retry))
         .route("/runs/{id}/logs", get(logs::logs));
     let plugins = Router::new()
         .route("/", get(plugins::list).post(plugins::add).layer(DefaultBodyLimit::max(MAX_COMPONENT_BYTES)))

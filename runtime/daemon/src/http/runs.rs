@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::App;
 use super::error::Failure;
-use super::jobs::{find, parse_name, parse_namespace};
+use super::jobs::{StartQuery, find, parse_name, parse_namespace};
 use super::path::Path;
 
 /// How many pages of runs are looked through for those of a job that was deleted.
@@ -140,6 +140,26 @@ pub(super) async fn cancel(
     let (namespace, id) = (parse_namespace(&namespace)?, parse_id(&id)?);
     let run = load(&app, &namespace, id)?;
     match app.inbox.ask(Command::CancelRun { run: run.id }).await? {
+        Reply::Run(run) => Ok((StatusCode::ACCEPTED, Json(Run::from(run.as_ref())))),
+        Reply::Refused(refusal) => Err(refusal.into()),
+        other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
+    }
+}
+
+pub(super) async fn retry(
+    State(app): State<Arc<App>>,
+    Path((namespace, id)): Path<(String, String)>,
+    query: Result<Query<StartQuery>, QueryRejection>,
+) -> Result<(StatusCode, Json<Run>), Failure> {
+    let Query(StartQuery { force }) = query?;
+    let (namespace, id) = (parse_namespace(&namespace)?, parse_id(&id)?);
+    let run = load(&app, &namespace, id)?;
+    if !run.state.name().is_terminal() {
+        let detail = format!("run {id} is {}: wait until it is over, or cancel it", run.state.name().as_str());
+        return Err(Failure::new(Code::RunGoing, detail));
+    }
+    let command = Command::RetryRun { namespace, name: run.job.clone(), job: run.job_id, run: id, force };
+    match app.inbox.ask(command).await? {
         Reply::Run(run) => Ok((StatusCode::ACCEPTED, Json(Run::from(run.as_ref())))),
         Reply::Refused(refusal) => Err(refusal.into()),
         other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),

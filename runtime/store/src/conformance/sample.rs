@@ -7,7 +7,7 @@ use sandglass_core::id::{JobId, RunId};
 use sandglass_core::job::Job;
 use sandglass_core::run::{
     Attempt, AttemptEnd, AttemptError, AttemptOutcome, CancelCause, CancelRequest, Ending, ErrorClass, ExpiryReason,
-    Gate, Origin, Run, RunState, SkipReason, Usage,
+    Gate, NoRetry, Origin, Run, RunState, SkipReason, Usage,
 };
 use sandglass_core::time::Timestamp;
 
@@ -61,6 +61,8 @@ pub(super) fn run(number: u128, job: &Job, secs: i64) -> Run {
         state: RunState::Queued,
         attempts: Vec::new(),
         cancel: None,
+        rerun_of: None,
+        no_retry: None,
         result: None,
     }
 }
@@ -106,6 +108,11 @@ pub(super) fn every_kind(job: &Job) -> Vec<Run> {
     runs[2].origin = Origin::Backfill;
     runs[2].scheduled_at = Timestamp::from_micros(i64::MIN);
     runs[2].queued_at = Timestamp::MAX;
+    runs[3].origin = Origin::Retry;
+    runs[3].rerun_of = Some(runs[4].id);
+    for (run, why) in runs.iter_mut().zip(NoRetry::ALL) {
+        run.no_retry = Some(why);
+    }
     runs[3].result = Some("{\"ä\": \"\\n\"}".to_owned());
     runs[4].result = Some(String::new());
     runs[4].revision = u64::MAX;

@@ -15,14 +15,14 @@
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::run::{
     Attempt, AttemptEnd, AttemptError, AttemptOutcome, CancelCause, CancelRequest, Ending, ErrorClass, ExpiryReason,
-    Gate, Origin, Run, RunState, SkipReason, StateName, Usage,
+    Gate, NoRetry, Origin, Run, RunState, SkipReason, StateName, Usage,
 };
 use sandglass_core::time::Timestamp;
 
 use super::codec::{Decoder, Encoder};
 use crate::error::StoreError;
 
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 /// More attempts than a run can have; a row that claims more is damaged.
 const MAX_ATTEMPTS: usize = 100_000;
 
@@ -80,6 +80,7 @@ pub(super) fn encode(run: &Run) -> Vec<u8> {
         Origin::Manual => 1,
         Origin::CatchUp => 2,
         Origin::Backfill => 3,
+        Origin::Retry => 4,
     });
     row.option(run.trigger, |row, trigger| row.number(u64::from(trigger)));
     row.instant(run.scheduled_at);
@@ -111,6 +112,8 @@ pub(super) fn encode(run: &Run) -> Vec<u8> {
         row.instant_from(run.queued_at, at);
         row.byte(cause_number(cause));
     });
+    row.option(run.rerun_of, |row, id| row.raw(&id.to_bytes()));
+    row.byte(run.no_retry.map_or(0, no_retry_number));
     row.finish()
 }
 
@@ -164,6 +167,20 @@ const fn cause_number(cause: CancelCause) -> u8 {
     }
 }
 
+/// From 1: 0 stands for none.
+const fn no_retry_number(why: NoRetry) -> u8 {
+    match why {
+        NoRetry::Attempts => 1,
+        NoRetry::Outcome => 2,
+        NoRetry::ExitCode => 3,
+        NoRetry::Elapsed => 4,
+        NoRetry::Advice => 5,
+        NoRetry::CancelRequested => 6,
+        NoRetry::JobDeleted => 7,
+        NoRetry::Deadline => 8,
+    }
+}
+
 const fn class_number(class: ErrorClass) -> u8 {
     match class {
         ErrorClass::Exit => 0,
@@ -189,6 +206,7 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
         1 => Origin::Manual,
         2 => Origin::CatchUp,
         3 => Origin::Backfill,
+        4 => Origin::Retry,
         other => return Err(row.wrong(&format!("has the unknown origin {other}"))),
     };
     let trigger = row.option(Decoder::small)?;
@@ -208,6 +226,14 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
     let attempts = (0..count).map(|_| decode_attempt(&mut row, queued_at)).collect::<Result<_, _>>()?;
     let result = row.option(Decoder::text)?.map(str::to_owned);
     let cancel = row.option(|row| Ok(CancelRequest { at: row.instant_from(queued_at)?, cause: decode_cause(row)? }))?;
+    let rerun_of = row.option(|row| row.array().map(RunId::from_bytes))?;
+    let no_retry = match row.byte()? {
+        0 => None,
+        number => {
+            let found = NoRetry::ALL.into_iter().find(|why| no_retry_number(*why) == number);
+            Some(found.ok_or_else(|| row.wrong(&format!("has the unknown reason {number} against another attempt")))?)
+        }
+    };
     row.end()?;
     Ok(Run {
         id,
@@ -218,12 +244,14 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
         revision,
         origin,
         trigger,
+        rerun_of,
         scheduled_at,
         queued_at,
         gate,
         state,
         cancel,
         attempts,
+        no_retry,
         result,
     })
 }

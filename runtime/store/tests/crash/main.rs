@@ -52,6 +52,8 @@ fn run(rng: &mut fastrand::Rng) -> Run {
         gate: Gate::Window,
         state: RunState::Running,
         cancel: None,
+        rerun_of: None,
+        no_retry: None,
         attempts: Vec::new(),
         result: Some("x".repeat(rng.usize(0..3000))),
     }

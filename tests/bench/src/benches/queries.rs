@@ -151,6 +151,8 @@ fn ended(number: usize, job: JobId, rng: &mut fastrand::Rng) -> anyhow::Result<R
         gate: Gate::Window,
         state: RunState::Ended { ending, at: finished_at },
         cancel: None,
+        rerun_of: None,
+        no_retry: None,
         attempts: vec![Attempt {
             number: 1,
             started_at: at,

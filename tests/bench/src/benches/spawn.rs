@@ -228,6 +228,8 @@ fn queued_run(number: usize) -> anyhow::Result<Run> {
         state: RunState::Queued,
         attempts: Vec::new(),
         cancel: None,
+        rerun_of: None,
+        no_retry: None,
         result: None,
     })
 }

@@ -12,6 +12,7 @@ mod main_job;
 mod no_start;
 mod people;
 mod plugins;
+mod retries;
 mod schedules;
 mod scripts;
 mod templates;

@@ -94,3 +94,56 @@ fn queued_runs_survive_a_restart_and_start_by_priority() {
     world.restart(t(5));
     assert_eq!(world.started[0].work.job.as_str(), "low");
 }
+
+#[test]
+fn a_run_that_is_not_tried_again_says_why() {
+    use crate::run::NoRetry;
+    let retry = |policy: serde_json::Value| serde_json::json!({ "name": "a", "retry": policy });
+    let table = [
+        (retry(serde_json::json!({})), AttemptOutcome::Failed, Some(NoRetry::Attempts)),
+        (
+            retry(serde_json::json!({ "max_attempts": 2, "on": ["failed"] })),
+            AttemptOutcome::TimedOut,
+            Some(NoRetry::Outcome),
+        ),
+        (
+            retry(serde_json::json!({ "max_attempts": 2, "max_elapsed": "0s", "jitter": "none" })),
+            AttemptOutcome::Failed,
+            Some(NoRetry::Elapsed),
+        ),
+        (retry(serde_json::json!({ "max_attempts": 2 })), AttemptOutcome::Succeeded, None),
+        (retry(serde_json::json!({ "max_attempts": 2 })), AttemptOutcome::Cancelled, None),
+    ];
+    for (spec, outcome, why) in table {
+        let mut world = World::new(1);
+        world.apply(t(0), spec);
+        world.start(t(1), "a", false);
+        let run = world.finish(t(2), outcome);
+        assert_eq!(
+            (world.runs[&run].state.name().is_terminal(), world.runs[&run].no_retry),
+            (true, why),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn attempts_end_when_the_run_has_taken_long_enough_across_a_restart() {
+    use crate::run::NoRetry;
+    let mut world = World::new(1);
+    let retry = serde_json::json!({
+        "max_attempts": 100, "initial": "10s", "backoff": "fixed", "jitter": "none", "max_elapsed": "35s"
+    });
+    world.apply(t(0), serde_json::json!({ "name": "a", "retry": retry }));
+    let run = world.start(t(0), "a", false).id;
+    for at in [0, 10, 20] {
+        world.at(t(at), Event::Tick);
+        world.finish(t(at), AttemptOutcome::Failed);
+        assert_eq!(world.runs[&run].state, RunState::RetryWait { until: t(at + 10) });
+        world.load(t(at + 1));
+    }
+    world.at(t(30), Event::Tick);
+    world.finish(t(30), AttemptOutcome::Failed);
+    // Another one would be due at 40, which is later than 35 after the first.
+    assert_eq!((world.runs[&run].attempts.len(), world.runs[&run].no_retry), (4, Some(NoRetry::Elapsed)));
+}

@@ -201,3 +201,31 @@ fn a_namespace_has_a_bounded_number_of_calendars() {
     assert!(matches!(refused, Some(Reply::Refused(Refusal::TooManyCalendars { count: 1001, .. }))), "{refused:?}");
     assert_eq!(world.calendars.len(), 1000);
 }
+
+#[test]
+fn a_run_that_is_made_again_names_the_first_one() {
+    let mut world = World::new(1);
+    let job = world.apply(t(0), every_minute("a"));
+    world.at(t(60), Event::Tick);
+    let first = world.finish(t(61), AttemptOutcome::Failed);
+    world.apply(t(62), serde_json::json!({ "name": "a", "description": "mended" }));
+    let retry = |job| Command::RetryRun {
+        namespace: Namespace::default(),
+        name: "a".parse().unwrap(),
+        job,
+        run: first,
+        force: false,
+    };
+    world.at(t(63), Event::Command { ticket: Ticket(1), command: retry(job.id) });
+    let Some(Reply::Run(run)) = world.replies.pop() else { panic!("no run") };
+    let found = (run.origin, run.rerun_of, run.scheduled_at, run.trigger, run.revision);
+    assert_eq!(found, (Origin::Retry, Some(first), t(63), None, 2));
+    assert_eq!(world.runs[&first].state.name(), StateName::Failed, "what is over stays as it is");
+    // The same gate as any other start.
+    world.at(t(64), Event::Command { ticket: Ticket(1), command: retry(job.id) });
+    assert!(matches!(world.replies.pop(), Some(Reply::Run(run)) if run.reason() == Some("overlap")));
+    // Another job of the same name is not meant.
+    let other = JobId::from_bits(5);
+    world.at(t(65), Event::Command { ticket: Ticket(1), command: retry(other) });
+    assert!(matches!(world.replies.pop(), Some(Reply::Refused(Refusal::NoJob { .. }))));
+}

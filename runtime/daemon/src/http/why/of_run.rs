@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandglass_api::wire::{Verdict, refusal};
+use sandglass_api::wire::{Verdict, refusal, retry_note};
 use sandglass_core::hold::HoldKind;
 use sandglass_core::run::{Gate, Origin, Phase, Run, RunState, StateName};
 use sandglass_core::schedule::Fire;
@@ -32,18 +32,19 @@ impl Asked<'_> {
             Some(started) => self.lateness(run, started),
             None => self.waiting(run)?,
         };
-        Ok((Verdict::Run, format!("run {id} of {due}{moved} is {state}; it was started by {origin}{rest}")))
+        let origin = match run.rerun_of {
+            Some(first) => format!("{origin} of run {first}"),
+            None => origin,
+        };
+        let note = retry_note(run, |at| self.shown(at)).map(|note| format!("; {note}")).unwrap_or_default();
+        Ok((Verdict::Run, format!("run {id} of {due}{moved} is {state}; it was started by {origin}{rest}{note}")))
     }
 
     /// How late a run started, and why.
     fn lateness(&self, run: &Run, started: Timestamp) -> String {
         let late = started.since(run.scheduled_at);
-        let next = match run.state {
-            RunState::RetryWait { until } => format!("; the next attempt is due at {}", self.shown(until)),
-            _ => String::new(),
-        };
         if late <= LATE {
-            return next;
+            return String::new();
         }
         let cause = match (run.phase_at(run.queued_at, self.window), run.origin) {
             (Phase::WaitsForWindow(opens_at), _) => {
@@ -55,7 +56,7 @@ impl Asked<'_> {
             (_, Origin::Backfill) => String::new(),
             _ => ", as it waited for its turn or for a free place".to_owned(),
         };
-        format!(" at {}, {} late{cause}{next}", self.shown(started), words::period(late))
+        format!(" at {}, {} late{cause}", self.shown(started), words::period(late))
     }
 
     /// What a run waits for that has not started.

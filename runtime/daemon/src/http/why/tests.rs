@@ -103,6 +103,8 @@ impl Kept {
             gate: Gate::Window,
             state,
             cancel: None,
+            rerun_of: None,
+            no_retry: None,
             attempts: Vec::new(),
             result: None,
         }

@@ -58,6 +58,8 @@ impl Place {
             gate: Gate::Window,
             state: ending.map_or(RunState::Queued, |ending| RunState::Ended { ending, at: over_at }),
             cancel: None,
+            rerun_of: None,
+            no_retry: None,
             attempts: Vec::new(),
             result: None,
         };
