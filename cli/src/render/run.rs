@@ -62,9 +62,11 @@ fn state(run: &Run, listing: Listing<'_>, now: Timestamp, paint: Paint) -> Strin
         .window
         .filter(|window| run.state == StateName::Queued && run.attempts.is_empty() && !window.contains(now));
     let opens = waits.and_then(|window| window.next_open(now));
+    let several = run.missed.map(|missed| format!(", {} fires", missed.count)).unwrap_or_default();
     let why = run
         .reason
-        .clone()
+        .as_ref()
+        .map(|reason| format!("{reason}{several}"))
         .or_else(|| Some(format!("window opens {}", relative(opens?, now, (listing.zone_of)(&run.job)))));
     why.map_or_else(|| state.clone(), |why| format!("{state} ({why})"))
 }
@@ -114,6 +116,7 @@ pub(crate) fn show(run: &Run, zone: Tz, now: Timestamp, paint: Paint) -> String 
             ("origin", Some(origin_name(run.origin).to_owned())),
             ("rerun of", run.rerun_of.map(|run| run.to_string())),
             ("due", Some(instant(run.scheduled_at))),
+            ("stands for", run.missed.map(|missed| format!("{} fires until {}", missed.count, instant(missed.until)))),
             ("started", run.started_at.map(instant)),
             ("finished", run.finished_at.map(instant)),
             ("next attempt", run.retry_at.map(instant)),

@@ -41,6 +41,7 @@ fn started(number: u64, jobs: u64, rng: &mut fastrand::Rng) -> Run {
         cancel: None,
         rerun_of: None,
         no_retry: None,
+        missed: None,
         result: None,
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use sandglass_core::id::{JobName, Namespace, RunId};
-use sandglass_core::run::{self, AttemptOutcome, ErrorClass, Origin, RunState, StateName};
+use sandglass_core::run::{self, AttemptOutcome, ErrorClass, Missed, Origin, RunState, StateName};
 use sandglass_core::time::Timestamp;
 
 /// A run as the API and `--json` show it.
@@ -26,6 +26,10 @@ pub struct Run {
     /// The run that it makes again, if somebody asked for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rerun_of: Option<RunId>,
+    /// The fires in a row that its record stands for, itself included, if they are several: all were skipped for the same
+    /// reason. `until` is the instant of the last one, `count` how many they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<Missed>,
     /// The instant it was due.
     pub scheduled_at: Timestamp,
     /// When it was made.
@@ -155,6 +159,7 @@ impl From<&run::Run> for Run {
             origin: run.origin,
             trigger: run.trigger,
             rerun_of: run.rerun_of,
+            missed: run.missed,
             scheduled_at: run.scheduled_at,
             queued_at: run.queued_at,
             started_at: run.started_at(),

@@ -29,6 +29,7 @@ fn run(state: RunState, attempts: Vec<Attempt>) -> Run {
         cancel: None,
         rerun_of: None,
         no_retry: None,
+        missed: None,
         result: None,
     }
 }

@@ -18,6 +18,8 @@ pub use no_retry::NoRetry;
 pub use phase::Phase;
 pub use state::{CancelCause, Ending, ExpiryReason, RunState, SkipReason, StateName};
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::{JobId, JobName, Namespace, RunId};
 use crate::time::Timestamp;
 
@@ -85,6 +87,8 @@ pub struct Run {
     pub trigger: Option<u16>,
     /// The run that it makes again, if somebody asked for that.
     pub rerun_of: Option<RunId>,
+    /// Fires behind its own for which its record stands too: they were skipped for the same reason.
+    pub missed: Option<Missed>,
     /// The instant it was due.
     pub scheduled_at: Timestamp,
     /// When it was made.
@@ -110,6 +114,15 @@ pub struct CancelRequest {
     pub at: Timestamp,
     /// Why.
     pub cause: CancelCause,
+}
+
+/// Fires in a row that were skipped for the same reason and share the record of the first one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+pub struct Missed {
+    /// The instant of the last one.
+    pub until: Timestamp,
+    /// How many they are, the first and the last included: at least 2.
+    pub count: u64,
 }
 
 /// The run would have gone from a state to one that cannot follow it.
@@ -143,6 +156,18 @@ impl Run {
             self.cancel = Some(request);
             self.version += 1;
         }
+    }
+
+    /// How many fires its record stands for.
+    #[must_use]
+    pub fn fires(&self) -> u64 {
+        self.missed.map_or(1, |missed| missed.count)
+    }
+
+    /// Whether its record stands for the fire at `at`, if the job has one then.
+    #[must_use]
+    pub fn stands_for(&self, at: Timestamp) -> bool {
+        at == self.scheduled_at || self.missed.is_some_and(|missed| self.scheduled_at < at && at <= missed.until)
     }
 
     /// Why the run was skipped, expired or superseded, in text.

@@ -79,6 +79,7 @@ mod tests {
             cancel: None,
             rerun_of: None,
             no_retry: None,
+            missed: None,
             attempts: vec![attempt(1, 70, 100), attempt(2, 120, 140)],
             result: None,
         };

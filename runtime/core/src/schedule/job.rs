@@ -45,6 +45,15 @@ impl JobSchedule {
         fires.min_by_key(|fire| (fire.occurrence.at, fire.occurrence.exclusion.is_some(), fire.trigger))
     }
 
+    /// The distance from each fire to the next, in microseconds, if it is the same for ever: a single interval without
+    /// modifiers.
+    pub(crate) fn interval(&self) -> Option<i64> {
+        match &*self.0 {
+            [schedule] => schedule.interval(),
+            _ => None,
+        }
+    }
+
     /// The fire at `at`, if there is one.
     #[must_use]
     pub fn fire_at(&self, at: Timestamp) -> Option<Fire> {

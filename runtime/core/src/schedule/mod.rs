@@ -123,6 +123,14 @@ impl Schedule {
         Some(occurrence)
     }
 
+    /// The distance from each fire to the next, in microseconds, if it is the same for ever.
+    fn interval(&self) -> Option<i64> {
+        match self.nominal {
+            Nominal::Every { interval, .. } if self.modifiers.is_none() => Some(interval),
+            _ => None,
+        }
+    }
+
     /// The zone of its local times.
     #[must_use]
     pub fn zone(&self) -> Tz {

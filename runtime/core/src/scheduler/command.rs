@@ -95,7 +95,7 @@ impl Scheduler {
         let id = RunId::random(now, moment.rng);
         let passage = if force { Passage::Forced } else { Passage::ByPolicy };
         let origin = if rerun_of.is_some() { Origin::Retry } else { Origin::Manual };
-        let start = Start { id, origin, trigger: None, rerun_of, scheduled_at: now, passage };
+        let start = Start { id, origin, trigger: None, rerun_of, missed: None, scheduled_at: now, passage };
         Ok(Reply::Run(self.start(job, start, now, step)))
     }
 

@@ -18,6 +18,8 @@ use crate::time::Timestamp;
 
 /// The most fires of one job that are dealt with at its turn; then others have theirs.
 const FIRES_PER_TURN: usize = 64;
+/// To look at so many fires of a stretch takes about as long as to deal with one.
+const LOOKS_PER_FIRE: usize = 150;
 /// The shortest time there is.
 const A_MOMENT: Duration = Duration::from_micros(1);
 
@@ -45,6 +47,7 @@ impl Due {
             origin: if late { Origin::CatchUp } else { Origin::Schedule },
             trigger: self.trigger,
             rerun_of: None,
+            missed: None,
             scheduled_at: self.at,
             passage: Passage::ByPolicy,
         }
@@ -72,8 +75,8 @@ impl Scheduler {
     pub(super) fn overdue_fires(&mut self, id: JobId, most: usize, now: Timestamp, step: &mut Step) -> usize {
         let mut done = 0;
         while done < most && self.jobs[&id].cursor.next_fire_at.is_some_and(|at| at <= now) {
-            self.fire(id, now, step);
-            done += 1;
+            let looked_at = self.fire(id, now, step);
+            done += 1 + looked_at / LOOKS_PER_FIRE;
         }
         // Nothing is due any more: what was held back for those behind it starts.
         let held = self.jobs[&id].cursor.held().len();
@@ -87,16 +90,16 @@ impl Scheduler {
         done + held.max(1)
     }
 
-    /// Deals with the next fire of a job: it becomes a run or a record of why not, or is held back. The job's cursor moves
-    /// past it, in memory alone.
-    fn fire(&mut self, id: JobId, now: Timestamp, step: &mut Step) {
+    /// Deals with the next fire of a job: it becomes a run or a record of why not, alone or with those behind it that come
+    /// to the same, or is held back. The job's cursor moves past it, in memory alone. Says how many fires were looked at.
+    fn fire(&mut self, id: JobId, now: Timestamp, step: &mut Step) -> usize {
         let entry = &self.jobs[&id];
-        let Some(at) = entry.cursor.next_fire_at else { return };
+        let Some(at) = entry.cursor.next_fire_at else { return 0 };
         let fire = entry.schedule.fire_at(at);
         let excluded = fire.as_ref().is_some_and(|fire| fire.occurrence.exclusion.is_some());
         let due = Due { at, trigger: fire.map(|fire| fire.trigger) };
-        let verdict = if excluded { Verdict::Skip(SkipReason::Calendar) } else { entry.verdict(at, now) };
-        let verdict = entry.unless_paused(at, verdict);
+        let verdict = entry.comes_to(at, excluded, now);
+        let stretch = entry.stretch(at, verdict, now);
         match verdict {
             Verdict::Start => self.start_fire(id, due, Passage::ByPolicy, now, step),
             Verdict::StandIn => {
@@ -105,11 +108,15 @@ impl Scheduler {
                 entry.cursor.backlog = Some(Box::new(Backlog::StoodForUntil(now)));
             }
             Verdict::Hold => self.hold(id, at, now, step),
-            Verdict::Skip(reason) => self.skip_fire(id, due, reason, now, step),
+            Verdict::Skip(reason) => {
+                let start = Start { missed: stretch.missed(), ..due.start(id, now) };
+                self.skip(id, &start, reason, now, step);
+            }
         }
         let entry = self.jobs.get_mut(&id).expect("looked up above");
-        entry.cursor.done_until = at;
-        entry.cursor.next_fire_at = entry.next_fire_after(at);
+        entry.cursor.done_until = stretch.until;
+        entry.cursor.next_fire_at = entry.next_fire_after(stretch.until);
+        usize::try_from(stretch.looked_at).unwrap_or(usize::MAX)
     }
 
     /// The fire at `at`, which was held back; what triggers it is asked for again.
@@ -177,6 +184,7 @@ impl Scheduler {
             origin: Origin::Schedule,
             trigger: Some(trigger),
             rerun_of: None,
+            missed: None,
             scheduled_at: at,
             passage: Passage::ByPolicy,
         };

@@ -23,6 +23,7 @@ mod plan;
 mod retry;
 mod save;
 mod start;
+mod stretch;
 #[cfg(test)]
 mod tests;
 

@@ -9,8 +9,8 @@ use crate::event::{Effect, Step};
 use crate::id::{JobId, RunId};
 use crate::invocation::Invocation;
 use crate::run::{
-    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, ExpiryReason, Gate, Origin, Run, RunState,
-    SkipReason, Usage,
+    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, ExpiryReason, Gate, Missed, Origin, Run,
+    RunState, SkipReason, Usage,
 };
 use crate::spec::Outside;
 use crate::time::Timestamp;
@@ -21,6 +21,8 @@ pub(super) struct Start {
     pub(super) origin: Origin,
     pub(super) trigger: Option<u16>,
     pub(super) rerun_of: Option<RunId>,
+    /// The fires behind its own for which its record stands too.
+    pub(super) missed: Option<Missed>,
     pub(super) scheduled_at: Timestamp,
     /// How it passes other runs of the job.
     pub(super) passage: Passage,
@@ -86,6 +88,7 @@ impl Scheduler {
             origin: start.origin,
             trigger: start.trigger,
             rerun_of: start.rerun_of,
+            missed: start.missed,
             scheduled_at: start.scheduled_at,
             queued_at: now,
             gate: Gate::Open,

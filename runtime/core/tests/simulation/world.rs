@@ -14,6 +14,7 @@ use sandglass_core::invocation::{AttemptReport, Invocation, RetryAdvice};
 use sandglass_core::job::{Cursor, Job as Kept};
 use sandglass_core::plugin::{ActionInfo, Manifest, Plugin};
 use sandglass_core::run::{AttemptEnd, AttemptOutcome, Run, SkipReason, Usage};
+use sandglass_core::schedule::{Calendars, JobSchedule};
 use sandglass_core::scheduler::{Moment, Options, Scheduler, Snapshot};
 use sandglass_core::spec::JobSpec;
 use sandglass_core::time::Timestamp;
@@ -173,8 +174,24 @@ impl World {
         ];
         let outcome = outcomes.into_iter().find(|(reason, _)| run.reason() == Some(reason.as_str()));
         let outcome = outcome.map_or(Outcome::Ran, |(_, outcome)| outcome);
-        assert_eq!(run.scheduled_at.as_micros() % 60_000_000, 0, "fires are on the minute");
-        self.records.push((self.places[&run.job_id], run.scheduled_at.as_micros() / 60_000_000, outcome));
+        for at in self.fires_of(run) {
+            assert_eq!(at.as_micros() % 60_000_000, 0, "fires are on the minute");
+            self.records.push((self.places[&run.job_id], at.as_micros() / 60_000_000, outcome));
+        }
+    }
+
+    /// The fires that a record stands for.
+    fn fires_of(&self, run: &Run) -> Vec<Timestamp> {
+        let Some(missed) = run.missed else { return vec![run.scheduled_at] };
+        let job = &self.jobs[&run.job_id].0;
+        let mut calendars = Calendars::default();
+        self.calendars.iter().for_each(|calendar| calendars.insert(&calendar.spec));
+        let planning = job.spec.planning(&job.namespace, job.scheduled_since, options().timezone, &calendars);
+        let schedule = JobSchedule::new(&job.spec, &planning);
+        let fires = std::iter::successors(Some(run.scheduled_at), |at| schedule.next_after(*at));
+        let fires: Vec<_> = fires.take_while(|at| *at <= missed.until).collect();
+        assert_eq!((fires.len() as u64, fires.last()), (missed.count, Some(&missed.until)));
+        fires
     }
 
     /// Lets time pass until the end of what happens in `minute`.

@@ -10,7 +10,7 @@ pub(super) struct Missed {
     /// Late fires that become runs.
     pub(super) caught_up: usize,
     /// Late fires that catch-up leaves out.
-    pub(super) missed: usize,
+    pub(super) missed: u64,
     /// The earliest of these fires.
     pub(super) since: Option<Timestamp>,
     /// Runs whose end nobody saw.
@@ -25,7 +25,9 @@ impl Missed {
             match write {
                 Write::InsertRun(run) => {
                     match run.state {
-                        RunState::Ended { ending: Ending::Skipped(SkipReason::Missed), .. } => found.missed += 1,
+                        RunState::Ended { ending: Ending::Skipped(SkipReason::Missed), .. } => {
+                            found.missed += run.fires();
+                        }
                         RunState::Ended { .. } => continue,
                         _ if run.origin == Origin::CatchUp => found.caught_up += 1,
                         _ => continue,
@@ -90,6 +92,7 @@ mod tests {
             cancel: None,
             rerun_of: None,
             no_retry: None,
+            missed: None,
             attempts: Vec::new(),
             result: None,
         })

@@ -7,7 +7,7 @@ use sandglass_core::id::{JobId, RunId};
 use sandglass_core::job::Job;
 use sandglass_core::run::{
     Attempt, AttemptEnd, AttemptError, AttemptOutcome, CancelCause, CancelRequest, Ending, ErrorClass, ExpiryReason,
-    Gate, NoRetry, Origin, Run, RunState, SkipReason, Usage,
+    Gate, Missed, NoRetry, Origin, Run, RunState, SkipReason, Usage,
 };
 use sandglass_core::time::Timestamp;
 
@@ -63,6 +63,7 @@ pub(super) fn run(number: u128, job: &Job, secs: i64) -> Run {
         cancel: None,
         rerun_of: None,
         no_retry: None,
+        missed: None,
         result: None,
     }
 }
@@ -109,6 +110,7 @@ pub(super) fn every_kind(job: &Job) -> Vec<Run> {
     runs[2].scheduled_at = Timestamp::from_micros(i64::MIN);
     runs[2].queued_at = Timestamp::MAX;
     runs[3].origin = Origin::Retry;
+    runs[4].missed = Some(Missed { until: at(90), count: u64::MAX });
     runs[3].rerun_of = Some(runs[4].id);
     for (run, why) in runs.iter_mut().zip(NoRetry::ALL) {
         run.no_retry = Some(why);

@@ -15,7 +15,7 @@
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::run::{
     Attempt, AttemptEnd, AttemptError, AttemptOutcome, CancelCause, CancelRequest, Ending, ErrorClass, ExpiryReason,
-    Gate, NoRetry, Origin, Run, RunState, SkipReason, StateName, Usage,
+    Gate, Missed, NoRetry, Origin, Run, RunState, SkipReason, StateName, Usage,
 };
 use sandglass_core::time::Timestamp;
 
@@ -114,6 +114,10 @@ pub(super) fn encode(run: &Run) -> Vec<u8> {
     });
     row.option(run.rerun_of, |row, id| row.raw(&id.to_bytes()));
     row.byte(run.no_retry.map_or(0, no_retry_number));
+    row.option(run.missed, |row, missed| {
+        row.instant_from(run.scheduled_at, missed.until);
+        row.number(missed.count);
+    });
     row.finish()
 }
 
@@ -234,6 +238,7 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
             Some(found.ok_or_else(|| row.wrong(&format!("has the unknown reason {number} against another attempt")))?)
         }
     };
+    let missed = row.option(|row| Ok(Missed { until: row.instant_from(scheduled_at)?, count: row.number()? }))?;
     row.end()?;
     Ok(Run {
         id,
@@ -245,6 +250,7 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
         origin,
         trigger,
         rerun_of,
+        missed,
         scheduled_at,
         queued_at,
         gate,

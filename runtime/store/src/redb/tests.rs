@@ -36,6 +36,7 @@ fn run() -> Run {
         cancel: None,
         rerun_of: None,
         no_retry: None,
+        missed: None,
         attempts: vec![Attempt { number: 1, started_at: at, end: Some(end) }],
         result: Some("{}".to_owned()),
     }
@@ -44,7 +45,7 @@ fn run() -> Run {
 #[test]
 fn a_run_is_written_as_ever() {
     let expected = "04030200000000000000000000000000000000000102026e73036a6f62050201018080c489e5c5b20606020501010501000000\
-                    0100ac0280800409080701027b7d000000";
+                    0100ac0280800409080701027b7d00000000";
     let row = run_row::encode(&run());
     assert_eq!(hex(&row), expected);
     assert_eq!(run_row::decode(run().id, &row).unwrap(), run());

@@ -54,6 +54,7 @@ fn run(rng: &mut fastrand::Rng) -> Run {
         cancel: None,
         rerun_of: None,
         no_retry: None,
+        missed: None,
         attempts: Vec::new(),
         result: Some("x".repeat(rng.usize(0..3000))),
     }

@@ -153,6 +153,7 @@ fn ended(number: usize, job: JobId, rng: &mut fastrand::Rng) -> anyhow::Result<R
         cancel: None,
         rerun_of: None,
         no_retry: None,
+        missed: None,
         attempts: vec![Attempt {
             number: 1,
             started_at: at,

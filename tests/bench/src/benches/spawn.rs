@@ -230,6 +230,7 @@ fn queued_run(number: usize) -> anyhow::Result<Run> {
         cancel: None,
         rerun_of: None,
         no_retry: None,
+        missed: None,
         result: None,
     })
 }

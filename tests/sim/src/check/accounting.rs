@@ -11,7 +11,7 @@ use sandglass_core::job::Job;
 use sandglass_core::run::{Ending, Origin, Run, RunState, SkipReason};
 use sandglass_core::time::Timestamp;
 
-use super::{Checker, Happening, Seen, Verdict, violation};
+use super::{Checker, Happening, Seen, Verdict, Violation, violation};
 use crate::plan::{Plan, When, weekday};
 
 #[derive(Clone, Default)]
@@ -136,7 +136,31 @@ impl Accounting {
         if plan.is_startup(run.trigger) {
             return Ok(());
         }
-        let at = run.scheduled_at;
+        for at in stands_for(run, account.since, plan)? {
+            account.record(at, run, plan)?;
+            left_out(seen, run, at, plan)?;
+        }
+        Ok(())
+    }
+}
+
+/// The fires that a record stands for, by the job's plan.
+fn stands_for(run: &Run, since: Timestamp, plan: &Plan) -> Result<Vec<Timestamp>, Violation> {
+    let Some(missed) = run.missed else { return Ok(vec![run.scheduled_at]) };
+    let just_before = Timestamp::from_micros(run.scheduled_at.as_micros() - 1);
+    let fires = plan.fires(since, just_before, missed.until);
+    if fires.len() as u64 != missed.count || fires.last() != Some(&missed.until) {
+        let (found, job, at) = (fires.len(), &run.job, run.scheduled_at);
+        let detail = format!("the record of job {job} at {at} stands for {missed:?}, but there are {found} fires");
+        return Err(Violation { checker: NAME, what: detail });
+    }
+    Ok(fires.into_iter().collect())
+}
+
+impl Account {
+    /// The fire at `at` has its record.
+    fn record(&mut self, at: Timestamp, run: &Run, plan: &Plan) -> Verdict {
+        let account = self;
         if !account.ever.insert(at) {
             return violation(NAME, format!("the fire of job {} at {at} is recorded twice", run.job));
         }
@@ -146,7 +170,7 @@ impl Accounting {
             return violation(NAME, format!("job {} has no fire at {at} (from {from}, since {since})", run.job));
         }
         account.recorded.insert(at);
-        left_out(seen, run, plan)
+        Ok(())
     }
 }
 
@@ -159,10 +183,10 @@ fn anchored(job: &Job, now: Timestamp) -> Verdict {
 }
 
 /// A fire is left out for its calendar if and only if the calendar says so.
-fn left_out(seen: &Seen<'_>, run: &Run, plan: &Plan) -> Verdict {
+fn left_out(seen: &Seen<'_>, run: &Run, at: Timestamp, plan: &Plan) -> Verdict {
     let name = "off".parse().expect("a name");
     let calendar = seen.model.calendars.get(&(run.namespace.clone(), name)).filter(|_| plan.calendar);
-    let today = weekday(run.scheduled_at);
+    let today = weekday(at);
     let off = calendar.is_some_and(|calendar| {
         let days = serde_json::to_value(&calendar.spec.weekdays).expect("a list of days");
         let names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -172,7 +196,7 @@ fn left_out(seen: &Seen<'_>, run: &Run, plan: &Plan) -> Verdict {
     if off == skipped {
         return Ok(());
     }
-    violation(NAME, format!("the fire of job {} at {}: left out {skipped}, day off {off}", run.job, run.scheduled_at))
+    violation(NAME, format!("the fire of job {} at {at}: left out {skipped}, day off {off}", run.job))
 }
 
 impl Account {

@@ -249,3 +249,53 @@ fn a_first_fire_is_the_first_that_nothing_left_out() {
     world.restart(t(41 * hour));
     assert_eq!(world.states().last(), Some(&(39 * hour, StateName::Skipped)), "it is not the first any more");
 }
+
+#[test]
+fn a_week_away_leaves_a_few_records_however_often_the_job_fires() {
+    const WEEK: i64 = 7 * 86_400;
+    let triggers = [
+        (serde_json::json!([{ "every": "1s" }]), 1),
+        // These must be looked at one by one, ten thousand for each record.
+        (serde_json::json!([{ "cron": "* * * * * *", "seconds": true }]), WEEK / 10_000 + 1),
+        (serde_json::json!([{ "every": "7s" }, { "every": "11s" }]), WEEK / 40_000 + 1),
+    ];
+    for (triggers, most) in triggers {
+        let mut world = World::new(8);
+        let catch_up = serde_json::json!({ "window": "10s" });
+        world.apply(t(0), serde_json::json!({ "name": "a", "triggers": triggers, "catch_up": catch_up }));
+        world.at(t(11), Event::Tick);
+        world.at(t(11).after(Duration::from_micros(1)), Event::Tick);
+        world.finish(t(12), AttemptOutcome::Succeeded);
+        let before = world.records;
+        world.load(t(WEEK));
+        let mut ticks = 0;
+        while world.scheduler.next_wake().is_some_and(|at| at <= t(WEEK).after(Duration::from_millis(1))) {
+            ticks += 1;
+            world.at(t(WEEK).after(Duration::from_micros(ticks)), Event::Tick);
+            assert!(ticks < 100, "time stands still");
+        }
+        // Those within the window each have a record.
+        let stretches = i64::try_from(world.records - before).unwrap() - 11;
+        assert!(stretches <= most, "{stretches} records of missed fires for {triggers}");
+        assert!(world.started.len() == 1 && world.runs.len() > 100_000);
+    }
+}
+
+#[test]
+fn a_stretch_ends_where_a_fire_has_another_reason() {
+    let mut world = World::new(8);
+    // T0 is 08:00 in UTC.
+    let job = serde_json::json!({
+        "name": "a", "triggers": [{ "every": "1h" }],
+        "window": { "from": "08:00", "to": "20:00", "outside": "skip" }
+    });
+    world.apply(t(0), job);
+    world.at(t(3600), Event::Tick);
+    world.finish(t(3601), AttemptOutcome::Succeeded);
+    let before = world.records;
+    world.restart(t(30 * 3600));
+    let reasons = |reason: &str| world.runs.values().filter(|run| run.reason() == Some(reason)).count();
+    // 10:00 to 19:00 missed, 20:00 to 07:00 outside, 08:00 to 12:00 missed, of 13:00 and 14:00 the latest runs.
+    assert_eq!((reasons("missed"), reasons("outside_window"), world.started.len()), (10 + 6, 12, 1));
+    assert_eq!(world.records - before, 1 + 1 + 1 + 1 + 1);
+}

@@ -121,7 +121,9 @@ fn plugins_in_use_stay() {
 #[test]
 fn a_schedule_changes_only_once_every_overdue_fire_has_left_its_record() {
     let mut world = World::new(8);
-    world.apply(t(0), serde_json::json!({ "name": "a", "triggers": [{ "every": "1s" }] }));
+    // All within the window, so that each fire is dealt with by itself.
+    let catch_up = serde_json::json!({ "window": "1d" });
+    world.apply(t(0), serde_json::json!({ "name": "a", "triggers": [{ "every": "1s" }], "catch_up": catch_up }));
     let fires = 25_000;
     let now = t(fires);
     let changed = serde_json::json!({ "name": "a", "triggers": [{ "every": "1h" }], "action": { "use": "noop" } });
@@ -228,4 +230,18 @@ fn a_run_that_is_made_again_names_the_first_one() {
     let other = JobId::from_bits(5);
     world.at(t(65), Event::Command { ticket: Ticket(1), command: retry(other) });
     assert!(matches!(world.replies.pop(), Some(Reply::Refused(Refusal::NoJob { .. }))));
+}
+
+#[test]
+fn a_change_of_a_job_leaves_its_running_runs_alone() {
+    let mut world = World::new(1);
+    world.apply(t(0), every_minute("a"));
+    world.at(t(60), Event::Tick);
+    let mut changed = every_minute("a");
+    (changed["timeout"], changed["overlap"]) = ("1s".into(), "allow_all".into());
+    let before = world.runs.clone();
+    world.apply(t(61), changed);
+    assert_eq!((world.runs == before, world.cancels.len(), world.started.len()), (true, 0, 1));
+    let run = world.finish(t(90), AttemptOutcome::Succeeded);
+    assert_eq!((world.runs[&run].revision, world.runs[&run].state.name()), (1, StateName::Succeeded));
 }

@@ -25,6 +25,7 @@ use crate::id::{CalendarName, Digest};
 use crate::invocation::{AttemptReport, Invocation, RetryAdvice};
 use crate::plugin::{ActionInfo, Manifest};
 use crate::run::{AttemptEnd, AttemptOutcome, Origin, StateName, Usage};
+use crate::schedule::Calendars;
 use crate::spec::JobSpec;
 
 const T0: i64 = 1_800_000_000;
@@ -38,6 +39,8 @@ struct World {
     scheduler: Scheduler,
     rng: fastrand::Rng,
     runs: HashMap<RunId, Arc<Run>>,
+    /// How many rows were inserted for them.
+    records: usize,
     jobs: HashMap<JobId, (Arc<Job>, Cursor)>,
     holds: HashMap<HoldSubject, Holds>,
     calendars: HashMap<CalendarName, Arc<Calendar>>,
@@ -87,6 +90,7 @@ impl World {
             scheduler,
             rng,
             runs: HashMap::new(),
+            records: 0,
             jobs: HashMap::new(),
             holds: HashMap::new(),
             calendars: HashMap::new(),
@@ -129,7 +133,7 @@ impl World {
     fn commit(&mut self, batch: Batch) {
         for write in batch.writes {
             match write {
-                Write::InsertRun(run) => assert!(self.runs.insert(run.id, run).is_none(), "a run is inserted once"),
+                Write::InsertRun(run) => self.insert(run),
                 Write::UpdateRun(run) => {
                     let old = self.runs.insert(run.id, Arc::clone(&run)).expect("an updated run is there");
                     assert_eq!(old.version + 1, run.version);
@@ -158,6 +162,28 @@ impl World {
                 Write::PutCursor { job, cursor } => self.jobs.get_mut(&job).expect("the job is there").1 = cursor,
                 other => panic!("unexpected write {other:?}"),
             }
+        }
+    }
+
+    /// Inserts a run; of a record that stands for several fires, one for each, by the schedule that the store has.
+    fn insert(&mut self, run: Arc<Run>) {
+        self.records += 1;
+        let Some(missed) = run.missed else {
+            assert!(self.runs.insert(run.id, run).is_none(), "a run is inserted once");
+            return;
+        };
+        let job = &self.jobs[&run.job_id].0;
+        let mut calendars = Calendars::default();
+        self.calendars.values().for_each(|calendar| calendars.insert(&calendar.spec));
+        let planning = job.spec.planning(&job.namespace, job.scheduled_since, TimeZone::UTC, &calendars);
+        let schedule = JobSchedule::new(&job.spec, &planning);
+        let fires = std::iter::successors(Some(run.scheduled_at), |at| schedule.next_after(*at));
+        let fires: Vec<_> = fires.take_while(|at| *at <= missed.until).collect();
+        assert_eq!((fires.len() as u64, fires.last()), (missed.count, Some(&missed.until)));
+        for at in fires {
+            let id = RunId::of_fire(run.job_id, at);
+            let one = Run { id, scheduled_at: at, missed: None, ..run.as_ref().clone() };
+            assert!(self.runs.insert(id, Arc::new(one)).is_none(), "a fire is accounted for once");
         }
     }
 

@@ -5,6 +5,7 @@ mod of_run;
 mod tests;
 mod words;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -18,6 +19,9 @@ use sandglass_store::{Order, RunQuery, Store, StoreError, StoredJob};
 
 /// The most runs that an answer shows.
 const MAX_RUNS: usize = 20;
+
+/// How many records of skipped fires are looked through for one that stands for several.
+const LOOKED_THROUGH: usize = 50;
 
 /// What answers are made from.
 pub(super) struct Asked<'a> {
@@ -40,6 +44,9 @@ impl Asked<'_> {
         let last = fire.as_ref().map_or(just_before, |fire| fire.occurrence.at);
         let (previous, next) = (self.schedule.fire_before(at), self.schedule.fire_after(last));
         let mut runs = self.runs(at, end)?;
+        if let Some(fire) = fire.as_ref().filter(|fire| !runs.iter().any(|run| run.stands_for(fire.occurrence.at))) {
+            runs.extend(self.record(fire.occurrence.at)?);
+        }
         let main = runs.iter().find(|run| run.state.name() != StateName::Skipped).or(runs.first());
         let (verdict, summary) = match (main, &fire) {
             (Some(run), _) => self.of_run(run, fire.as_ref())?,
@@ -87,9 +94,20 @@ impl Asked<'_> {
         Ok(self.store.query(&query)?.items.iter().map(|run| run.as_ref().clone()).collect())
     }
 
-    /// What is kept of the fire at `at`.
+    /// What is kept of the fire at `at`: its own record, or one that stands for it and others before it.
     fn record(&self, at: Timestamp) -> Result<Option<KeptRun>, StoreError> {
-        Ok(self.store.run(RunId::of_fire(self.stored.job.id, at))?.map(|run| run.as_ref().clone()))
+        let job = self.stored.job.id;
+        if let Some(run) = self.store.run(RunId::of_fire(job, at))? {
+            return Ok(Some(run.as_ref().clone()));
+        }
+        let before = RunQuery {
+            until: Some(at.after(Duration::from_millis(1))),
+            states: BTreeSet::from([StateName::Skipped]),
+            limit: LOOKED_THROUGH,
+            ..RunQuery::of_job(job)
+        };
+        let records = self.store.query(&before)?.items;
+        Ok(records.iter().find(|run| run.missed.is_some() && run.stands_for(at)).map(|run| run.as_ref().clone()))
     }
 
     /// An instant in the job's zone.

@@ -24,6 +24,13 @@ impl Asked<'_> {
         let moved = moved.unwrap_or_default();
         if run.state.name() == StateName::Skipped {
             let why = self.why_skipped(run, fire)?;
+            if let Some(missed) = run.missed {
+                let which = fire.map(|fire| fire.occurrence.at).filter(|at| run.stands_for(*at));
+                let (due, until) = (self.shown(which.unwrap_or(run.scheduled_at)), self.shown(missed.until));
+                let (count, first) = (missed.count, self.shown(run.scheduled_at));
+                let all = format!("the fire of {due} was skipped, as were all {count} from {first} to {until}: {why}");
+                return Ok((Verdict::Skipped, all));
+            }
             return Ok((Verdict::Skipped, format!("the fire of {due}{moved} was skipped: {why}")));
         }
         let origin = run.origin.as_str().replace('_', "-");

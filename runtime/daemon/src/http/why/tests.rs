@@ -3,7 +3,9 @@ use std::sync::Arc;
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::id::{JobId, Namespace};
 use sandglass_core::job::{Cursor, Job};
-use sandglass_core::run::{Attempt, AttemptEnd, AttemptOutcome, Ending, Gate, Origin, RunState, SkipReason, Usage};
+use sandglass_core::run::{
+    Attempt, AttemptEnd, AttemptOutcome, Ending, Gate, Missed, Origin, RunState, SkipReason, Usage,
+};
 use sandglass_core::schedule::Calendars;
 use sandglass_core::spec::{CalendarSpec, TimeZone};
 use sandglass_store::RedbStore;
@@ -105,6 +107,7 @@ impl Kept {
             cancel: None,
             rerun_of: None,
             no_retry: None,
+            missed: None,
             attempts: Vec::new(),
             result: None,
         }
@@ -225,4 +228,22 @@ fn times_are_those_of_the_jobs_zone() {
     assert_eq!(said, (Verdict::NoFire, format!("the job's triggers do not name Thu 2027-07-01 12:00 CEST: {nearest}")));
     let before = kept.says("2025-07-01T10:00:00Z", LATER).1;
     assert!(before.ends_with("(the job was first saved at Sun 2026-11-01 01:00 CET, after that time)"), "{before}");
+}
+
+#[test]
+fn a_fire_that_shares_the_record_of_others_is_found_in_it() {
+    let kept = Kept::new(&serde_json::json!({ "timezone": "UTC", "triggers": [{ "cron": "0 * * * *" }] }));
+    let (first, until) = ("2027-06-01T10:00:00Z", "2027-06-03T12:00:00Z");
+    let state = RunState::Ended { ending: Ending::Skipped(SkipReason::Missed), at: instant(until) };
+    let missed = Some(Missed { until: instant(until), count: 51 });
+    kept.write(Write::InsertRun(Arc::new(KeptRun { missed, ..kept.record_of(first, until, state) })));
+    for at in [first, "2027-06-02T03:00:00Z", until] {
+        let (verdict, said) = kept.says(at, LATER);
+        assert_eq!(verdict, Verdict::Skipped, "{at}");
+        let all =
+            "was skipped, as were all 51 from Tue 2027-06-01 10:00 UTC to Thu 2027-06-03 12:00 UTC: it came due while";
+        assert!(said.contains(all), "{said}");
+    }
+    let why = kept.why("2027-06-03T13:00:00Z", LATER);
+    assert_eq!((why.verdict, why.previous_run.map(|run| run.state)), (Verdict::NoRecord, Some(StateName::Skipped)));
 }

@@ -60,6 +60,7 @@ impl Place {
             cancel: None,
             rerun_of: None,
             no_retry: None,
+            missed: None,
             attempts: Vec::new(),
             result: None,
         };
