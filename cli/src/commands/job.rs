@@ -6,7 +6,7 @@ use sandglass_core::id::JobName;
 use sandglass_core::run::StateName;
 
 use super::confirm::confirm;
-use super::{fires, follow, hold, run as run_command, which_run};
+use super::{edit, fires, follow, hold, run as run_command, which_run};
 use crate::context::{Context, print, print_json};
 use crate::failure::Failure;
 use crate::render;
@@ -70,6 +70,12 @@ pub(crate) enum Command {
     Enable {
         #[command(flatten)]
         which: hold::Which,
+    },
+    /// Change a job in an editor
+    #[command(after_help = edit::HELP)]
+    Edit {
+        /// The job's name
+        name: JobName,
     },
     /// Delete a job; its history stays
     #[command(visible_alias = "rm")]
@@ -135,6 +141,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
         Command::Resume { which } => hold::hold(HoldVerb::Resume, which, None, context).await,
         Command::Disable { which, reason } => hold::hold(HoldVerb::Disable, which, reason, context).await,
         Command::Enable { which } => hold::hold(HoldVerb::Enable, which, None, context).await,
+        Command::Edit { name } => edit::edit(&name, context).await,
         Command::Delete { names, yes } => delete(&names, yes, context).await,
         Command::History { name, filter } => {
             let shown = run_command::Shown::find(Some(&name), context).await;

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 mod confirm;
 pub(crate) mod demo;
 pub(crate) mod diff;
+mod edit;
 mod explain;
 mod files;
 mod fires;

@@ -5,6 +5,7 @@ mod bad_input;
 mod command_line;
 mod crash;
 mod disk_full;
+mod editing;
 mod follow;
 mod holds;
 mod life;
