@@ -26,7 +26,7 @@ use crate::invocation::{AttemptReport, Invocation, RetryAdvice};
 use crate::plugin::{ActionInfo, Manifest};
 use crate::run::{AttemptEnd, AttemptOutcome, Origin, StateName, Usage};
 use crate::schedule::Calendars;
-use crate::spec::JobSpec;
+use crate::spec::{JobSpec, TimeZone};
 
 const T0: i64 = 1_800_000_000;
 
