@@ -4,8 +4,10 @@ use sandglass_api::client::HoldVerb;
 use sandglass_api::wire::{Job, MAX_LIMIT, Page, Run, RunListQuery};
 use sandglass_core::id::JobName;
 use sandglass_core::run::StateName;
+use sandglass_core::spec::ParamValues;
 
 use super::confirm::confirm;
+use super::params::{self, Param, parse_param};
 use super::{edit, fires, follow, hold, run as run_command, which_run};
 use crate::context::{Context, print, print_json};
 use crate::failure::Failure;
@@ -28,7 +30,8 @@ pub(crate) enum Command {
     },
     /// Start a run now
     #[command(
-        after_help = "With --wait the output goes to standard error, the finished run to standard output, and the \
+        after_help = "A value is read by the kind that the job declares for the parameter; NAME:=JSON gives any value as JSON.\n\n\
+                      With --wait the output goes to standard error, the finished run to standard output, and the \
                             exit code is 1 unless the run succeeded."
     )]
     Run {
@@ -40,6 +43,9 @@ pub(crate) enum Command {
         /// Start even while another run of the job is going
         #[arg(long)]
         force: bool,
+        /// A value of one of the job's parameters; may be given several times
+        #[arg(long = "param", short = 'p', value_name = "NAME=VALUE", value_parser = parse_param)]
+        params: Vec<Param>,
     },
     /// Let the fires of jobs start nothing until they are resumed
     #[command(after_help = hold::PAUSE_HELP)]
@@ -136,12 +142,15 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
             let job = context.client.job(&name).await?;
             context.show(&job, |context| render::job::show(&job, context.now, context.paint))
         }
-        Command::Run { name, wait, force } => start(&name, wait, force, context).await,
         Command::Pause { which, reason } => hold::hold(HoldVerb::Pause, which, reason, context).await,
         Command::Resume { which } => hold::hold(HoldVerb::Resume, which, None, context).await,
         Command::Disable { which, reason } => hold::hold(HoldVerb::Disable, which, reason, context).await,
         Command::Enable { which } => hold::hold(HoldVerb::Enable, which, None, context).await,
         Command::Edit { name } => edit::edit(&name, context).await,
+        Command::Run { name, wait, force, params } => {
+            let params = params::values(&name, &params, context).await?;
+            start(&name, wait, force, params, context).await
+        }
         Command::Delete { names, yes } => delete(&names, yes, context).await,
         Command::History { name, filter } => {
             let shown = run_command::Shown::find(Some(&name), context).await;
@@ -182,8 +191,8 @@ async fn list(tag: Option<&str>, context: &Context) -> Result<(), Failure> {
     })
 }
 
-async fn start(name: &JobName, wait: bool, force: bool, context: &Context) -> Result<(), Failure> {
-    follow_start(context.client.run_job(name, force).await?, wait, context).await
+async fn start(name: &JobName, wait: bool, force: bool, params: ParamValues, context: &Context) -> Result<(), Failure> {
+    follow_start(context.client.run_job(name, force, params).await?, wait, context).await
 }
 
 /// Shows a run that was just asked for: with `wait` its output, and then how it ended.

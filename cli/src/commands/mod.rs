@@ -13,6 +13,7 @@ mod fires;
 mod follow;
 mod hold;
 pub(crate) mod job;
+mod params;
 pub(crate) mod plugin;
 pub(crate) mod run;
 pub(crate) mod schedule;

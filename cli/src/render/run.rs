@@ -7,6 +7,7 @@ use sandglass_api::wire::{Attempt, Run, origin_name, outcome_name};
 use sandglass_core::id::JobName;
 use sandglass_core::run::{Origin, StateName};
 use sandglass_core::schedule::Window;
+use sandglass_core::spec::ParamValues;
 use sandglass_core::time::Timestamp;
 
 use super::amount::{bytes, count, duration, instant, relative};
@@ -117,6 +118,7 @@ pub(crate) fn show(run: &Run, zone: Tz, now: Timestamp, paint: Paint) -> String 
             ("rerun of", run.rerun_of.map(|run| run.to_string())),
             ("due", Some(instant(run.scheduled_at))),
             ("stands for", run.missed.map(|missed| format!("{} fires until {}", missed.count, instant(missed.until)))),
+            ("parameters", run.params.as_deref().map(params)),
             ("started", run.started_at.map(instant)),
             ("finished", run.finished_at.map(instant)),
             ("next attempt", run.retry_at.map(instant)),
@@ -131,6 +133,11 @@ pub(crate) fn show(run: &Run, zone: Tz, now: Timestamp, paint: Paint) -> String 
         text.push_str(&show_attempt(attempt, paint));
     }
     text
+}
+
+/// Values of parameters on one line.
+fn params(params: &ParamValues) -> String {
+    params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
 /// How a run ended, in a line.

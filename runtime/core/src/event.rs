@@ -11,7 +11,7 @@ use crate::invocation::{AttemptReport, Cancel, Invocation};
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
 use crate::run::Run;
-use crate::spec::{CalendarSpec, JobSpec};
+use crate::spec::{CalendarSpec, JobSpec, ParamValues};
 use crate::time::Timestamp;
 
 /// Everything that can arrive.
@@ -84,6 +84,8 @@ pub enum Command {
         name: JobName,
         /// Start even if a run of the job is going.
         force: bool,
+        /// Values of the job's parameters, checked against their schemas; none for its defaults.
+        params: Option<Arc<ParamValues>>,
     },
     /// Start a run of a job because another run of it, which is over, shall be made again.
     RetryRun {
@@ -97,6 +99,8 @@ pub enum Command {
         run: RunId,
         /// Start even if a run of the job is going.
         force: bool,
+        /// The values of the job's parameters that the run had.
+        params: Option<Arc<ParamValues>>,
     },
     /// Start runs for fires of the past. How far the job's schedule has been worked off stays as it is.
     Backfill {
@@ -298,6 +302,22 @@ pub enum Refusal {
         since: Timestamp,
         /// Whether it is the whole namespace that is disabled.
         whole_namespace: bool,
+    },
+    /// The job does not declare the parameter.
+    #[error("job '{name}' has no parameter '{parameter}'")]
+    NoParameter {
+        /// The job.
+        name: JobName,
+        /// What it lacks.
+        parameter: String,
+    },
+    /// A parameter without a default was not given a value.
+    #[error("parameter '{parameter}' of job '{name}' is missing: it has no default")]
+    MissingParameter {
+        /// The job.
+        name: JobName,
+        /// What is missing.
+        parameter: String,
     },
     /// There is no such run, or it is over.
     #[error("run {0} is not going: it is over or never was")]

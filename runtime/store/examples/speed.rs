@@ -42,6 +42,7 @@ fn started(number: u64, jobs: u64, rng: &mut fastrand::Rng) -> Run {
         rerun_of: None,
         no_retry: None,
         missed: None,
+        params: None,
         result: None,
     }
 }

@@ -153,7 +153,7 @@ impl Rig {
 }
 
 fn start_run(job: &JobName) -> Command {
-    Command::StartRun { namespace: Namespace::default(), name: job.clone(), force: true }
+    Command::StartRun { namespace: Namespace::default(), name: job.clone(), force: true, params: None }
 }
 
 /// The wall clock, as the daemon reads it.

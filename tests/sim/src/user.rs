@@ -85,7 +85,7 @@ impl User<'_> {
     fn starts_a_run(&mut self) -> Option<Command> {
         let job = self.a_job()?;
         let (namespace, name) = name_of(&job);
-        Some(Command::StartRun { namespace, name, force: self.rng.u8(..3) == 0 })
+        Some(Command::StartRun { namespace, name, force: self.rng.u8(..3) == 0, params: None })
     }
 
     fn cancels_a_run(&mut self) -> Option<Command> {

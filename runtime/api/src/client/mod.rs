@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 use sandglass_core::capability::Grants;
 use sandglass_core::id::{JobName, Namespace, PluginName, RunId};
-use sandglass_core::spec::JobSpec;
+use sandglass_core::spec::{JobSpec, ParamValues};
 
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::ClientError;
@@ -28,7 +28,7 @@ pub use holds::HoldVerb;
 pub use logs::{LogItem, LogStream};
 
 use crate::wire::{
-    Applied, ApplyRequest, ApplyResult, Job, LogsQuery, Page, Plugin, Run, RunListQuery, Status, Version,
+    Applied, ApplyRequest, ApplyResult, Job, LogsQuery, Page, Plugin, Run, RunListQuery, StartRequest, Status, Version,
 };
 use transport::{Request, Transport};
 
@@ -181,14 +181,16 @@ impl Client {
         self.delete(self.scoped(&format!("jobs/{name}"))).await
     }
 
-    /// Starts a run now; with `force` also while another run of the job is going.
+    /// Starts a run now; with `force` also while another run of the job is going. `params` are values of its parameters;
+    /// those that are left out have their defaults.
     ///
     /// # Errors
     ///
     /// If the job is not there, or the daemon cannot be reached or refuses.
-    pub async fn run_job(&self, name: &JobName, force: bool) -> Result<Run, ClientError> {
+    pub async fn run_job(&self, name: &JobName, force: bool, params: ParamValues) -> Result<Run, ClientError> {
         let path = self.scoped(&format!("jobs/{name}/run?force={force}"));
-        self.transport.json(Request::new(Method::POST, path), PATIENCE).await
+        let request = Request::new(Method::POST, path).with_json(&StartRequest { params });
+        self.transport.json(request, PATIENCE).await
     }
 
     /// A part of the history.

@@ -72,7 +72,7 @@ fn of_parameters(spec: &JobSpec) -> Vec<(String, String)> {
         let message = "the name of a parameter has 1 to 100 letters, digits and '_', the first no digit";
         faults.push((pointer, format!("'{}' cannot be a parameter: {message}", name.escape_debug())));
     }
-    if let Some(name) = spec.parameters.required().filter(|_| !spec.triggers.is_empty()) {
+    if let Some(name) = spec.parameters.required().next().filter(|_| !spec.triggers.is_empty()) {
         let message = "no trigger can give it a value: give it a default, or leave the triggers out";
         faults.push((format!("/parameters/{name}"), format!("parameter '{name}' has no default: {message}")));
     }

@@ -152,6 +152,9 @@ impl From<Refusal> for Problem {
             Refusal::NoJob { .. } => (Code::JobNotFound, Some("`sandglass job list` shows the jobs there are")),
             Refusal::NoJobTagged { .. } => (Code::JobNotFound, Some("`sandglass job list -o wide` shows the tags")),
             Refusal::Disabled { .. } => (Code::JobDisabled, None),
+            Refusal::NoParameter { .. } | Refusal::MissingParameter { .. } => {
+                (Code::InvalidParams, Some("`sandglass job show NAME` shows the parameters that a job declares"))
+            }
             Refusal::NoActiveRun(_) => (Code::RunOver, None),
             Refusal::NoPlugin(_) => (Code::PluginNotFound, Some("`sandglass plugin list` shows the plugins there are")),
             Refusal::NoCalendar { .. } => {

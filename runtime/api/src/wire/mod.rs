@@ -13,7 +13,7 @@
 //! | `GET …/jobs/{name}` | [`Job`], its revision as `ETag` |
 //! | `PUT …/jobs/{name}` `?dry_run=`; `If-Match: "REVISION"`, `If-None-Match: *` | [`ApplyResult`] |
 //! | `DELETE …/jobs/{name}` | 204 |
-//! | `POST …/jobs/{name}/run` `?force=` | 202 [`Run`] |
+//! | `POST …/jobs/{name}/run` `?force=`, a [`StartRequest`] as body, or none | 202 [`Run`] |
 //! | `POST …/jobs/{name}/pause`, `resume`, `disable`, `enable`; a [`HoldRequest`] as body | [`Job`] |
 //! | `POST /api/v1/namespaces/{ns}/pause`, `resume`, `disable`, `enable`; a [`HoldRequest`] as body | [`HoldResult`] |
 //! | `POST …/jobs/{name}/backfill` `?dry_run=`, a [`BackfillRequest`] as body | 202 [`Backfill`]; 200 for a dry run |
@@ -56,7 +56,7 @@ pub use fire::{Backfill, BackfillRequest, Fire, Overlap, Verdict, Why, refusal};
 pub use job::{Applied, ApplyRequest, ApplyResult, HoldRequest, HoldResult, Job, JobHold};
 pub use note::retry_note;
 pub use output::{EVENT_END, EVENT_OUTPUT, EVENT_PROGRESS, LogsQuery, OutputEvent, ProgressEvent};
-pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, Usage, origin_name, outcome_name};
+pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, StartRequest, Usage, origin_name, outcome_name};
 pub use sandglass_core::plugin::Plugin;
 
 /// The most seconds that `GET …/runs/{id}?wait=` waits.

@@ -1,9 +1,12 @@
 //! Runs on the wire.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use sandglass_core::id::{JobName, Namespace, RunId};
 use sandglass_core::run::{self, AttemptOutcome, ErrorClass, Missed, Origin, RunState, StateName};
+use sandglass_core::spec::ParamValues;
 use sandglass_core::time::Timestamp;
 
 /// A run as the API and `--json` show it.
@@ -32,6 +35,9 @@ pub struct Run {
     pub missed: Option<Missed>,
     /// The instant it was due.
     pub scheduled_at: Timestamp,
+    /// The parameters that its start gave; for the others the job's defaults count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<Arc<ParamValues>>,
     /// When it was made.
     pub queued_at: Timestamp,
     /// When its first attempt started.
@@ -161,6 +167,7 @@ impl From<&run::Run> for Run {
             rerun_of: run.rerun_of,
             missed: run.missed,
             scheduled_at: run.scheduled_at,
+            params: run.params.clone(),
             queued_at: run.queued_at,
             started_at: run.started_at(),
             finished_at: run.finished_at(),
@@ -204,6 +211,15 @@ impl From<run::Usage> for Usage {
             output_bytes: usage.output_bytes,
         }
     }
+}
+
+/// The body of `POST …/jobs/{name}/run`; an empty body stands for an empty one.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartRequest {
+    /// Values of the job's parameters, by name; those that are left out have their defaults.
+    #[serde(default, skip_serializing_if = "ParamValues::is_empty")]
+    pub params: ParamValues,
 }
 
 /// The query of `GET …/runs`.

@@ -30,6 +30,7 @@ fn run(state: RunState, attempts: Vec<Attempt>) -> Run {
         rerun_of: None,
         no_retry: None,
         missed: None,
+        params: None,
         result: None,
     }
 }

@@ -20,7 +20,10 @@ pub use state::{CancelCause, Ending, ExpiryReason, RunState, SkipReason, StateNa
 
 use serde::{Deserialize, Serialize};
 
+use std::sync::Arc;
+
 use crate::id::{JobId, JobName, Namespace, RunId};
+use crate::spec::ParamValues;
 use crate::time::Timestamp;
 
 /// Why a run exists.
@@ -91,6 +94,8 @@ pub struct Run {
     pub missed: Option<Missed>,
     /// The instant it was due.
     pub scheduled_at: Timestamp,
+    /// The parameters that its start gave; for the others the job's defaults count.
+    pub params: Option<Arc<ParamValues>>,
     /// When it was made.
     pub queued_at: Timestamp,
     /// What it waits for before its first attempt.

@@ -80,6 +80,7 @@ mod tests {
             rerun_of: None,
             no_retry: None,
             missed: None,
+            params: None,
             attempts: vec![attempt(1, 70, 100), attempt(2, 120, 140)],
             result: None,
         };

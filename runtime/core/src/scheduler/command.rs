@@ -12,6 +12,7 @@ use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
 use crate::job::Job;
 use crate::plugin::Plugin;
 use crate::run::{CancelCause, Origin};
+use crate::spec::{JobSpec, ParamValues};
 use crate::time::Timestamp;
 
 impl Scheduler {
@@ -27,15 +28,15 @@ impl Scheduler {
                 Command::Hold { namespace, scope, kind, change } => {
                     self.change_holds(&namespace, &scope, (kind, change), moment.now, step)
                 }
-                Command::StartRun { namespace, name, force } => {
+                Command::StartRun { namespace, name, force, params } => {
                     let job = self.job_named(&namespace, &name);
-                    job.and_then(|job| self.start_run(job, None, force, moment, step))
+                    job.and_then(|job| self.start_run(job, None, force, params, moment, step))
                 }
-                Command::RetryRun { namespace, name, job, run, force } => {
+                Command::RetryRun { namespace, name, job, run, force, params } => {
                     // Another job may have the name by now.
                     let found = self.job_named(&namespace, &name).ok().filter(|found| *found == job);
                     let found = found.ok_or(Refusal::NoJob { namespace, name });
-                    found.and_then(|job| self.start_run(job, Some(run), force, moment, step))
+                    found.and_then(|job| self.start_run(job, Some(run), force, params, moment, step))
                 }
                 Command::PutCalendar { namespace, spec, expect } => {
                     self.put_calendar(&namespace, &spec, expect, moment.now, step)
@@ -87,15 +88,18 @@ impl Scheduler {
         job: JobId,
         rerun_of: Option<RunId>,
         force: bool,
+        params: Option<Arc<ParamValues>>,
         moment: &mut Moment<'_>,
         step: &mut Step,
     ) -> Result<Reply, Refusal> {
         self.check_enabled(job)?;
+        // The job may have been changed since the values were checked.
+        check_params(&self.jobs[&job].job.spec, params.as_deref())?;
         let now = moment.now;
         let id = RunId::random(now, moment.rng);
         let passage = if force { Passage::Forced } else { Passage::ByPolicy };
         let origin = if rerun_of.is_some() { Origin::Retry } else { Origin::Manual };
-        let start = Start { id, origin, trigger: None, rerun_of, missed: None, scheduled_at: now, passage };
+        let start = Start { id, origin, trigger: None, rerun_of, missed: None, scheduled_at: now, passage, params };
         Ok(Reply::Run(self.start(job, start, now, step)))
     }
 
@@ -151,5 +155,18 @@ impl Scheduler {
     pub(super) fn job_named(&self, namespace: &Namespace, name: &JobName) -> Result<JobId, Refusal> {
         let no_job = || Refusal::NoJob { namespace: namespace.clone(), name: name.clone() };
         self.names.get(namespace).and_then(|names| names.get(name)).copied().ok_or_else(no_job)
+    }
+}
+
+/// Refuses values of parameters that the job does not declare, and a start without a value that it cannot be without.
+pub(super) fn check_params(spec: &JobSpec, given: Option<&ParamValues>) -> Result<(), Refusal> {
+    let unknown = given.and_then(|given| given.keys().find(|name| spec.parameters.get(name).is_none()));
+    if let Some(parameter) = unknown {
+        return Err(Refusal::NoParameter { name: spec.name.clone(), parameter: parameter.clone() });
+    }
+    let is_given = |name: &String| given.is_some_and(|given| given.contains_key(name));
+    match spec.parameters.required().find(|name| !is_given(name)) {
+        Some(parameter) => Err(Refusal::MissingParameter { name: spec.name.clone(), parameter: parameter.clone() }),
+        None => Ok(()),
     }
 }

@@ -50,6 +50,7 @@ impl Due {
             missed: None,
             scheduled_at: self.at,
             passage: Passage::ByPolicy,
+            params: None,
         }
     }
 }
@@ -187,6 +188,7 @@ impl Scheduler {
             missed: None,
             scheduled_at: at,
             passage: Passage::ByPolicy,
+            params: None,
         };
         if self.jobs[&id].is_paused() {
             self.skip(id, &start, SkipReason::Paused, now, step);

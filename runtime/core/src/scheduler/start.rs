@@ -12,7 +12,7 @@ use crate::run::{
     Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, ExpiryReason, Gate, Missed, Origin, Run,
     RunState, SkipReason, Usage,
 };
-use crate::spec::Outside;
+use crate::spec::{Outside, ParamValues};
 use crate::time::Timestamp;
 
 /// A start that is wanted, before it is known whether it becomes a run.
@@ -26,6 +26,8 @@ pub(super) struct Start {
     pub(super) scheduled_at: Timestamp,
     /// How it passes other runs of the job.
     pub(super) passage: Passage,
+    /// Values of the job's parameters; none for its defaults.
+    pub(super) params: Option<Arc<ParamValues>>,
 }
 
 impl Scheduler {
@@ -90,6 +92,7 @@ impl Scheduler {
             rerun_of: start.rerun_of,
             missed: start.missed,
             scheduled_at: start.scheduled_at,
+            params: start.params.clone(),
             queued_at: now,
             gate: Gate::Open,
             state,

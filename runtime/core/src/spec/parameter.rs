@@ -55,10 +55,19 @@ impl Parameters {
         self.iter().filter_map(|(name, parameter)| Some((name.clone(), parameter.default()?.clone()))).collect()
     }
 
-    /// The first that has no default: a run cannot be without a value for it.
+    /// The values of a run: the defaults, with what its start gave in their place. What the job does not declare, or no
+    /// longer does, is left out.
     #[must_use]
-    pub fn required(&self) -> Option<&String> {
-        self.iter().find(|(_, parameter)| parameter.default().is_none()).map(|(name, _)| name)
+    pub fn with(&self, given: Option<&ParamValues>) -> ParamValues {
+        let mut values = self.defaults();
+        let given = given.into_iter().flatten().filter(|(name, _)| self.get(name).is_some());
+        values.extend(given.map(|(name, value)| (name.clone(), value.clone())));
+        values
+    }
+
+    /// The names of those without a default: a run cannot be without values for them.
+    pub fn required(&self) -> impl Iterator<Item = &String> {
+        self.iter().filter(|(_, parameter)| parameter.default().is_none()).map(|(name, _)| name)
     }
 }
 

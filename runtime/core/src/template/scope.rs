@@ -72,7 +72,7 @@ impl Scope {
             job: spec.name.clone(),
             revision,
             tags: spec.tags.clone(),
-            params: spec.parameters.defaults(),
+            params: spec.parameters.with(run.params.as_deref()),
             zone: spec.timezone.unwrap_or(default_zone),
         }
     }

@@ -4,6 +4,8 @@
 mod parameters;
 mod params;
 
+pub(crate) use parameters::check_given;
+
 use std::sync::Arc;
 
 use sandglass_api::jobfile;

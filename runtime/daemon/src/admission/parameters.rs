@@ -1,7 +1,8 @@
-//! Declared parameters of a job: their schemas and defaults.
+//! Declared parameters of a job: their schemas and defaults, and the values that a start gives.
 
+use sandglass_api::jobfile::nearest;
 use sandglass_api::problem::{Code, Problem};
-use sandglass_core::spec::{JobSpec, Parameter};
+use sandglass_core::spec::{JobSpec, MAX_PARAM_BYTES, ParamValues, Parameter, Parameters};
 use serde_json::Value;
 
 use super::MAX_FAULTS;
@@ -18,7 +19,44 @@ pub(super) fn check_declared(spec: &JobSpec) -> Result<(), Problem> {
             }
         }
     });
-    told(Code::InvalidJob, faults)
+    told(Code::InvalidJob, faults, None)
+}
+
+/// Checks the values that a start gives: each must be a declared one and fit its schema, and none may be missing.
+pub(crate) fn check_given(declared: &Parameters, given: &ParamValues) -> Result<(), Problem> {
+    let size = Value::Object(given.clone()).to_string().len();
+    if size > MAX_PARAM_BYTES {
+        let detail = format!("the parameters have {size} bytes as JSON: {MAX_PARAM_BYTES} are allowed");
+        return Err(Problem::new(Code::InvalidParams, detail));
+    }
+    let wrong = given.iter().filter_map(|(name, value)| {
+        let message = match declared.get(name) {
+            None => Some(no_such(declared, name)),
+            Some(parameter) => match validator(parameter) {
+                Ok(validator) => first_fault(&validator, value),
+                Err(message) => Some(message),
+            },
+        };
+        Some((format!("/params/{name}"), message?))
+    });
+    let is_missing =
+        |name: &&String, parameter: &Parameter| parameter.default().is_none() && !given.contains_key(*name);
+    let missing = declared
+        .iter()
+        .filter(|(name, parameter)| is_missing(name, parameter))
+        .map(|(name, _)| ("/params".to_owned(), format!("parameter '{name}' is missing: it has no default")));
+    told(Code::InvalidParams, wrong.chain(missing), Some("give values with `--param NAME=VALUE`"))
+}
+
+fn no_such(declared: &Parameters, name: &str) -> String {
+    let names: Vec<&str> = declared.iter().map(|(name, _)| name.as_str()).collect();
+    if names.is_empty() {
+        return format!("there is no parameter '{name}': the job declares none");
+    }
+    match nearest(name, names.iter().copied()) {
+        Some(near) => format!("there is no parameter '{name}'; did you mean '{near}'?"),
+        None => format!("there is no parameter '{name}'; there are: {}", names.join(", ")),
+    }
 }
 
 fn validator(parameter: &Parameter) -> Result<jsonschema::Validator, String> {
@@ -31,10 +69,13 @@ fn first_fault(validator: &jsonschema::Validator, value: &Value) -> Option<Strin
 }
 
 /// All faults as one problem; none is none.
-fn told(code: Code, faults: impl Iterator<Item = (String, String)>) -> Result<(), Problem> {
+fn told(code: Code, faults: impl Iterator<Item = (String, String)>, hint: Option<&'static str>) -> Result<(), Problem> {
     let mut faults = faults.take(MAX_FAULTS);
     let Some((pointer, message)) = faults.next() else { return Ok(()) };
-    let problem = Problem::new(code, format!("{pointer}: {message}")).with_fault(pointer, message);
+    let mut problem = Problem::new(code, format!("{pointer}: {message}")).with_fault(pointer, message);
+    if let Some(hint) = hint {
+        problem = problem.with_hint(hint);
+    }
     Err(faults.fold(problem, |problem, (pointer, message)| problem.with_fault(pointer, message)))
 }
 
@@ -60,5 +101,18 @@ mod tests {
         let told = told(check_declared(&spec(&bad)));
         assert!(told[0].starts_with("/parameters/m this is no JSON Schema"), "{told:?}");
         assert!(told[1].starts_with("/parameters/n/default "), "{told:?}");
+    }
+
+    #[test]
+    fn a_start_gives_declared_parameters_only_and_all_without_defaults() {
+        let declared = serde_json::json!({ "target": { "enum": ["s3", "gcs"], "default": "s3" }, "day": {} });
+        let declared = spec(&declared).parameters;
+        let check = |given: Value| told(check_given(&declared, given.as_object().unwrap()));
+        assert_eq!(check(serde_json::json!({ "day": 1, "target": "gcs" })), Vec::<String>::new());
+        let told = check(serde_json::json!({ "tagret": "s3", "target": "s4" }));
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(told[0].contains("did you mean 'target'?"), "{told:?}");
+        assert!(told[1].starts_with("/params/target "), "{told:?}");
+        assert!(told[2].contains("'day' is missing"), "{told:?}");
     }
 }

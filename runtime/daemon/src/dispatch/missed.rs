@@ -93,6 +93,7 @@ mod tests {
             rerun_of: None,
             no_retry: None,
             missed: None,
+            params: None,
             attempts: Vec::new(),
             result: None,
         })

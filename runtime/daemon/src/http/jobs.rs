@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use sandglass_api::jobfile::{self, Format};
 use sandglass_api::problem::{Code, Problem};
-use sandglass_api::wire::{ApplyResult, DEFAULT_LIMIT, Fire, Job, MAX_LIMIT, Page, Run};
+use sandglass_api::wire::{ApplyResult, DEFAULT_LIMIT, Fire, Job, MAX_LIMIT, Page, Run, StartRequest};
 use sandglass_core::batch::Expectation;
 use sandglass_core::event::{Command, Refusal, Reply, SavedJob};
 use sandglass_core::id::{JobId, JobName, Namespace};
@@ -155,15 +155,31 @@ pub(super) async fn run(
     State(app): State<Arc<App>>,
     Path((namespace, name)): Path<(String, String)>,
     query: Result<Query<StartQuery>, QueryRejection>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Run>), Failure> {
     let Query(query) = query?;
     let (namespace, name) = (parse_namespace(&namespace)?, parse_name(&name)?);
-    let command = Command::StartRun { namespace, name, force: query.force };
+    let StartRequest { params } = read_start(&body?)?;
+    let declared = find(&app, namespace.clone(), name.clone())?;
+    admission::check_given(&declared.job.spec.parameters, &params)?;
+    let params = (!params.is_empty()).then(|| Arc::new(params));
+    let command = Command::StartRun { namespace, name, force: query.force, params };
     match app.inbox.ask(command).await? {
         Reply::Run(run) => Ok((StatusCode::ACCEPTED, Json(Run::from(run.as_ref())))),
         Reply::Refused(refusal) => Err(refusal.into()),
         other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
     }
+}
+
+/// Reads what a start asks for; an empty body asks for nothing beyond the start.
+fn read_start(body: &[u8]) -> Result<StartRequest, Failure> {
+    if body.is_empty() {
+        return Ok(StartRequest::default());
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        let hint = "send JSON such as {\"params\": {\"target\": \"s3\"}}, or no body at all";
+        Failure(Problem::new(Code::BadRequest, error.to_string()).with_hint(hint))
+    })
 }
 
 /// Checks a job and saves it.

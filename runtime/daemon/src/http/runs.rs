@@ -158,7 +158,8 @@ pub(super) async fn retry(
         let detail = format!("run {id} is {}: wait until it is over, or cancel it", run.state.name().as_str());
         return Err(Failure::new(Code::RunGoing, detail));
     }
-    let command = Command::RetryRun { namespace, name: run.job.clone(), job: run.job_id, run: id, force };
+    let (job, params) = (run.job_id, run.params.clone());
+    let command = Command::RetryRun { namespace, name: run.job.clone(), job, run: id, force, params };
     match app.inbox.ask(command).await? {
         Reply::Run(run) => Ok((StatusCode::ACCEPTED, Json(Run::from(run.as_ref())))),
         Reply::Refused(refusal) => Err(refusal.into()),

@@ -64,6 +64,7 @@ pub(super) fn run(number: u128, job: &Job, secs: i64) -> Run {
         rerun_of: None,
         no_retry: None,
         missed: None,
+        params: None,
         result: None,
     }
 }

@@ -12,6 +12,8 @@
 //!
 //! The numbers of states, origins and so on are fixed for good: they are in stores that must be readable years later.
 
+use std::sync::Arc;
+
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::run::{
     Attempt, AttemptEnd, AttemptError, AttemptOutcome, CancelCause, CancelRequest, Ending, ErrorClass, ExpiryReason,
@@ -22,7 +24,7 @@ use sandglass_core::time::Timestamp;
 use super::codec::{Decoder, Encoder};
 use crate::error::StoreError;
 
-const FORMAT: u8 = 4;
+const FORMAT: u8 = 5;
 /// More attempts than a run can have; a row that claims more is damaged.
 const MAX_ATTEMPTS: usize = 100_000;
 
@@ -117,6 +119,9 @@ pub(super) fn encode(run: &Run) -> Vec<u8> {
     row.option(run.missed, |row, missed| {
         row.instant_from(run.scheduled_at, missed.until);
         row.number(missed.count);
+    });
+    row.option(run.params.as_ref(), |row, params| {
+        row.text(&serde_json::to_string(&**params).expect("a JSON object is always writable"));
     });
     row.finish()
 }
@@ -239,6 +244,10 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
         }
     };
     let missed = row.option(|row| Ok(Missed { until: row.instant_from(scheduled_at)?, count: row.number()? }))?;
+    let params = row.option(|row| {
+        let params = serde_json::from_str(row.text()?);
+        params.map(Arc::new).map_err(|_| row.wrong("has parameters that are no JSON object"))
+    })?;
     row.end()?;
     Ok(Run {
         id,
@@ -252,6 +261,7 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
         rerun_of,
         missed,
         scheduled_at,
+        params,
         queued_at,
         gate,
         state,

@@ -37,6 +37,7 @@ fn run() -> Run {
         rerun_of: None,
         no_retry: None,
         missed: None,
+        params: Some(std::sync::Arc::new(serde_json::Map::from_iter([("n".to_owned(), 1.into())]))),
         attempts: vec![Attempt { number: 1, started_at: at, end: Some(end) }],
         result: Some("{}".to_owned()),
     }
@@ -44,8 +45,8 @@ fn run() -> Run {
 
 #[test]
 fn a_run_is_written_as_ever() {
-    let expected = "04030200000000000000000000000000000000000102026e73036a6f62050201018080c489e5c5b20606020501010501000000\
-                    0100ac0280800409080701027b7d00000000";
+    let expected = "05030200000000000000000000000000000000000102026e73036a6f62050201018080c489e5c5b20606020501010501000000\
+                    0100ac0280800409080701027b7d0000000001077b226e223a317d";
     let row = run_row::encode(&run());
     assert_eq!(hex(&row), expected);
     assert_eq!(run_row::decode(run().id, &row).unwrap(), run());

@@ -55,6 +55,7 @@ fn run(rng: &mut fastrand::Rng) -> Run {
         rerun_of: None,
         no_retry: None,
         missed: None,
+        params: None,
         attempts: Vec::new(),
         result: Some("x".repeat(rng.usize(0..3000))),
     }

@@ -154,6 +154,7 @@ fn ended(number: usize, job: JobId, rng: &mut fastrand::Rng) -> anyhow::Result<R
         rerun_of: None,
         no_retry: None,
         missed: None,
+        params: None,
         attempts: vec![Attempt {
             number: 1,
             started_at: at,

@@ -231,6 +231,7 @@ fn queued_run(number: usize) -> anyhow::Result<Run> {
         rerun_of: None,
         no_retry: None,
         missed: None,
+        params: None,
         result: None,
     })
 }

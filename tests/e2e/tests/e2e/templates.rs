@@ -39,3 +39,36 @@ fn templates_are_filled_in_for_each_attempt() {
     assert_eq!((attempts.len(), &attempts[0]["error"]["code"]), (1, &json!("template")), "{run}");
     assert!(attempts[0]["error"]["message"].as_str().is_some_and(|text| text.contains("/success_codes/0")), "{run}");
 }
+
+#[test]
+fn a_start_sets_parameters_as_their_schemas_allow() {
+    let home = Home::new();
+    let daemon = home.start();
+    home.write("backup.yaml", BACKUP);
+    home.cli(&["apply", "backup.yaml"]).expect(0);
+    let start = |params: &[&str]| home.cli(&[&["job", "run", "backup", "--wait", "--json"], params].concat());
+    let run = start(&["--param", "target=gcs", "-p", "days=3"]).expect(0);
+    run.says(&["gcs 3 1 backup"]);
+    assert_eq!(run.json()["params"], json!({ "target": "gcs", "days": 3 }));
+    let id = run.json()["id"].as_str().expect("an id").to_owned();
+    let shown = home.cli(&["run", "show", &id]).expect(0).stdout;
+    assert!(shown.contains("days=3 target=\"gcs\""), "{shown}");
+    // What the schema does not allow starts nothing.
+    start(&["-p", "days=many"]).expect(2).says(&["a whole number"]);
+    let refused = start(&["-p", "days=0"]).expect(3).problem();
+    assert_eq!(
+        (&refused["code"], &refused["errors"][0]["pointer"]),
+        (&json!("invalid_params"), &json!("/params/days"))
+    );
+    start(&["-p", "tagret=x"]).expect(3).says(&["did you mean 'target'?"]);
+    assert_eq!(daemon.runs("backup").len(), 1);
+    // A parameter without a default must be given.
+    daemon.put(&json!({ "name": "day", "parameters": { "day": {} },
+        "action": { "use": "shell", "with": { "command": "echo {{ params.day | quote }}" } } }));
+    home.cli(&["job", "run", "day"]).expect(3).says(&["'day' is missing"]);
+    home.cli(&["job", "run", "day", "-p", "day:=[1,\"x y\"]", "--wait"]).expect(0).says(&["1 x y"]);
+    // What a run was given outlives the daemon.
+    daemon.kill();
+    let daemon = home.start();
+    assert_eq!(daemon.get(&format!("/runs/{id}"))["params"], json!({ "target": "gcs", "days": 3 }));
+}

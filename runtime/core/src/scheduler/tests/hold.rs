@@ -127,7 +127,7 @@ fn a_disabled_job_does_nothing_and_counts_from_when_it_is_enabled() {
     world.finish(t(91), AttemptOutcome::Succeeded);
     assert_eq!((world.scheduler.next_wake(), world.jobs[&id].1.next_fire_at), (None, None));
     for command in [
-        Command::StartRun { namespace: Namespace::default(), name: "a".parse().unwrap(), force: true },
+        Command::StartRun { namespace: Namespace::default(), name: "a".parse().unwrap(), force: true, params: None },
         Command::Backfill {
             namespace: Namespace::default(),
             name: "a".parse().unwrap(),

@@ -212,7 +212,8 @@ impl World {
     }
 
     fn start_as(&mut self, namespace: &Namespace, now: Timestamp, name: &str, force: bool) -> Arc<Run> {
-        let command = Command::StartRun { namespace: namespace.clone(), name: name.parse().unwrap(), force };
+        let command =
+            Command::StartRun { namespace: namespace.clone(), name: name.parse().unwrap(), force, params: None };
         self.at(now, Event::Command { ticket: Ticket(2), command });
         match self.replies.pop() {
             Some(Reply::Run(run)) => run,

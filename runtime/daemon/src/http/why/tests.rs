@@ -108,6 +108,7 @@ impl Kept {
             rerun_of: None,
             no_retry: None,
             missed: None,
+            params: None,
             attempts: Vec::new(),
             result: None,
         }

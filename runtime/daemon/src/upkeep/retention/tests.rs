@@ -61,6 +61,7 @@ impl Place {
             rerun_of: None,
             no_retry: None,
             missed: None,
+            params: None,
             attempts: Vec::new(),
             result: None,
         };
