@@ -38,8 +38,8 @@ async fn follow(
     let mut stream = context.client.logs(id, query).await?;
     loop {
         match progress.during(stream.next(), renderer.at_line_start()).await? {
-            Some(LogItem::Output(event)) => {
-                let shown = renderer.render(&event);
+            Some(LogItem::Output(printed)) => {
+                let shown = renderer.render(printed.chunk);
                 // Whether anybody reads the output does not change how the run ends.
                 let _ = io::stderr().lock().write_all(&shown);
             }

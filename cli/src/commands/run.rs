@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::IsTerminal as _;
 
 use chrono_tz::Tz;
-use sandglass_api::client::LogItem;
-use sandglass_api::wire::{LogsQuery, MAX_LIMIT, OutputEvent, Page, Run, RunListQuery};
+use sandglass_api::client::{LogItem, Printed};
+use sandglass_api::wire::{LogLevel, LogsQuery, MAX_LIMIT, MAX_TAIL, Page, Run, RunListQuery};
 use sandglass_core::id::{JobName, RunId};
 use sandglass_core::output::OutputStream;
 use sandglass_core::run::StateName;
@@ -21,7 +21,7 @@ use crate::context::{Context, print, print_bytes};
 use crate::failure::Failure;
 use crate::render;
 use crate::render::amount::is_far;
-use crate::render::output::OutputRenderer;
+use crate::render::output::{Colour, OutputRenderer};
 use crate::render::run::Listing;
 use crate::when::{self, When};
 
@@ -88,11 +88,67 @@ pub(crate) struct LogOptions {
     /// Only what came from this stream
     #[arg(long, value_parser = parse_stream, value_name = "stdout|stderr|log|system")]
     stream: Option<OutputStream>,
+    /// Only lines that this regular expression matches; (?i) at its beginning ignores case
+    #[arg(long, short, value_name = "REGEX")]
+    grep: Option<String>,
+    /// Only what was printed since then, such as 10m (ago), 14:30 or 2027-01-15T08:00Z
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    since: Option<When>,
+    /// Only what was printed before then
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    until: Option<When>,
+    /// Only what this attempt printed, from 1
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    attempt: Option<u32>,
+    /// Only lines that the plugin logged, of at least this level
+    #[arg(long, value_parser = parse_level, value_name = "trace|debug|info|warn|error")]
+    level: Option<LogLevel>,
+    /// Only the last lines, so many of what there is
+    #[arg(long, value_name = "COUNT", value_parser = parse_tail)]
+    tail: Option<usize>,
+    /// Begin each line with the instant at which it came, in UTC
+    #[arg(long, short)]
+    timestamps: bool,
+    /// Whether colours and other escape sequences of the output stay
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    color: Colour,
+    /// The bytes of stdout and stderr exactly as they were printed, and nothing else
+    #[arg(long, conflicts_with_all = ["color", "timestamps", "level"])]
+    raw: bool,
+}
+
+impl LogOptions {
+    /// What to ask for. Local times are in the zone of the run's job.
+    async fn query(&self, id: RunId, context: &Context) -> Result<LogsQuery, Failure> {
+        let mut query = LogsQuery {
+            follow: self.follow.then_some(true),
+            stream: self.stream,
+            attempt: self.attempt,
+            grep: self.grep.clone(),
+            level: self.level,
+            tail: self.tail,
+            ..LogsQuery::default()
+        };
+        if self.since.is_some() || self.until.is_some() {
+            let run = context.client.run(id, None).await?;
+            let zone = Shown::find(Some(&run.job), context).await.zone;
+            let at = |when: Option<When>| when.map(|when| when.instant(context.now, zone).to_string());
+            (query.since, query.until) = (at(self.since), at(self.until));
+        }
+        Ok(query)
+    }
 }
 
 /// What is told of `logs` at its end.
-pub(crate) const LOGS_HELP: &str = "On a terminal colours pass and every other escape sequence is taken out; into a pipe or file goes \
-                                   every byte as it was printed.";
+pub(crate) const LOGS_HELP: &str =
+    "On a terminal colours pass and every other escape sequence is taken out; into a pipe or file goes \
+                                   every byte as it was printed, unless --color says otherwise. With --raw both get \
+                                   the bytes of stdout and stderr and nothing else: no logged lines, no remarks.
+
+Examples:
+  sandglass job logs nightly-backup -f --tail 20
+  sandglass run logs --last nightly-backup --grep '(?i)error|failed' --stream stderr
+  sandglass run logs 01K9ZV3QJ8 --attempt 2 --since 10m --timestamps";
 
 /// Which runs to list.
 #[derive(clap::Args, Debug)]
@@ -127,6 +183,15 @@ fn parse_state(text: &str) -> Result<StateName, String> {
         let names: Vec<&str> = StateName::ALL.into_iter().map(StateName::as_str).collect();
         format!("states are {}", names.join(", "))
     })
+}
+
+fn parse_level(text: &str) -> Result<LogLevel, String> {
+    serde_json::from_value(text.into()).map_err(|_| "levels are trace, debug, info, warn and error".to_owned())
+}
+
+fn parse_tail(text: &str) -> Result<usize, String> {
+    let most = format!("write a number from 1 to {MAX_TAIL}");
+    text.parse().ok().filter(|lines| (1..=MAX_TAIL).contains(lines)).ok_or(most)
 }
 
 fn parse_stream(text: &str) -> Result<OutputStream, String> {
@@ -286,14 +351,20 @@ async fn cancel(id: RunId, wait: bool, context: &Context) -> Result<(), Failure>
 
 /// Prints what a run printed.
 pub(crate) async fn print_logs(id: RunId, logs: &LogOptions, context: &Context) -> Result<(), Failure> {
-    let query = LogsQuery { follow: logs.follow.then_some(true), stream: logs.stream, from: None };
-    let mut items = context.client.logs(id, query).await?;
-    let mut renderer = OutputRenderer::new(std::io::stdout().is_terminal(), context.paint);
+    let mut items = context.client.logs(id, logs.query(id, context).await?).await?;
+    let mut renderer = OutputRenderer::new(std::io::stdout().is_terminal(), context.paint).with_colour(logs.color);
+    if logs.timestamps {
+        renderer = renderer.with_timestamps();
+    }
     let mut end = None;
     while let Some(item) = items.next().await? {
         match (item, context.form) {
-            (LogItem::Output(event), Form::Json) => print(&json_line(&event))?,
-            (LogItem::Output(event), _) => print_bytes(&renderer.render(&event))?,
+            (LogItem::Output(printed), _) if logs.raw => match printed.chunk.stream {
+                OutputStream::Stdout | OutputStream::Stderr => print_bytes(&printed.chunk.bytes)?,
+                OutputStream::Log | OutputStream::System => {}
+            },
+            (LogItem::Output(printed), Form::Json) => print(&json_line(&printed))?,
+            (LogItem::Output(printed), _) => print_bytes(&renderer.render(printed.chunk))?,
             (LogItem::End(run), _) => end = Some(run),
             (LogItem::Progress(_), _) => {}
         }
@@ -312,6 +383,6 @@ pub(crate) async fn print_logs(id: RunId, logs: &LogOptions, context: &Context) 
 }
 
 /// As the API has it: a line an event.
-fn json_line(event: &OutputEvent) -> String {
-    serde_json::to_string(event).expect("an output event has text keys and plain values") + "\n"
+fn json_line(printed: &Printed) -> String {
+    serde_json::to_string(&printed.to_event()).expect("an output event has text keys and plain values") + "\n"
 }

@@ -9,6 +9,7 @@ use sandglass_core::run::{Origin, StateName};
 use sandglass_core::schedule::Window;
 use sandglass_core::spec::ParamValues;
 use sandglass_core::time::Timestamp;
+use serde_json::Value;
 
 use super::amount::{bytes, count, duration, instant, relative};
 use super::paint::Paint;
@@ -109,6 +110,8 @@ pub(crate) fn show(run: &Run, zone: Tz, now: Timestamp, paint: Paint) -> String 
     if let Some(reason) = &run.reason {
         state = format!("{state} ({reason})");
     }
+    let result = Returned::of(run.result.as_ref());
+    let warnings: Vec<String> = result.warnings.iter().map(|warning| paint.yellow(warning)).collect();
     let mut text = facts(
         &[
             ("run", Some(run.id.to_string())),
@@ -125,7 +128,10 @@ pub(crate) fn show(run: &Run, zone: Tz, now: Timestamp, paint: Paint) -> String 
             ("note", run.note.clone()),
             ("took", taken(run, now).map(duration)),
             ("exit code", run.exit_code.map(|code| code.to_string())),
-            ("result", run.result.as_ref().map(|result| yaml::document(result).trim_end().to_owned())),
+            ("summary", result.summary.map(str::to_owned)),
+            ("changed", result.changed.map(|changed| if changed { "yes" } else { "no" }.to_owned())),
+            ("warnings", (!warnings.is_empty()).then(|| warnings.join("\n"))),
+            ("result", result.output.map(|output| yaml::document(output).trim_end().to_owned())),
         ],
         paint,
     );
@@ -138,6 +144,32 @@ pub(crate) fn show(run: &Run, zone: Tz, now: Timestamp, paint: Paint) -> String 
 /// Values of parameters on one line.
 fn params(params: &ParamValues) -> String {
     params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+/// What an action returned, taken apart.
+#[derive(Default)]
+struct Returned<'a> {
+    summary: Option<&'a str>,
+    changed: Option<bool>,
+    warnings: Vec<&'a str>,
+    output: Option<&'a Value>,
+}
+
+impl<'a> Returned<'a> {
+    /// Of what is not as the host writes it, all is output.
+    fn of(result: Option<&'a Value>) -> Self {
+        let Some(Value::Object(fields)) = result else { return Self { output: result, ..Self::default() } };
+        if fields.keys().any(|key| !["summary", "changed", "warnings", "output"].contains(&key.as_str())) {
+            return Self { output: result, ..Self::default() };
+        }
+        let warnings = fields.get("warnings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        Self {
+            summary: fields.get("summary").and_then(Value::as_str),
+            changed: fields.get("changed").and_then(Value::as_bool),
+            warnings: warnings.iter().filter_map(Value::as_str).collect(),
+            output: fields.get("output"),
+        }
+    }
 }
 
 /// How a run ended, in a line.

@@ -3,8 +3,9 @@
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 
-use sandglass_api::wire::{ApplyResult, Job, OutputEvent, Run};
+use sandglass_api::wire::{ApplyResult, Job, Run};
 use sandglass_core::id::JobName;
+use sandglass_core::output::{OutputChunk, OutputStream};
 use sandglass_core::plugin::Plugin;
 use sandglass_core::time::Timestamp;
 
@@ -283,18 +284,17 @@ fn plugins() {
 
 #[test]
 fn output_of_every_stream() {
-    let event = |stream: &str, text: &str| -> OutputEvent {
-        read(json!({ "attempt": 1, "at": "2027-01-15T08:00:00Z", "stream": stream, "text": text }))
-    };
+    use OutputStream::{Log, Stderr, Stdout, System};
+    let event = |stream, text: &str| OutputChunk { attempt: 1, at: now(), stream, bytes: text.as_bytes().to_vec() };
     let events = [
-        event("stdout", "\u{1b}[32mgreen"),
-        event("log", r#"{"level":"warn","message":"disk is \u001b[31mnearly full","free":"3%"}"#),
-        event("stderr", "no newline"),
-        event("system", "12 MiB left out"),
-        event("log", "not JSON"),
+        event(Stdout, "\u{1b}[32mgreen"),
+        event(Log, r#"{"level":"warn","message":"disk is \u001b[31mnearly full","free":"3%"}"#),
+        event(Stderr, "no newline"),
+        event(System, "12 MiB left out"),
+        event(Log, "not JSON"),
     ];
     let mut renderer = super::output::OutputRenderer::new(true, PLAIN);
-    let bytes: Vec<u8> = events.iter().flat_map(|event| renderer.render(event)).collect();
+    let bytes: Vec<u8> = events.into_iter().flat_map(|event| renderer.render(event)).collect();
     insta::assert_snapshot!(String::from_utf8(bytes).unwrap(), @r#"
     green
     warn disk is nearly full free=3%
@@ -304,14 +304,56 @@ fn output_of_every_stream() {
     "#);
     assert_eq!(renderer.finish(), b"");
     // A terminal with colours gets the output's own, and they end with it.
-    let hostile = event("stdout", "\u{1b}[2J\u{1b}[32mgreen\u{1b}]0;title\u{7}");
+    let hostile = event(Stdout, "\u{1b}[2J\u{1b}[32mgreen\u{1b}]0;title\u{7}");
     let mut renderer = super::output::OutputRenderer::new(true, Paint::new(true));
-    assert_eq!(renderer.render(&hostile), b"\x1b[32mgreen");
+    assert_eq!(renderer.render(hostile.clone()), b"\x1b[32mgreen");
     assert_eq!(renderer.finish(), b"\x1b[0m");
     // A pipe gets every byte.
     let mut renderer = super::output::OutputRenderer::new(false, PLAIN);
-    assert_eq!(renderer.render(&hostile), b"\x1b[2J\x1b[32mgreen\x1b]0;title\x07");
+    assert_eq!(renderer.render(hostile.clone()), b"\x1b[2J\x1b[32mgreen\x1b]0;title\x07");
     assert_eq!(renderer.finish(), b"");
+    // Unless somebody says otherwise.
+    let with = |colour| super::output::OutputRenderer::new(false, PLAIN).with_colour(colour).render(hostile.clone());
+    assert_eq!(with(super::output::Colour::Always), b"\x1b[32mgreen");
+    assert_eq!(with(super::output::Colour::Never), b"green");
+}
+
+#[test]
+fn what_an_action_returns_is_told_in_words() {
+    let result = json!({
+        "summary": "12 files\nin all", "changed": true, "warnings": ["a is old", "b is \u{1b}[2Jempty"],
+        "output": { "files": 12, "names": ["a", "b"] }
+    });
+    let run = Run { result: Some(result), ..succeeded() };
+    let text = super::run::show(&run, Tz::UTC, now(), PLAIN);
+    let lines = text.lines().skip_while(|line| !line.starts_with("summary")).take_while(|line| !line.is_empty());
+    let text = lines.collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(crate::render::ansi::colours_only(&text), @"
+    summary    12 files
+               in all
+    changed    yes
+    warnings   a is old
+               b is empty
+    result     files: 12
+               names:
+                 - a
+                 - b
+    ");
+}
+
+#[test]
+fn each_line_has_its_instant_if_wanted() {
+    let mut renderer = super::output::OutputRenderer::new(false, PLAIN).with_timestamps();
+    let pieces = [(OutputStream::Stdout, "a\nb"), (OutputStream::Stdout, "c\n\nd"), (OutputStream::System, "mark\n")];
+    let pieces = pieces.map(|(stream, text)| OutputChunk { attempt: 1, at: now(), stream, bytes: text.into() });
+    let bytes: Vec<u8> = pieces.into_iter().flat_map(|piece| renderer.render(piece)).collect();
+    insta::assert_snapshot!(String::from_utf8(bytes).unwrap(), @r#"
+    2027-01-15T08:00:00.000Z a
+    2027-01-15T08:00:00.000Z bc
+    2027-01-15T08:00:00.000Z 
+    2027-01-15T08:00:00.000Z d
+    2027-01-15T08:00:00.000Z -- mark
+    "#);
 }
 
 #[test]

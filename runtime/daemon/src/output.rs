@@ -145,6 +145,14 @@ impl Outputs {
         }
     }
 
+    /// How many follow a run that is going.
+    pub(crate) fn followers(&self, run: RunId) -> u32 {
+        let live = self.lock();
+        let followers =
+            live.get(&run).and_then(|live| live.followers.as_ref()).map_or(0, watch::Sender::receiver_count);
+        u32::try_from(followers).unwrap_or(u32::MAX)
+    }
+
     /// Lets the writing thread end once everything is written.
     pub(crate) fn stop(&self) {
         self.send(Item::Stop);

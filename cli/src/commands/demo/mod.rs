@@ -155,7 +155,7 @@ async fn follow_run(client: Client, run: Run, lines: mpsc::Sender<show::Line>) {
     // When nobody listens any more, the demonstration is over.
     while let Ok(Some(item)) = stream.next().await {
         let line = match item {
-            LogItem::Output(event) => show::Line::Output(run.job.clone(), event),
+            LogItem::Output(printed) => show::Line::Output(run.job.clone(), printed.chunk.bytes),
             LogItem::End(run) => show::Line::Over(run),
             LogItem::Progress(_) => continue,
         };

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use sandglass_api::wire::{OutputEvent, Run};
+use sandglass_api::wire::Run;
 use sandglass_core::id::JobName;
 use sandglass_core::spec::JobSpec;
 
@@ -18,7 +18,7 @@ use crate::render::table::Table;
 /// Something to show while runs go.
 pub(super) enum Line {
     /// A run printed something.
-    Output(JobName, OutputEvent),
+    Output(JobName, Vec<u8>),
     /// A run is over.
     Over(Box<Run>),
 }
@@ -31,8 +31,8 @@ pub(super) fn registered(spec: &JobSpec, words: &str, paint: Paint) -> String {
 pub(super) fn line(line: &Line, names: &[&str], paint: Paint) -> String {
     let width = names.iter().map(|name| name.len()).max().unwrap_or(0);
     match line {
-        Line::Output(job, event) => {
-            let text = ansi::strip(&String::from_utf8_lossy(&event.to_bytes())).to_string();
+        Line::Output(job, bytes) => {
+            let text = ansi::strip(&String::from_utf8_lossy(bytes)).to_string();
             text.lines().fold(String::new(), |mut lines, text| {
                 let _ = writeln!(lines, "{} {text}", paint.cyan(&format!("{:width$} │", job.as_str())));
                 lines

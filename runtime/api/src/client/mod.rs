@@ -25,10 +25,11 @@ use sandglass_core::spec::{JobSpec, ParamValues};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::ClientError;
 pub use holds::HoldVerb;
-pub use logs::{LogItem, LogStream};
+pub use logs::{LogItem, LogStream, Printed};
 
 use crate::wire::{
-    Applied, ApplyRequest, ApplyResult, Job, LogsQuery, Page, Plugin, Run, RunListQuery, StartRequest, Status, Version,
+    Applied, ApplyRequest, ApplyResult, Job, LogsQuery, Page, Plugin, Run, RunListQuery, StartRequest, Status,
+    StoreSize, Version,
 };
 use transport::{Request, Transport};
 
@@ -36,6 +37,8 @@ use transport::{Request, Transport};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the daemon may take to check and save many jobs.
 const APPLY_PATIENCE: Duration = Duration::from_secs(300);
+/// How long the daemon may take to go through its whole store.
+const STORE_PATIENCE: Duration = Duration::from_secs(3600);
 /// How long the daemon may take to check and compile a component.
 const COMPILE_PATIENCE: Duration = Duration::from_secs(600);
 
@@ -263,6 +266,26 @@ impl Client {
     /// If the run is not there, or the daemon cannot be reached or refuses.
     pub async fn logs(&self, id: RunId, query: LogsQuery) -> Result<LogStream, ClientError> {
         LogStream::open(self.transport.clone(), self.scoped(&format!("runs/{id}/logs")), query).await
+    }
+
+    /// Gives space that the store no longer uses back to the file system. The daemon does nothing else meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be written, or the daemon cannot be reached or refuses.
+    pub async fn compact_store(&self) -> Result<StoreSize, ClientError> {
+        let request = Request::new(Method::POST, "/api/v1/store/compact".to_owned());
+        self.transport.json(request, STORE_PATIENCE).await
+    }
+
+    /// Compares all that the store keeps with its checksums. The daemon does nothing else meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// If the store is damaged, or the daemon cannot be reached or refuses.
+    pub async fn check_store(&self) -> Result<(), ClientError> {
+        let request = Request::new(Method::POST, "/api/v1/store/check".to_owned());
+        self.transport.bytes(request, STORE_PATIENCE).await.map(drop)
     }
 
     /// The plugins there are.

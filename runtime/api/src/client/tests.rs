@@ -96,7 +96,7 @@ async fn followed_output_goes_on_where_it_broke_off() {
     let mut ended = false;
     while let Some(item) = stream.next().await.unwrap() {
         match item {
-            LogItem::Output(event) => texts.push(event.text.unwrap()),
+            LogItem::Output(printed) => texts.push(String::from_utf8(printed.chunk.bytes).unwrap()),
             LogItem::Progress(_) => {}
             LogItem::End(run) => ended = run.state.is_terminal(),
         }
@@ -116,7 +116,7 @@ async fn finished_output_comes_a_line_an_event() {
     let mut stream = client.logs(run, LogsQuery::default()).await.unwrap();
     let mut pieces = 0;
     while let Some(item) = stream.next().await.unwrap() {
-        assert!(matches!(item, LogItem::Output(event) if event.to_bytes() == b"a\n"));
+        assert!(matches!(item, LogItem::Output(printed) if printed.chunk.bytes == b"a\n"));
         pieces += 1;
     }
     assert_eq!(pieces, 2);

@@ -25,9 +25,11 @@
 //! | `DELETE …/calendars/{name}` | 204; 409 if jobs use it |
 //! | `GET /api/v1/namespaces/{ns}/runs`, see [`RunListQuery`] | [`Page`] of [`Run`] |
 //! | `GET …/runs/{id}` `?wait=SECONDS` | [`Run`], once it is over or the time is up |
-//! | `GET …/runs/{id}/logs`, see [`LogsQuery`] | [`OutputEvent`]s, a line each; or an event stream |
+//! | `GET …/runs/{id}/logs`, see [`LogsQuery`] | [`OutputEvent`]s, a line each; or an event stream; or [`frames`] |
 //! | `POST …/runs/{id}/cancel` | 202 [`Run`] |
 //! | `POST …/runs/{id}/retry` `?force=` | 202 [`Run`], another one; 409 if the run is not over |
+//! | `POST /api/v1/store/compact` | [`StoreSize`]; starts and other answers wait until it is done |
+//! | `POST /api/v1/store/check` | 204 if all is as its checksums say; else 500 and the daemon must be looked after |
 //! | `GET /api/v1/plugins` | [`Page`] of [`Plugin`] |
 //! | `POST /api/v1/plugins` `?name=&grants=JSON&dry_run=`, the component as body | 201 [`Plugin`]; 200 if it is only looked at |
 //! | `GET /api/v1/plugins/{name}` | [`Plugin`] |
@@ -37,6 +39,7 @@
 
 mod calendar;
 mod fire;
+pub mod frames;
 mod job;
 mod note;
 mod output;
@@ -55,7 +58,7 @@ pub use calendar::{Calendar, CalendarResult};
 pub use fire::{Backfill, BackfillRequest, Fire, Overlap, Verdict, Why, refusal};
 pub use job::{Applied, ApplyRequest, ApplyResult, HoldRequest, HoldResult, Job, JobHold};
 pub use note::retry_note;
-pub use output::{EVENT_END, EVENT_OUTPUT, EVENT_PROGRESS, LogsQuery, OutputEvent, ProgressEvent};
+pub use output::{EVENT_END, EVENT_OUTPUT, EVENT_PROGRESS, LogLevel, LogsQuery, MAX_TAIL, OutputEvent, ProgressEvent};
 pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, StartRequest, Usage, origin_name, outcome_name};
 pub use sandglass_core::plugin::Plugin;
 
@@ -74,6 +77,15 @@ pub struct Page<T> {
     /// The `cursor` of the next part; none if this is the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+}
+
+/// What compacting the store came to: the size of its records on disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StoreSize {
+    /// Before, in bytes.
+    pub before_bytes: u64,
+    /// After, in bytes.
+    pub after_bytes: u64,
 }
 
 /// What a daemon says of itself.

@@ -31,7 +31,7 @@ pub struct ProgressEvent {
     pub message: Option<String>,
 }
 
-/// A piece of a run's output. Bytes that are not UTF-8 are in `bytes`, as Base64; everything else is in `text`.
+/// A piece of a run's output: what one stream printed at about one time, within hundredths of a second. Bytes that are not UTF-8 are in `bytes`, as Base64; everything else is in `text`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OutputEvent {
     /// The attempt that printed it, from 1.
@@ -73,7 +73,23 @@ impl OutputEvent {
     }
 }
 
-/// The query of `GET …/runs/{id}/logs`.
+/// How much a logged line matters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// Every step.
+    Trace,
+    /// For whoever looks for a fault.
+    Debug,
+    /// What is done.
+    Info,
+    /// What may be wrong.
+    Warn,
+    /// What is wrong.
+    Error,
+}
+
+/// The query of `GET …/runs/{id}/logs`. What is asked for must all hold of what is answered.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogsQuery {
@@ -83,7 +99,29 @@ pub struct LogsQuery {
     /// Only what came from this stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<OutputStream>,
+    /// Only what this attempt printed, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// Only lines that this regular expression matches, in the syntax of Rust's `regex`; a line is an event then. A line
+    /// longer than 64 KiB counts as several. A logged line matches if its message does or its JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grep: Option<String>,
+    /// Only what arrived at or after this instant (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Only what arrived before this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Only logged lines of at least this level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<LogLevel>,
+    /// Of what there is, only the last so many lines, at most [`MAX_TAIL`] and 16 MiB; a line is an event then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<usize>,
     /// Begin at this [`OutputEvent::position`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
 }
+
+/// The most lines that [`LogsQuery::tail`] gives.
+pub const MAX_TAIL: usize = 100_000;

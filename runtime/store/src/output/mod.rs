@@ -28,23 +28,66 @@ use sandglass_core::output::OutputChunk;
 pub use files::FileOutput;
 
 /// A place in a run's output: the number of bytes printed before it, whether kept or not.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct OutputPosition(u64);
+///
+/// One that a page gave also knows where in the files that is, so that going on there needs no search. That is no part of
+/// what it is: two positions of the same offset are equal.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OutputPosition {
+    offset: u64,
+    in_file: Option<InFile>,
+}
+
+/// Where a record begins.
+#[derive(Clone, Copy, Debug)]
+struct InFile {
+    /// The segment, by the offset of its first byte in the whole output.
+    segment: u64,
+    /// The byte of the segment's file.
+    byte: u64,
+}
 
 impl OutputPosition {
     /// The beginning.
-    pub const START: Self = Self(0);
+    pub const START: Self = Self::from_offset(0);
 
     /// From the number of bytes before it.
     #[must_use]
     pub const fn from_offset(offset: u64) -> Self {
-        Self(offset)
+        Self { offset, in_file: None }
     }
 
     /// The number of bytes before it.
     #[must_use]
     pub const fn offset(self) -> u64 {
-        self.0
+        self.offset
+    }
+
+    const fn new(offset: u64, in_file: Option<InFile>) -> Self {
+        Self { offset, in_file }
+    }
+
+    const fn in_file(self) -> Option<InFile> {
+        self.in_file
+    }
+}
+
+impl PartialEq for OutputPosition {
+    fn eq(&self, other: &Self) -> bool {
+        self.offset == other.offset
+    }
+}
+
+impl Eq for OutputPosition {}
+
+impl PartialOrd for OutputPosition {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for OutputPosition {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.offset.cmp(&other.offset)
     }
 }
 

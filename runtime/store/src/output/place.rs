@@ -1,7 +1,7 @@
 //! Where a run's segments lie.
 
 use std::fs;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use sandglass_core::id::RunId;
@@ -126,13 +126,21 @@ impl Place {
 impl Segment {
     /// The whole file; none if it is gone.
     pub(super) fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        let file = match fs::File::open(&self.path) {
+        self.read_from(0, u64::MAX)
+    }
+
+    /// At most `most` bytes of the file from a byte on; none if it is gone.
+    pub(super) fn read_from(&self, byte: u64, most: u64) -> io::Result<Option<Vec<u8>>> {
+        let mut file = match fs::File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
+        if byte > 0 {
+            file.seek(SeekFrom::Start(byte))?;
+        }
         let mut bytes = Vec::new();
-        file.take(SEGMENT_MOST).read_to_end(&mut bytes)?;
+        file.take(most.min(SEGMENT_MOST)).read_to_end(&mut bytes)?;
         Ok(Some(bytes))
     }
 }

@@ -6,31 +6,87 @@ use sandglass_core::output::{OutputChunk, OutputStream};
 
 use super::place::{Place, Segment};
 use super::record::{Record, SEGMENT_HEAD, read_record, segment_number};
-use super::{OutputPage, OutputPosition};
+use super::{InFile, OutputPage, OutputPosition};
+
+/// Read beyond the limit of a page, so that what does not end at the limit is there as a whole as a rule.
+const READ_AHEAD: u64 = 64 << 10;
 
 /// A page that is being filled.
 struct Filling {
     chunks: Vec<OutputChunk>,
     /// The offset up to which output is in the page, or was left out.
     next: u64,
+    /// Where in the files that is, if it is known.
+    at: Option<InFile>,
     bytes: usize,
     limit: usize,
 }
 
 /// Output from `from` on, until the page has about `limit` bytes.
 pub(super) fn read(place: &Place, from: OutputPosition, limit: usize) -> io::Result<OutputPage> {
-    let segments = place.segments()?;
-    let mut page = Filling { chunks: Vec::new(), next: from.offset(), bytes: 0, limit };
-    let begin = segments.partition_point(|segment| segment.start <= from.offset()).saturating_sub(1);
-    for segment in &segments[begin..] {
-        if !page.take_segment(segment)? {
-            break;
-        }
+    let mut page = Filling { chunks: Vec::new(), next: from.offset(), at: from.in_file(), bytes: 0, limit };
+    // Whoever follows goes on where the last page ended. If nothing is found there, there is nothing, or it was left out.
+    page.go_on(place)?;
+    if page.chunks.is_empty() {
+        page.search(place)?;
     }
-    Ok(OutputPage { chunks: page.chunks, next: OutputPosition::from_offset(page.next) })
+    Ok(OutputPage { chunks: page.chunks, next: OutputPosition::new(page.next, page.at) })
 }
 
 impl Filling {
+    /// Takes what follows the known place in the files.
+    fn go_on(&mut self, place: &Place) -> io::Result<()> {
+        while let Some(at) = self.at {
+            let segment = Segment { start: at.segment, path: place.segment(at.segment) };
+            if !self.take_from(&segment, at.byte)? {
+                return Ok(());
+            }
+            // The next segment is named after the offset at which this one ends.
+            let ended = self.next > at.segment;
+            let next = Segment { start: self.next, path: place.segment(self.next) };
+            match next.read_from(0, SEGMENT_HEAD as u64)? {
+                Some(head) if ended && segment_number(&head).is_some() => {
+                    self.at = Some(InFile { segment: next.start, byte: SEGMENT_HEAD as u64 });
+                }
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what follows a byte of a segment's file. False if the page is full.
+    fn take_from(&mut self, segment: &Segment, byte: u64) -> io::Result<bool> {
+        let ahead = (self.limit.saturating_sub(self.bytes) as u64).saturating_add(READ_AHEAD);
+        let Some(mut bytes) = segment.read_from(byte, ahead)? else { return Ok(true) };
+        if read_record(&bytes).is_none() && bytes.len() as u64 == ahead {
+            // One record is longer than that.
+            bytes = segment.read_from(byte, u64::MAX)?.unwrap_or_default();
+        }
+        let cut = bytes.len() as u64 >= ahead;
+        let mut rest = &bytes[..];
+        while let Some((record, after)) = read_record(rest) {
+            let start = self.next;
+            if !self.take_record(start, &record) {
+                return Ok(false);
+            }
+            rest = after;
+            self.at = Some(InFile { segment: segment.start, byte: byte + (bytes.len() - rest.len()) as u64 });
+        }
+        Ok(!cut)
+    }
+
+    /// Takes what is wanted of all segments that are there.
+    fn search(&mut self, place: &Place) -> io::Result<()> {
+        let segments = place.segments()?;
+        let begin = segments.partition_point(|segment| segment.start <= self.next).saturating_sub(1);
+        for segment in &segments[begin..] {
+            if !self.take_segment(segment)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes what is wanted of a segment. False if the page is full.
     fn take_segment(&mut self, segment: &Segment) -> io::Result<bool> {
         // A segment that was deleted since it was listed is one more that was left out.
@@ -40,8 +96,11 @@ impl Filling {
         while let Some((record, after)) = read_record(rest) {
             rest = after;
             let end = start + record.bytes.len() as u64;
-            if end > self.next && !self.take_record(start, &record) {
-                return Ok(false);
+            if end > self.next {
+                if !self.take_record(start, &record) {
+                    return Ok(false);
+                }
+                self.at = Some(InFile { segment: segment.start, byte: (bytes.len() - rest.len()) as u64 });
             }
             start = end;
         }

@@ -145,3 +145,60 @@ fn a_run_can_be_followed_before_it_starts_and_when_it_prints_nothing() {
     assert_eq!(of_second.last().map(|event| event.data["state"].clone()), Some(json!("succeeded")));
     daemon.stop();
 }
+
+#[test]
+fn a_part_of_the_output_can_be_asked_for() {
+    let home = Home::new();
+    let daemon = home.start();
+    let script =
+        "printf 'first li'; sleep 0.05; echo 'ne is whole'; echo 'an error' >&2; seq 1 100; printf 'no end'; exit 1";
+    let mut job = command("parts", script);
+    job["retry"] = json!({ "max_attempts": 2, "initial": "10ms", "jitter": "none" });
+    daemon.put(&job);
+    let run = daemon.start_run("parts");
+    assert_eq!(daemon.ended(&run)["attempts"].as_array().map(Vec::len), Some(2));
+    let logs = |args: &[&str]| home.cli(&[&["run", "logs", &run], args].concat()).expect(0).stdout;
+    assert_eq!(logs(&["--grep", "^first line .* whole$"]), "first line is whole\n".repeat(2));
+    assert_eq!(logs(&["--grep", "(?i)ERROR|^7$", "--attempt", "2", "--stream", "stdout"]), "7\n");
+    assert_eq!(logs(&["--stream", "stderr", "--attempt", "1"]), "an error\n");
+    assert_eq!(logs(&["--attempt", "1", "--tail", "2", "--stream", "stdout"]), "100\nno end");
+    assert_eq!(logs(&["--attempt", "3"]), "");
+    assert_eq!(logs(&["--until", "2000-01-01"]), "");
+    assert_eq!(logs(&["--since", "1h", "--grep", "^100$"]), "100\n100\n");
+    assert_eq!(logs(&["--level", "info"]), "");
+    assert_eq!(logs(&["--raw", "--stream", "stderr"]), "an error\n".repeat(2));
+    let stamped = logs(&["--timestamps", "--grep", "^42$"]);
+    assert!(stamped.lines().all(|line| line.ends_with("Z 42") && line.len() == 27), "{stamped}");
+    // The same over the API, as lines and as events.
+    let path = format!("/api/v1/namespaces/default/runs/{run}/logs?grep=%5E5%24&attempt=1");
+    assert_eq!(daemon.http().get(&path).json(200)["text"], "5\n");
+    let events: Vec<ServerEvent> =
+        daemon.http().events(&format!("{path}&follow=true&tail=1"), &[]).expect("an event stream").collect();
+    assert_eq!(printed(&events), b"5\n");
+    home.cli(&["run", "logs", &run, "--grep", "("]).expect(3).says(&["regular expression"]);
+    daemon.stop();
+}
+
+#[test]
+fn many_readers_do_not_slow_a_run() {
+    let home = Home::new();
+    let daemon = home.start();
+    let flood = "seq 10000000 99999999 | head -c 45000000";
+    daemon.put(&command("alone", flood));
+    let alone = daemon.ended(&daemon.start_run("alone"));
+    let release = home.path().join("release");
+    daemon.put(&command("read", &format!("while [ ! -e {} ]; do sleep 0.02; done; {flood}", release.display())));
+    let run = daemon.start_run("read");
+    let readers: Vec<_> =
+        (0..200).map(|_| daemon.socket().events(&logs(&run), &[]).expect("an event stream")).collect();
+    std::fs::write(&release, "").expect("files can be written");
+    // None of them reads, so all that is sent to them waits.
+    let ended = daemon.ended(&run);
+    assert_eq!((&alone["state"], &ended["state"]), (&json!("succeeded"), &json!("succeeded")), "{ended}");
+    for reader in readers.into_iter().take(20) {
+        let events: Vec<ServerEvent> = reader.collect();
+        assert_eq!(events.last().map(|event| event.name.as_str()), Some("end"));
+        assert!(printed(&events).ends_with(b"\n"), "the end is there");
+    }
+    daemon.stop();
+}
