@@ -123,6 +123,9 @@ pub(crate) enum Command {
     /// Ask when a schedule fires
     #[command(subcommand)]
     Schedule(commands::schedule::Command),
+    /// Compact or check all that the daemon keeps
+    #[command(subcommand)]
+    Store(commands::store::Command),
     /// Show how the daemon is doing
     Status,
     /// Print the versions of this program, its time zone database and the daemon

@@ -21,6 +21,7 @@ pub(crate) mod schema;
 pub(crate) mod serve;
 mod simulate;
 mod status;
+pub(crate) mod store;
 pub(crate) mod validate;
 mod version;
 mod which_run;
@@ -43,6 +44,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<(), 
         Command::Calendar(command) => calendar::run(command, context).await,
         Command::Plugin(command) => plugin::run(command, context).await,
         Command::Schedule(command) => schedule::run(&command, context),
+        Command::Store(command) => store::run(command, context).await,
         Command::Status => status::run(context).await,
         Command::Version => version::run(context).await,
         Command::Completions(args) => completions::run(&args),

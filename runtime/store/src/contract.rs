@@ -13,7 +13,7 @@ use sandglass_core::time::Timestamp;
 use crate::error::{Conflict, StoreError};
 use crate::output::{OutputPage, OutputPosition};
 use crate::query::{JobPosition, Page, RunQuery};
-use crate::records::{Prune, Pruned, Snapshot, StateEntry, Stats, StoredJob};
+use crate::records::{Compacted, Prune, Pruned, Snapshot, StateEntry, Stats, StoredJob};
 
 /// The most keys that a job's state may have. Expired ones count until they are forgotten.
 pub const STATE_KEYS: u64 = 10_000;
@@ -53,6 +53,21 @@ pub trait Store: Reader + OutputStore {
     ///
     /// If the store cannot be written. Output may be gone then although its run is still there.
     fn prune(&self, prune: &Prune, now: Timestamp, limit: usize) -> Result<Pruned, StoreError>;
+
+    /// Gives space that is no longer used back to the file system. Reads and writes wait until it is done: seconds for a
+    /// store of gigabytes.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be written. What is kept stays as it was.
+    fn compact(&self) -> Result<Compacted, StoreError>;
+
+    /// Reads everything that is kept and compares it with its checksums. Reads and writes wait until it is done.
+    ///
+    /// # Errors
+    ///
+    /// If it is damaged ([`StoreError::Corrupt`]) or cannot be read.
+    fn check(&self) -> Result<(), StoreError>;
 
     /// Ends the use of the store, so that it opens fast next time. Calls that follow fail with [`StoreError::Closed`].
     ///

@@ -28,4 +28,4 @@ pub use committer::{CommitError, Committed, Committer, FailureEpoch, GroupWriter
 pub use contract::{OutputStore, Reader, STATE_BYTES, STATE_KEYS, Store};
 pub use error::{Conflict, ConflictKind, StoreError};
 pub use query::{JobPosition, Order, Page, RunQuery};
-pub use records::{Prune, Pruned, RunCounts, Snapshot, StateEntry, Stats, StoredJob};
+pub use records::{Compacted, Prune, Pruned, RunCounts, Snapshot, StateEntry, Stats, StoredJob};

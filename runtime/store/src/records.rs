@@ -104,6 +104,15 @@ pub enum Prune {
     Runs(Vec<RunId>),
 }
 
+/// What compacting came to: the size of the records on disk, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Compacted {
+    /// Before.
+    pub before_bytes: u64,
+    /// After.
+    pub after_bytes: u64,
+}
+
 /// What was removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Pruned {

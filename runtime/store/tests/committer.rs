@@ -12,8 +12,8 @@ use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_store::{
-    CommitError, Committer, Conflict, ConflictKind, FailureEpoch, JobPosition, OutputPage, OutputPosition, OutputStore,
-    Page, Prune, Pruned, Reader, RunQuery, Snapshot, StateEntry, Stats, Store, StoreError, StoredJob,
+    CommitError, Committer, Compacted, Conflict, ConflictKind, FailureEpoch, JobPosition, OutputPage, OutputPosition,
+    OutputStore, Page, Prune, Pruned, Reader, RunQuery, Snapshot, StateEntry, Stats, Store, StoreError, StoredJob,
 };
 
 /// A store that counts commits and fails when it is told to. Deleting job 0 is a conflict.
@@ -46,6 +46,14 @@ impl Store for Fake {
 
     fn prune(&self, _: &Prune, _: Timestamp, _: usize) -> Result<Pruned, StoreError> {
         Ok(Pruned::default())
+    }
+
+    fn compact(&self) -> Result<Compacted, StoreError> {
+        Ok(Compacted::default())
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn close(&self) -> Result<(), StoreError> {

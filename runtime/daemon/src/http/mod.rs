@@ -15,6 +15,7 @@ mod runs;
 mod schedule;
 mod serve;
 mod status;
+mod store;
 mod why;
 
 use std::sync::Arc;
@@ -101,6 +102,8 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/v1/version", get(status::version))
         .nest("/api/v1/namespaces/{ns}", namespace)
         .nest("/api/v1/plugins", plugins)
+        .route("/api/v1/store/compact", post(store::compact))
+        .route("/api/v1/store/check", post(store::check))
         .layer(DefaultBodyLimit::max(MAX_JOB_BYTES))
         .fallback(async || Failure(Problem::new(Code::NoRoute, "there is nothing at this address")))
         .method_not_allowed_fallback(async || {

@@ -37,6 +37,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("active runs are loaded, those that are over are not", runs::active),
     ("the opener that loaded last may write", runs::fencing),
     ("runs that are over can be pruned", runs::prune),
+    ("compacting changes nothing but the size", runs::compact),
     ("jobs are saved by revision and name", jobs::revisions),
     ("jobs are listed by namespace and name", jobs::listing),
     ("deleting a job takes its cursor and state along", jobs::deletion),

@@ -168,3 +168,32 @@ pub(super) fn prune(subject: &mut dyn Subject) {
         assert_eq!(!page.chunks.is_empty(), kept);
     }
 }
+
+pub(super) fn compact(subject: &mut dyn Subject) {
+    let store = subject.open();
+    store.load().unwrap();
+    let job = job(1, "default", "a");
+    let over = |n: u128| sandglass_core::run::Run { state: ended(Ending::Failed), ..run(n, &job, 0) };
+    for part in 0..10 {
+        let runs: Vec<_> = (part * 1000..(part + 1) * 1000).map(over).collect();
+        commit(&*store, runs.iter().map(insert).collect()).unwrap();
+    }
+    let kept: Vec<_> = (0..10_000).step_by(100).map(|n| over(n).id).collect();
+    let goes: Vec<_> = (0..10_000).map(|n| over(n).id).filter(|id| !kept.contains(id)).collect();
+    for part in goes.chunks(1000) {
+        store.prune(&Prune::Runs(part.to_vec()), NOW, 1000).unwrap();
+    }
+    store.check().unwrap();
+    let compacted = store.compact().unwrap();
+    assert!(compacted.after_bytes < compacted.before_bytes, "{compacted:?}");
+    assert_eq!(store.stats().unwrap().size_bytes, compacted.after_bytes);
+    commit(&*store, vec![insert(&over(20_000))]).unwrap();
+    let late = subject.open();
+    assert!(matches!(late.compact(), Err(StoreError::Fenced { .. })));
+    drop((store, late));
+    subject.restart();
+    let store = subject.open();
+    store.load().unwrap();
+    store.check().unwrap();
+    assert_eq!(store.query(&RunQuery { limit: 1000, ..RunQuery::of_job(job.id) }).unwrap().items.len(), 101);
+}

@@ -125,6 +125,39 @@ impl Disk {
         result
     }
 
+    /// Moves what is kept together and cuts the file off behind it.
+    pub(super) fn compact(&self) -> Result<(), StoreError> {
+        self.alone(|database| {
+            let compacted = database.compact();
+            compacted.map(drop).map_err(|error| from_redb("compact the store", error))
+        })
+    }
+
+    /// Compares everything with its checksums.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        self.alone(|database| match database.check_integrity() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(StoreError::corrupt("what it keeps did not fit its checksums or its list of free space")),
+            Err(error) => Err(from_redb("check the store", error)),
+        })
+    }
+
+    /// Runs `work` while nobody else uses the database.
+    fn alone<R>(&self, work: impl FnOnce(&mut Database) -> Result<R, StoreError>) -> Result<R, StoreError> {
+        self.reopen(Mode::Direct)?;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let database = match &mut *state {
+            State::Closed => return Err(StoreError::Closed),
+            State::Open { database, mode: Mode::Direct } if !self.failed.load(Ordering::Acquire) => database,
+            _ => return Err(not_usable()),
+        };
+        let result = guarded(|| work(database));
+        if result.as_ref().is_err_and(is_disk_failure) {
+            self.failed.store(true, Ordering::Release);
+        }
+        result
+    }
+
     pub(super) fn size_bytes(&self) -> Result<u64, StoreError> {
         self.backend.len().map_err(|error| StoreError::io("read the size of the store", error))
     }

@@ -37,7 +37,7 @@ use crate::contract::{OutputStore, Reader, Store};
 use crate::error::{Conflict, StoreError};
 use crate::output::{FileOutput, OutputPage, OutputPosition};
 use crate::query::{JobPosition, Page, RunQuery};
-use crate::records::{Prune, Pruned, Snapshot, StateEntry, Stats, StoredJob};
+use crate::records::{Compacted, Prune, Pruned, Snapshot, StateEntry, Stats, StoredJob};
 
 const FILE: &str = "store.redb";
 const OUTPUT_DIR: &str = "output";
@@ -178,6 +178,20 @@ impl Store for RedbStore {
 
     fn prune(&self, prune: &Prune, now: Timestamp, limit: usize) -> Result<Pruned, StoreError> {
         upkeep::prune(&self.shared.disk, &self.shared.output, self.token(), prune, now, limit)
+    }
+
+    fn compact(&self) -> Result<Compacted, StoreError> {
+        let (ours, before_bytes) = (self.token(), self.shared.disk.size_bytes()?);
+        self.read(|reading| match reading.fence()? {
+            current if ours != 0 && current == ours => Ok(()),
+            current => Err(StoreError::Fenced { ours, current }),
+        })?;
+        self.shared.disk.compact()?;
+        Ok(Compacted { before_bytes, after_bytes: self.shared.disk.size_bytes()? })
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.shared.disk.check()
     }
 
     fn close(&self) -> Result<(), StoreError> {

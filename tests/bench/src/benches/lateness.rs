@@ -78,16 +78,16 @@ async fn at_once(rounds: usize) -> anyhow::Result<Sample> {
     Ok(sample)
 }
 
-fn every(place: usize, period: Duration, from: Timestamp) -> anyhow::Result<JobSpec> {
+pub(super) fn every(place: usize, period: Duration, from: Timestamp) -> anyhow::Result<JobSpec> {
     let trigger = json!({ "every": format!("{}ms", period.as_millis()), "from": from });
     rig::job(&format!("job-{place}"), json!({ "use": "noop" }), json!({ "triggers": [trigger] }))
 }
 
-async fn wait_until(at: Timestamp) {
+pub(super) async fn wait_until(at: Timestamp) {
     tokio::time::sleep(at.since(rig::now())).await;
 }
 
-fn lateness(rig: &Rig, from: Timestamp, until: Timestamp) -> anyhow::Result<Sample> {
+pub(super) fn lateness(rig: &Rig, from: Timestamp, until: Timestamp) -> anyhow::Result<Sample> {
     let runs = rig.history(from, until)?;
     let times = runs.iter().filter_map(|run| Some(run.started_at()?.since(run.scheduled_at)));
     Ok(Sample::new(times.collect()))

@@ -1,9 +1,11 @@
 //! The benchmarks.
 
+mod follow;
 mod idle;
 mod invoke;
 mod lateness;
 mod queries;
+mod retention;
 mod runs;
 mod schedule;
 mod spawn;
@@ -27,11 +29,24 @@ pub(crate) enum Bench {
     Queries,
     /// The next fire of each kind of trigger, and a million jobs in the scheduler.
     Schedule,
+    /// How fast a run prints, alone and followed.
+    Follow,
+    /// A long history that goes down to what is kept, while jobs fire.
+    Retention,
 }
 
 impl Bench {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Invoke, Self::Runs, Self::Lateness, Self::Spawn, Self::Idle, Self::Queries, Self::Schedule];
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Invoke,
+        Self::Runs,
+        Self::Lateness,
+        Self::Spawn,
+        Self::Idle,
+        Self::Queries,
+        Self::Schedule,
+        Self::Follow,
+        Self::Retention,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -42,6 +57,8 @@ impl Bench {
             Self::Idle => "idle",
             Self::Queries => "queries",
             Self::Schedule => "schedule",
+            Self::Follow => "follow",
+            Self::Retention => "retention",
         }
     }
 
@@ -56,6 +73,8 @@ impl Bench {
             Self::Idle => idle::run(scale, report),
             Self::Queries => queries::run(scale, report),
             Self::Schedule => schedule::run(scale, report),
+            Self::Follow => follow::run(scale, report),
+            Self::Retention => retention::run(scale, report),
         }
     }
 }

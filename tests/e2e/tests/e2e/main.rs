@@ -13,6 +13,7 @@ mod main_job;
 mod no_start;
 mod people;
 mod plugins;
+mod retention;
 mod retries;
 mod schedules;
 mod scripts;
