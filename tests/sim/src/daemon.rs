@@ -236,7 +236,7 @@ impl Daemon {
             self.decide(event, now, gathered);
             self.startup_is_in_next_commit();
         }
-        if self.scheduler.next_wake().is_some_and(|at| at <= now) {
+        if self.scheduler.is_due(now) {
             self.decide(Event::Tick, now, gathered);
             if starting {
                 self.startup_is_in_next_commit();

@@ -180,7 +180,6 @@ impl Life {
             }
             90..93 => {
                 let time = self.some_time(900);
-                self.settle()?;
                 tell!(self, "the clock is set back by {} s", time / SECOND);
                 self.now = self.now.before(micros(time));
                 self.settle()

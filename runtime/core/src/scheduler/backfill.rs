@@ -44,7 +44,7 @@ impl Scheduler {
         let mut id_of = |at| if asked.again { RunId::random(at, moment.rng) } else { RunId::of_backfill(job, at) };
         let wanted: Vec<(Timestamp, RunId)> = past.into_iter().map(|at| (at, id_of(at))).collect();
         let wanted: Vec<_> = wanted.into_iter().filter(|(_, id)| !self.active.contains_key(id)).collect();
-        let active = entry.line.len() + entry.active.len();
+        let active = entry.runs.len();
         if active.saturating_add(wanted.len()) > MAX_BACKFILL {
             return Err(Refusal::BackfillTooLong { name: name.clone(), active, fires: wanted.len() });
         }

@@ -70,7 +70,7 @@ impl Scheduler {
             return Err(Refusal::RevisionConflict { name, actual });
         }
         let entry = &self.jobs[&id];
-        let runs: Vec<RunId> = entry.line.iter().map(|(_, run)| *run).chain(entry.active.iter().copied()).collect();
+        let runs: Vec<RunId> = entry.runs.line().chain(entry.runs.active()).collect();
         for run in runs {
             self.stop_run(run, CancelCause::User, false, now, step);
         }

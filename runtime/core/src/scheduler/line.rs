@@ -23,12 +23,12 @@ impl Scheduler {
         self.active.insert(id, Active { run, stands: Stands::Apart, expires_at: None, inserted_by: None });
         match self.jobs.get_mut(&job) {
             Some(entry) if in_turn => {
-                entry.line.insert(place);
+                entry.runs.line_up(place.0, place.1);
                 self.active.get_mut(&id).expect("inserted above").stands = Stands::Line;
                 self.set_expiry(id);
             }
             Some(entry) => {
-                entry.active.insert(id);
+                entry.runs.insert(id);
                 self.enqueue(id);
             }
             // The job is gone: nobody gives turns any more.
@@ -39,7 +39,7 @@ impl Scheduler {
     /// A run of the job is over that was not in its line.
     pub(super) fn give_turn(&mut self, job: JobId, run: RunId) {
         if let Some(entry) = self.jobs.get_mut(&job) {
-            entry.active.remove(&run);
+            entry.runs.remove(run);
             self.next_turn(job);
         }
     }
@@ -47,9 +47,9 @@ impl Scheduler {
     /// Lets the first of a job's line into the queue, as many as may go beside the others of the job.
     pub(super) fn next_turn(&mut self, job: JobId) {
         while let Some(entry) = self.jobs.get_mut(&job).filter(|entry| entry.has_room())
-            && let Some((_, run)) = entry.line.pop_first()
+            && let Some(run) = entry.runs.next_in_line()
         {
-            entry.active.insert(run);
+            entry.runs.insert(run);
             self.enqueue(run);
         }
     }
@@ -92,8 +92,8 @@ impl Scheduler {
     pub(super) fn queue_again(&mut self, job: JobId) {
         let Some(entry) = self.jobs.get(&job) else { return };
         let waits = |run: &RunId| matches!(self.active[run].stands, Stands::Queue(..) | Stands::Window(_));
-        let queued: Vec<RunId> = entry.active.iter().copied().filter(waits).collect();
-        let in_line: Vec<RunId> = entry.line.iter().map(|(_, run)| *run).collect();
+        let queued: Vec<RunId> = entry.runs.active().filter(waits).collect();
+        let in_line: Vec<RunId> = entry.runs.line().collect();
         for run in queued {
             self.leave(run);
             self.enqueue(run);
@@ -113,7 +113,7 @@ impl Scheduler {
             Stands::Window(opens_at) => _ = self.windows.remove(&(opens_at, id)),
             Stands::Line => {
                 if let Some(entry) = self.jobs.get_mut(&active.run.job_id) {
-                    entry.line.remove(&(active.run.scheduled_at, id));
+                    entry.runs.step_out(active.run.scheduled_at, id);
                 }
             }
             // It has just been given its places.

@@ -57,6 +57,7 @@ impl Scheduler {
             active: HashMap::new(),
             inserted: Vec::new(),
             running: 0,
+            seen: moment.now,
             starting: None,
             stopping,
         };
@@ -85,7 +86,7 @@ impl Scheduler {
             }
             scheduler.adopt_run(run);
         }
-        let lines: Vec<_> = scheduler.jobs.values().filter(|entry| !entry.line.is_empty()).collect();
+        let lines: Vec<_> = scheduler.jobs.values().filter(|entry| entry.runs.line_len() > 0).collect();
         for job in lines.into_iter().map(|entry| entry.job.id).collect::<Vec<_>>() {
             scheduler.next_turn(job);
         }
@@ -138,7 +139,7 @@ impl Scheduler {
             RunState::Ended { .. } => return,
         };
         if let Some(entry) = self.jobs.get_mut(&job) {
-            entry.active.insert(id);
+            entry.runs.insert(id);
         }
         self.active.insert(id, Active { run, stands, expires_at: None, inserted_by: None });
     }

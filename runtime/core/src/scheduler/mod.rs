@@ -17,6 +17,7 @@ mod groups;
 mod hold;
 mod line;
 mod load;
+mod of_job;
 mod options;
 mod overlap;
 mod plan;
@@ -35,6 +36,7 @@ use std::time::Duration;
 #[cfg(feature = "defects")]
 pub use defect::Defect;
 pub use load::Snapshot;
+use of_job::RunsOfJob;
 pub use options::Options;
 
 use crate::batch::Write;
@@ -54,6 +56,9 @@ pub const LATE_AFTER: Duration = Duration::from_secs(5);
 
 /// The most fires dealt with in one step, so that a long absence does not become one huge commit.
 const FIRES_PER_STEP: usize = 512;
+
+/// A clock that is set back by less changes nothing that would be noticed.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// So many entries of the heap of due jobs are no reason to make it anew.
 const FEW_DUE: usize = 64;
@@ -94,6 +99,8 @@ pub struct Scheduler {
     /// Runs that the present step made.
     inserted: Vec<RunId>,
     running: u32,
+    /// When the last event came.
+    seen: Timestamp,
     /// The start of the daemon whose fires have not all been dealt with.
     starting: Option<fire::Starting>,
     stopping: bool,
@@ -111,10 +118,8 @@ struct Entry {
     window: Option<Box<Window>>,
     /// What holds the job back; none if nothing does.
     standing: Option<Box<Standing>>,
-    /// Runs of the job that are not over, but for those in the line, by id.
-    active: BTreeSet<RunId>,
-    /// Queued runs of the job that wait for its other runs to end, the one whose turn comes next first.
-    line: BTreeSet<(Timestamp, RunId)>,
+    /// Runs of the job that are not over.
+    runs: RunsOfJob,
 }
 
 /// A run that is not over.
@@ -157,9 +162,19 @@ impl Scheduler {
         startup.into_iter().chain(fire).chain(retry).chain(window).chain(expiry).min()
     }
 
+    /// Whether [`Event::Tick`] should come now: something is due, or the clock was set back, which may change what is.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.next_wake().is_some_and(|at| at <= now) || (!self.stopping && self.is_set_back(now))
+    }
+
     /// Decides what `event` comes to at `moment`.
     pub fn handle(&mut self, event: Event, moment: &mut Moment<'_>) -> Step {
         let mut step = Step::default();
+        if self.is_set_back(moment.now) {
+            self.clock_set_back(moment.now);
+        }
+        self.seen = moment.now;
         match event {
             Event::Tick => self.tick(moment, &mut step),
             Event::Command { ticket, command } => {
@@ -297,6 +312,28 @@ impl Scheduler {
         let active = self.active.get_mut(&id).expect("only active runs are changed");
         if let Stands::Going(lane) = std::mem::replace(&mut active.stands, Stands::Apart) {
             self.queue.release(lane);
+        }
+    }
+
+    fn is_set_back(&self, now: Timestamp) -> bool {
+        now.after(CLOCK_TOLERANCE) < self.seen
+    }
+
+    /// What waits for an instant that was chosen by the clock, as it was, is looked at again.
+    fn clock_set_back(&mut self, now: Timestamp) {
+        for (id, entry) in &mut self.jobs {
+            let held = (!entry.cursor.held().is_empty()).then_some(now);
+            let wake_at = entry.cursor.next_fire_at.into_iter().chain(held).min();
+            if entry.wake_at != wake_at {
+                entry.wake_at = wake_at;
+                self.due.extend(wake_at.map(|at| Reverse((at, *id))));
+            }
+        }
+        self.bound_due();
+        let waiting: Vec<RunId> = self.windows.iter().map(|(_, run)| *run).collect();
+        for run in waiting {
+            self.leave(run);
+            self.enqueue(run);
         }
     }
 

@@ -30,12 +30,12 @@ const LONGEST_LINE: usize = 1000;
 impl Entry {
     /// Whether another run of the job may start.
     pub(super) fn has_room(&self) -> bool {
-        self.active.len() < self.max_instances()
+        self.runs.active_len() < self.max_instances()
     }
 
     /// Whether as many runs of the job go or wait as may go at once.
     pub(super) fn is_busy(&self) -> bool {
-        self.active.len() + self.line.len() >= self.max_instances()
+        self.runs.len() >= self.max_instances()
     }
 
     fn max_instances(&self) -> usize {
@@ -51,8 +51,8 @@ impl Entry {
                 Some(Gate::Turn)
             }
             (Passage::ByPolicy, Overlap::Skip) => (!self.is_busy()).then_some(Gate::Window),
-            (Passage::ByPolicy, Overlap::BufferOne) => self.line.is_empty().then_some(Gate::Turn),
-            (Passage::ByPolicy, Overlap::BufferAll) => (self.line.len() < LONGEST_LINE).then_some(Gate::Turn),
+            (Passage::ByPolicy, Overlap::BufferOne) => (self.runs.line_len() == 0).then_some(Gate::Turn),
+            (Passage::ByPolicy, Overlap::BufferAll) => (self.runs.line_len() < LONGEST_LINE).then_some(Gate::Turn),
         }
     }
 }
@@ -62,10 +62,9 @@ impl Scheduler {
     pub(super) fn supersede(&mut self, job: JobId, now: Timestamp, step: &mut Step) {
         let entry = &self.jobs[&job];
         let stays = |run: &RunId| self.active[run].run.cancel.is_none();
-        let staying: Vec<RunId> = entry.active.iter().copied().filter(stays).collect();
+        let staying: Vec<RunId> = entry.runs.active().filter(stays).collect();
         let too_many = (staying.len() + 1).saturating_sub(entry.max_instances());
-        let leaving: Vec<RunId> =
-            entry.line.iter().map(|(_, run)| *run).chain(staying.into_iter().take(too_many)).collect();
+        let leaving: Vec<RunId> = entry.runs.line().chain(staying.into_iter().take(too_many)).collect();
         let at_once = entry.job.spec.overlap == Overlap::TerminateOther;
         for run in leaving {
             self.stop_run(run, CancelCause::Superseded, at_once, now, step);

@@ -1,9 +1,8 @@
 //! What follows from a saved job: its schedules, and the work that every run of it does.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Entry, Options, Scheduler};
+use super::{Entry, Options, RunsOfJob, Scheduler};
 use crate::capability::EffectiveGrants;
 use crate::invocation::{TimeLimit, Work};
 use crate::job::{Cursor, Job};
@@ -104,8 +103,7 @@ impl Scheduler {
         let schedule = schedule(&job, &self.options, self.calendars_of(&job.namespace));
         let window = job.spec.open_window(self.options.timezone).map(Box::new);
         let standing = self.standing_of(&job);
-        let (active, line) = (BTreeSet::new(), BTreeSet::new());
-        Entry { job, cursor, wake_at: None, schedule, window, standing, active, line }
+        Entry { job, cursor, wake_at: None, schedule, window, standing, runs: RunsOfJob::default() }
     }
 
     /// What an attempt of `run` does that starts at `now`. It is made for every attempt, as it would fill more memory than

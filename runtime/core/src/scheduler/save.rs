@@ -182,7 +182,7 @@ impl Scheduler {
         self.enter_groups(&job.namespace, &job.spec);
         if let Some(old) = self.jobs.remove(&job.id) {
             self.leave_groups(&job.namespace, &old.job.spec);
-            (entry.active, entry.line) = (old.active, old.line);
+            entry.runs = old.runs;
         }
         self.jobs.insert(job.id, Box::new(entry));
         self.names.entry(job.namespace.clone()).or_default().insert(job.spec.name.clone(), job.id);

@@ -1,7 +1,7 @@
 //! Templates: texts of a job into which each attempt puts values of its own.
 //!
 //! Any text of an action's parameters, a value of `env`, and `working_dir` may hold `{{ … }}` and `{% … %}`, in the
-//! language of Jinja. They are checked when the job is saved ([`check`]) and filled in for each attempt ([`render`]).
+//! language of Jinja. They are checked when the job is saved ([`check()`]) and filled in for each attempt ([`render()`]).
 //! Texts without them cost nothing.
 //!
 //! What a template may do is bounded, whoever wrote it: its steps, its source, its output, and what it may hold in memory

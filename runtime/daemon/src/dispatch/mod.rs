@@ -250,7 +250,7 @@ impl Dispatcher {
             self.startup_is_in_next_commit();
         }
         let now = self.clock.now();
-        if self.scheduler.next_wake().is_some_and(|at| at <= now) {
+        if self.scheduler.is_due(now) {
             self.decide(Event::Tick, gathered);
             if starting {
                 self.startup_is_in_next_commit();

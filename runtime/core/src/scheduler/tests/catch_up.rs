@@ -299,3 +299,32 @@ fn a_stretch_ends_where_a_fire_has_another_reason() {
     assert_eq!((reasons("missed"), reasons("outside_window"), world.started.len()), (10 + 6, 12, 1));
     assert_eq!(world.records - before, 1 + 1 + 1 + 1 + 1);
 }
+
+#[test]
+fn a_backlog_goes_on_although_the_clock_is_set_back() {
+    let mut world = World::new(8);
+    world.apply(t(0), caught_up("a", "1s", &serde_json::json!({ "policy": "all", "limit": 1000 })));
+    world.load(t(900));
+    world.at(t(900), Event::Tick);
+    assert!(world.scheduler.next_wake().is_some_and(|at| at > t(900)), "a part of the backlog is left");
+    // By the clock as it is now, 800 is still to come.
+    assert!(world.scheduler.is_due(t(800)));
+    for turn in 0..100 {
+        world.at(t(800).after(Duration::from_millis(turn)), Event::Tick);
+    }
+    assert_eq!(world.scheduler.next_wake(), Some(t(801)));
+    let runs = world.runs.values().filter(|run| run.state.name() != StateName::Skipped).count();
+    assert_eq!(runs, 800);
+}
+
+#[test]
+fn a_run_that_waits_for_its_window_starts_if_the_clock_is_set_back_into_it() {
+    let mut world = World::new(8);
+    // The story begins at 08:00:00 in UTC.
+    let window = serde_json::json!({ "from": "07:00", "to": "08:10", "outside": "defer" });
+    world.apply(t(0), serde_json::json!({ "name": "a", "window": window }));
+    let run = world.start(t(900), "a", false).id;
+    assert_eq!(world.runs[&run].state, RunState::Queued);
+    world.at(t(300), Event::Tick);
+    assert_eq!(world.runs[&run].state, RunState::Running);
+}
