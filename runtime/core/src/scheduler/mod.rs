@@ -204,7 +204,7 @@ impl Scheduler {
         }
     }
 
-    /// The step's writes are out of reach now.
+    /// The inserts among the step's writes stay as they are from now on.
     fn end_step(&mut self) {
         for run in self.inserted.drain(..) {
             if let Some(active) = self.active.get_mut(&run) {

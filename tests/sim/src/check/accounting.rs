@@ -19,6 +19,8 @@ pub(crate) struct Accounting {
     jobs: BTreeMap<JobId, Account>,
     /// When the daemon came up, until its startup fires have been looked at.
     up_at: Option<Timestamp>,
+    /// Jobs saved since then. Told by what happened, as the clock may have been set back meanwhile.
+    saved_since: BTreeSet<JobId>,
 }
 
 /// The fires of a job's present schedule.
@@ -34,8 +36,6 @@ struct Account {
     ever: BTreeSet<Timestamp>,
     /// How many have become runs.
     fired: u64,
-    /// When this revision was saved.
-    saved_at: Timestamp,
     /// The latest instant at which the job or its calendar was saved.
     touched_at: Timestamp,
     /// Fires up to and including this instant may be left out: the clock has been set back, and stood later when the
@@ -65,6 +65,7 @@ impl Checker for Accounting {
     fn happens(&mut self, seen: &Seen<'_>, what: &Happening<'_>) -> Verdict {
         if let Happening::Up = what {
             self.up_at = Some(seen.now);
+            self.saved_since.clear();
         }
         Ok(())
     }
@@ -78,7 +79,8 @@ impl Checker for Accounting {
         for (id, account) in &self.jobs {
             let Some((job, _)) = seen.model.jobs.get(id) else { continue };
             let plan = seen.plan(job);
-            let wanted = plan.when.contains(&When::Startup) && account.saved_at < up_at && !account.is_exhausted(plan);
+            let wanted =
+                plan.when.contains(&When::Startup) && !self.saved_since.contains(id) && !account.is_exhausted(plan);
             if wanted && !seen.model.runs.contains_key(&RunId::of_startup(*id, up_at)) {
                 return violation(NAME, format!("job {} has no fire for the start at {up_at}", job.spec.name));
             }
@@ -90,6 +92,7 @@ impl Checker for Accounting {
 impl Accounting {
     fn saved(&mut self, seen: &Seen<'_>, job: &Job) -> Verdict {
         let now = seen.now;
+        self.saved_since.insert(job.id);
         let plan = seen.plan(job);
         let Some((old, _)) = seen.model.jobs.get(&job.id) else {
             self.jobs.insert(job.id, Account::new(job.scheduled_since, now, now));
@@ -97,7 +100,6 @@ impl Accounting {
         };
         let before = seen.plan(old);
         let account = self.jobs.get_mut(&job.id).expect("every job that is there has an account");
-        account.saved_at = now;
         let optional_until = account.touched_at;
         account.touch(now);
         if before.same_schedule(plan) {
@@ -200,10 +202,10 @@ fn left_out(seen: &Seen<'_>, run: &Run, at: Timestamp, plan: &Plan) -> Verdict {
 }
 
 impl Account {
-    fn new(since: Timestamp, from: Timestamp, saved_at: Timestamp) -> Self {
+    fn new(since: Timestamp, from: Timestamp, touched_at: Timestamp) -> Self {
         let recorded = BTreeSet::new();
-        let (ever, touched_at, optional_until) = (BTreeSet::new(), saved_at, from);
-        Self { since, from, until: from, recorded, ever, fired: 0, saved_at, touched_at, optional_until }
+        let (ever, optional_until) = (BTreeSet::new(), from);
+        Self { since, from, until: from, recorded, ever, fired: 0, touched_at, optional_until }
     }
 
     fn touch(&mut self, now: Timestamp) {
