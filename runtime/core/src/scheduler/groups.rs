@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Entry, Scheduler};
 use crate::id::{GroupName, Namespace};
 use crate::queue::{LimitKey, LimitOf, Needs};
+use crate::run::{Run, RunState};
 use crate::spec::JobSpec;
 use crate::spec::bounds::groups;
+use crate::template::{Scope, is_template, render_key};
 
 /// The limits that jobs name for each group, with how many jobs name each.
 #[derive(Debug, Default)]
@@ -54,8 +56,9 @@ impl Scheduler {
         }
     }
 
-    /// What a run of the job takes places of; of its namespace alone if the job is gone.
-    pub(super) fn needs(&self, namespace: &Namespace, entry: Option<&Entry>) -> Needs {
+    /// What the next attempt of a run takes places of; of its namespace alone if its job is gone.
+    pub(super) fn needs(&self, run: &Run, entry: Option<&Entry>) -> Needs {
+        let namespace = &run.namespace;
         let mut limits = Vec::new();
         if let Some(entry) = entry {
             let spec = &entry.job.spec;
@@ -63,9 +66,22 @@ impl Scheduler {
             if self.options.max_running_of_plugin.contains_key(plugin) {
                 limits.push(LimitKey::of(LimitOf::Plugin(plugin.clone())));
             }
-            let groups = groups(&spec.concurrency);
-            limits.extend(groups.map(|need| LimitKey::of(LimitOf::Group(namespace.clone(), need.group.clone()))));
+            limits.extend(groups(&spec.concurrency).map(|need| LimitKey {
+                of: LimitOf::Group(namespace.clone(), need.group.clone()),
+                key: need.key.as_deref().map(|key| self.key_of(run, entry, key)),
+            }));
         }
         Needs { namespace: namespace.clone(), limits }
+    }
+
+    fn key_of(&self, run: &Run, entry: &Entry, key: &str) -> Box<str> {
+        if !is_template(key) {
+            return key.into();
+        }
+        // A run that goes on, which is asked for after a reload, has its attempt already.
+        let begun = run.attempts.last().map_or(0, |attempt| attempt.number);
+        let attempt = if run.state == RunState::Running { begun } else { begun + 1 };
+        let job = &entry.job;
+        render_key(key, &Scope::of(run, attempt, &job.spec, job.revision, self.options.timezone)).into()
     }
 }

@@ -67,7 +67,7 @@ impl Scheduler {
             scheduled_at: run.scheduled_at,
             run: id,
         };
-        let needs = self.needs(&run.namespace, entry);
+        let needs = self.needs(run, entry);
         let lane = self.queue.lane(&needs);
         self.queue.push(lane, place);
         self.active.get_mut(&id).expect("looked up above").stands = Stands::Queue(lane, place);

@@ -127,7 +127,7 @@ impl Scheduler {
             }
             RunState::Running => {
                 self.running += 1;
-                let needs = self.needs(&run.namespace, self.jobs.get(&job).map(|entry| &**entry));
+                let needs = self.needs(&run, self.jobs.get(&job).map(|entry| &**entry));
                 let lane = self.queue.lane(&needs);
                 self.queue.occupy(lane);
                 Stands::Going(lane)

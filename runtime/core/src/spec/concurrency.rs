@@ -17,6 +17,10 @@ pub struct ConcurrencyGroup {
     /// How many attempts of the group go at once. If jobs of a group say different limits, the smallest holds for all.
     #[serde(default = "one")]
     pub limit: NonZeroU32,
+    /// Counts attempts apart by what this comes to, such as `{{ params.customer }}`: the limit holds for each value. A key
+    /// that cannot be filled in counts as an empty one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 const fn one() -> NonZeroU32 {

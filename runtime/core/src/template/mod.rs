@@ -20,7 +20,7 @@ mod tests;
 
 pub use check::{Fault, check};
 pub use lint::lint;
-pub use render::{Rendered, render, render_text};
+pub use render::{Rendered, render, render_key, render_text};
 pub use scope::Scope;
 
 /// The most bytes of all templates of a job.
@@ -31,6 +31,10 @@ pub const MAX_TEMPLATES: usize = 256;
 pub const MAX_OUTPUT: usize = 1 << 20;
 /// The most steps of all templates of a job in one attempt.
 pub const MAX_STEPS: u64 = 50_000;
+/// The most bytes that the key of a concurrency group comes to.
+pub const MAX_KEY: usize = 200;
+/// The most steps of the key of a concurrency group.
+pub const KEY_STEPS: u64 = 1000;
 
 /// Whether `text` holds anything to fill in.
 #[must_use]

@@ -14,6 +14,11 @@ pub(super) fn each<'a>(spec: &'a JobSpec, mut visit: impl FnMut(String, &'a str)
     if let Some(text) = spec.working_dir.as_deref().filter(|text| is_template(text)) {
         visit("/working_dir".to_owned(), text);
     }
+    for (index, group) in spec.concurrency.iter().enumerate() {
+        if let Some(text) = group.key.as_deref().filter(|text| is_template(text)) {
+            visit(format!("/concurrency/{index}/key"), text);
+        }
+    }
 }
 
 fn in_map<'a>(pointer: &str, map: &'a Map<String, Value>, visit: &mut impl FnMut(String, &'a str)) {

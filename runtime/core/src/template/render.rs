@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::engine::{Budget, evaluate, evaluate_text};
 use super::places::below;
-use super::{MAX_OUTPUT, MAX_STEPS, RenderError, Scope, is_template};
+use super::{KEY_STEPS, MAX_KEY, MAX_OUTPUT, MAX_STEPS, RenderError, Scope, is_template};
 use crate::invocation::Work;
 
 /// What of an attempt's work may hold templates, with all of them filled in.
@@ -56,6 +56,17 @@ pub fn render_text(pointer: &str, text: &str, scope: &Scope) -> Result<String, R
     }
     let mut budget = Budget { steps: MAX_STEPS, output: MAX_OUTPUT };
     evaluate_text(text, &scope.values(), scope.tz(), &mut budget).map_err(|message| failed(pointer, message))
+}
+
+/// What the key of a concurrency group comes to: at most [`MAX_KEY`] bytes. Empty if it cannot be filled in, or not at
+/// little cost: it is asked for where every run waits for it.
+#[must_use]
+pub fn render_key(text: &str, scope: &Scope) -> String {
+    if !is_template(text) {
+        return text.to_owned();
+    }
+    let mut budget = Budget { steps: KEY_STEPS, output: MAX_KEY };
+    evaluate_text(text, &scope.values(), scope.tz(), &mut budget).unwrap_or_default()
 }
 
 struct Renderer<'a> {

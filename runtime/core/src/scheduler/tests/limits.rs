@@ -41,6 +41,26 @@ fn a_group_lets_as_many_go_as_the_least_of_its_limits() {
 }
 
 #[test]
+fn a_group_counts_apart_by_its_key() {
+    let mut world = World::new(8);
+    let group = serde_json::json!({ "group": "customer", "key": "{{ params.customer }}" });
+    let parameters = serde_json::json!({ "customer": { "type": "string", "default": "x" } });
+    world.apply(t(0), with("a", serde_json::json!({ "concurrency": group, "parameters": parameters })));
+    let params = |name: &str| Some(Arc::new(serde_json::Map::from_iter([("customer".to_owned(), name.into())])));
+    for customer in ["x", "y", "x", "y", "z"] {
+        let (namespace, name) = (Namespace::default(), "a".parse().unwrap());
+        let command = Command::StartRun { namespace, name, force: false, params: params(customer) };
+        world.at(t(1), Event::Command { ticket: Ticket(1), command });
+    }
+    assert_eq!(world.started.len(), 3);
+    // The next one of the same customer.
+    let ended = world.finish(t(2), AttemptOutcome::Succeeded);
+    assert_eq!(world.started.len(), 3);
+    let (before, after) = (&world.runs[&ended], &world.runs[&world.started[2].run]);
+    assert_eq!(before.params, after.params);
+}
+
+#[test]
 fn limits_hold_for_what_goes_on_after_a_failed_commit() {
     let mut world = World::new(8);
     world.apply(t(0), with("a", serde_json::json!({ "concurrency": { "group": "db" } })));
