@@ -3,7 +3,7 @@
 //! Nothing here does IO, waits, or reads a clock or a random source: the instant and the generator are arguments. In
 //! reading order:
 //!
-//! - [`time`], [`quantity`], [`id`]: instants, durations, sizes, names and identities;
+//! - [`time`], [`quantity`], [`id`]: instants, durations, sizes, names and identities; [`spelling`]: slips in words;
 //! - [`spec`]: the job specification, one type for files, API and store;
 //! - [`schedule`]: when a trigger fires; [`calendar`]: a named calendar as it is kept;
 //! - [`hold`]: jobs and namespaces that are paused or disabled;
@@ -33,5 +33,6 @@ pub mod run;
 pub mod schedule;
 pub mod scheduler;
 pub mod spec;
+pub mod spelling;
 pub mod template;
 pub mod time;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::output::{OutputChunk, OutputStream};
-use sandglass_core::run::{Attempt, AttemptEnd, AttemptOutcome, Ending, Gate, Origin, Run, RunState, StateName, Usage};
+use sandglass_core::run::{Attempt, AttemptEnd, AttemptOutcome, Ending, Gate, Run, RunState, StateName, Usage};
 use sandglass_core::time::Timestamp;
 use sandglass_store::{OutputPosition, OutputStore, Reader, RedbOptions, RedbStore, RunQuery, Store};
 
@@ -25,25 +25,17 @@ fn started(number: u64, jobs: u64, rng: &mut fastrand::Rng) -> Run {
     let at = Timestamp::from_millis(START + i64::try_from(number / 20).unwrap());
     let job = number % jobs;
     Run {
-        id: RunId::random(at, rng),
-        version: 1,
-        namespace: "default".parse().unwrap(),
-        job_id: JobId::from_bits(u128::from(job) << 64),
-        job: format!("job-{job}").parse().unwrap(),
-        revision: 1,
-        origin: Origin::Schedule,
         trigger: Some(0),
-        scheduled_at: at,
-        queued_at: at,
         gate: Gate::Window,
         state: RunState::Running,
         attempts: vec![Attempt { number: 1, started_at: at, end: None }],
-        cancel: None,
-        rerun_of: None,
-        no_retry: None,
-        missed: None,
-        params: None,
-        result: None,
+        ..Run::queued(
+            RunId::random(at, rng),
+            "default".parse().unwrap(),
+            JobId::from_bits(u128::from(job) << 64),
+            format!("job-{job}").parse().unwrap(),
+            at,
+        )
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use sandglass_core::spec::JobSpec;
+use sandglass_core::spelling::nearest;
 
 use super::error::{JobFileError, NodeError};
 use super::node::{Entry, Node, Scalar, Span, Value};
@@ -299,7 +300,7 @@ fn remove_unknown(node: &mut Node, errors: &mut Vec<NodeError>) -> Vec<&'static 
     entries.retain(|entry| {
         let fits = KEYS.contains(&entry.key.as_str());
         if !fits {
-            meant.extend(keys::nearest(&entry.key, known.iter().copied()));
+            meant.extend(nearest(&entry.key, known.iter().copied()));
             let (message, hint) = keys::unknown("key", &entry.key, &known);
             errors.push(NodeError { hint, ..NodeError::at(message, entry.key_span) }.under(&entry.key));
         }

@@ -1,5 +1,7 @@
 //! Words of job files: the nearest known one to a slip, and those that a later version will know.
 
+use sandglass_core::spelling::nearest;
+
 /// Keys and values of features that this version lacks. They are refused by name, so that a file that relies on one of
 /// them is not run without it.
 const LATER: &[&str] = &[
@@ -36,15 +38,6 @@ const LATER: &[&str] = &[
 /// Whether a later version will know `word`.
 pub(super) fn is_later(word: &str) -> bool {
     LATER.contains(&word)
-}
-
-/// What was probably meant by `word`, of the words that are known.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_ascii_lowercase().replace('-', "_");
-    let slips = |candidate: &str| strsim::damerau_levenshtein(&word, candidate);
-    let best = known.into_iter().map(|candidate| (slips(candidate), candidate)).min()?;
-    // About one slip in three characters, so that unlike words are not put forward.
-    (best.0 <= (word.chars().count().max(best.1.len()) / 3).max(1)).then_some(best.1)
 }
 
 /// An unknown key or value in words: what was meant, or what there is.

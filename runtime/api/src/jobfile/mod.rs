@@ -28,7 +28,6 @@ pub use calendars::FileCalendar;
 pub use check::faults;
 pub use document::KEYS;
 pub use error::JobFileError;
-pub use keys::nearest;
 
 use crate::problem::Position;
 use node::Node;

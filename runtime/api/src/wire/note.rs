@@ -1,6 +1,6 @@
 //! Why a run is, or was not, tried again, in words.
 
-use sandglass_core::run::{AttemptOutcome, NoRetry, Run, RunState};
+use sandglass_core::run::{AttemptOutcome, CancelCause, NoRetry, Run, RunState};
 use sandglass_core::time::Timestamp;
 
 /// Why the run is tried again and when, or why it was not; none if there is nothing to say. `shown` writes an instant.
@@ -34,9 +34,14 @@ pub fn retry_note(run: &Run, shown: impl Fn(Timestamp) -> String) -> Option<Stri
                     "the next attempt would have been due later than retry.max_elapsed allows".to_owned()
                 }
                 NoRetry::Advice => "the plugin said that it would fail again".to_owned(),
+                NoRetry::CancelRequested
+                    if run.cancel.is_some_and(|cancel| cancel.cause == CancelCause::Superseded) =>
+                {
+                    "a later fire of the job took its place".to_owned()
+                }
                 NoRetry::CancelRequested => "somebody had asked for it to be stopped".to_owned(),
                 NoRetry::JobDeleted => "the job was deleted meanwhile".to_owned(),
-                NoRetry::Deadline => "the next attempt would have begun after the run's deadline (deadline)".to_owned(),
+                NoRetry::Deadline => "the next attempt would have begun after the deadline of the whole run".to_owned(),
             };
             Some(format!("it was not tried again: {why}"))
         }

@@ -13,25 +13,20 @@ use super::OutputEvent;
 fn run(state: RunState, attempts: Vec<Attempt>) -> Run {
     let scheduled_at = Timestamp::from_secs(1_800_000_000);
     Run {
-        id: RunId::of_fire(JobId::from_bits(7), scheduled_at),
         version: 3,
-        namespace: "default".parse().unwrap(),
-        job_id: JobId::from_bits(7),
-        job: "nightly-backup".parse().unwrap(),
         revision: 3,
         origin: Origin::CatchUp,
         trigger: Some(0),
-        scheduled_at,
-        queued_at: scheduled_at,
         gate: Gate::Window,
         state,
         attempts,
-        cancel: None,
-        rerun_of: None,
-        no_retry: None,
-        missed: None,
-        params: None,
-        result: None,
+        ..Run::queued(
+            RunId::of_fire(JobId::from_bits(7), scheduled_at),
+            "default".parse().unwrap(),
+            JobId::from_bits(7),
+            "nightly-backup".parse().unwrap(),
+            scheduled_at,
+        )
     }
 }
 

@@ -33,22 +33,16 @@ impl LimitKey {
     }
 }
 
-/// How full a limit is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Usage {
-    /// Attempts that go.
-    pub used: u32,
-    /// Attempts that may.
-    pub most: u32,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) struct LimitId(u32);
 
 #[derive(Debug)]
 struct Limit {
     key: LimitKey,
-    usage: Usage,
+    /// Attempts that go.
+    used: u32,
+    /// Attempts that may.
+    most: u32,
     /// Lanes that it bounds.
     lanes: u32,
     /// Those that wait for a place of it.
@@ -83,8 +77,8 @@ impl Limits {
     }
 
     fn begin(&mut self, key: &LimitKey) -> LimitId {
-        let usage = Usage { used: 0, most: self.most_of(&key.of) };
-        let limit = Limit { key: key.clone(), usage, lanes: 0, waiting: BTreeMap::new() };
+        let most = self.most_of(&key.of);
+        let limit = Limit { key: key.clone(), used: 0, most, lanes: 0, waiting: BTreeMap::new() };
         let id = self.free.pop().unwrap_or_else(|| {
             self.limits.push(None);
             LimitId(u32::try_from(self.limits.len() - 1).expect("there is memory for fewer limits"))
@@ -119,7 +113,7 @@ impl Limits {
         let concerned = self.by_key.iter().filter(|(key, _)| key.of == *of).map(|(_, id)| *id).collect::<Vec<_>>();
         let most = self.most_of(of);
         for id in &concerned {
-            self.at_mut(*id).usage.most = most;
+            self.at_mut(*id).most = most;
         }
         concerned
     }
@@ -128,17 +122,12 @@ impl Limits {
         limits.iter().copied().find(|id| self.at(*id).is_full())
     }
 
-    pub(super) fn full(&self, limits: &[LimitId]) -> impl Iterator<Item = (&LimitKey, Usage)> {
-        let limits = limits.iter().map(|id| self.at(*id));
-        limits.filter(|limit| limit.is_full()).map(|limit| (&limit.key, limit.usage))
-    }
-
     pub(super) fn take(&mut self, limits: &[LimitId]) {
-        limits.iter().for_each(|id| self.at_mut(*id).usage.used += 1);
+        limits.iter().for_each(|id| self.at_mut(*id).used += 1);
     }
 
     pub(super) fn release(&mut self, limits: &[LimitId]) {
-        limits.iter().for_each(|id| self.at_mut(*id).usage.used -= 1);
+        limits.iter().for_each(|id| self.at_mut(*id).used -= 1);
     }
 
     pub(super) fn wait(&mut self, id: LimitId, namespace: &Namespace, place: Place, lane: LaneId) {
@@ -182,6 +171,6 @@ impl Limits {
 
 impl Limit {
     fn is_full(&self) -> bool {
-        self.usage.used >= self.usage.most
+        self.used >= self.most
     }
 }

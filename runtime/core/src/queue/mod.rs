@@ -21,7 +21,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use limit::Limits;
-pub use limit::{LimitKey, LimitOf, Usage};
+pub use limit::{LimitKey, LimitOf};
 use share::Shares;
 
 use crate::id::{Namespace, RunId};
@@ -85,7 +85,6 @@ pub struct Queue {
     by_needs: HashMap<Needs, LaneId>,
     limits: Limits,
     shares: Shares,
-    len: usize,
 }
 
 impl Queue {
@@ -117,7 +116,6 @@ impl Queue {
     pub fn push(&mut self, lane: LaneId, place: Place) {
         let new = self.at(lane).waiting.insert(place);
         debug_assert!(new, "a run stands in line once");
-        self.len += 1;
         if self.at(lane).waiting.first() == Some(&place) {
             self.lift(lane);
             self.settle(lane);
@@ -130,7 +128,6 @@ impl Queue {
         if !self.at(lane).waiting.remove(place) {
             return;
         }
-        self.len -= 1;
         if first {
             self.lift(lane);
             self.settle(lane);
@@ -149,7 +146,6 @@ impl Queue {
             if self.limits.first_full(&lane.limits).is_none() {
                 lane.waiting.remove(&place);
                 lane.going += 1;
-                self.len -= 1;
                 self.limits.take(&lane.limits);
                 self.shares.serve(&lane.needs.namespace);
                 self.settle(id);
@@ -189,22 +185,9 @@ impl Queue {
     }
 
     /// Runs that wait.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether no run waits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// The limits that keep the runs of a lane from starting now, with how many places are taken.
-    #[must_use]
-    pub fn full_limits(&self, lane: LaneId) -> Vec<(&LimitKey, Usage)> {
-        let lane = self.lanes[lane.0 as usize].as_ref();
-        lane.map_or(Vec::new(), |lane| self.limits.full(&lane.limits).collect())
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.lanes.iter().flatten().map(|lane| lane.waiting.len()).sum()
     }
 
     fn at(&mut self, id: LaneId) -> &mut Lane {

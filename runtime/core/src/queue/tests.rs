@@ -137,7 +137,7 @@ fn live(seed: u64) {
             queue.release(lanes[&run].0);
         }
     }
-    assert!(queue.is_empty() && naive.waiting.is_empty());
+    assert!(queue.len() == 0 && naive.waiting.is_empty());
     assert!(queue.by_needs.is_empty() && queue.lanes.iter().all(Option::is_none), "nothing is kept");
 }
 
@@ -146,23 +146,4 @@ fn every_start_is_the_one_that_the_plain_rule_gives() {
     for seed in 0..300 {
         live(seed);
     }
-}
-
-#[test]
-fn a_full_limit_is_named() {
-    let (mut queue, space) = (Queue::default(), namespace(0));
-    let of = group(&space, 0);
-    queue.set_limit(&of, Some(1));
-    let needs = Needs { namespace: space, limits: vec![LimitKey::of(of.clone())] };
-    let lane = queue.lane(&needs);
-    let mut rng = fastrand::Rng::with_seed(1);
-    for number in 0..2 {
-        queue.push(lane, place(&mut rng, number));
-    }
-    assert!(queue.full_limits(lane).is_empty());
-    assert!(queue.take().is_some() && queue.take().is_none());
-    let usage = Usage { used: 1, most: 1 };
-    assert_eq!(queue.full_limits(lane), [(&LimitKey::of(of), usage)]);
-    queue.release(lane);
-    assert!(queue.take().is_some());
 }

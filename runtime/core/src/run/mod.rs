@@ -11,6 +11,7 @@
 mod attempt;
 mod no_retry;
 mod phase;
+mod retention;
 mod state;
 
 pub use attempt::{Attempt, AttemptEnd, AttemptError, AttemptOutcome, ErrorClass, Usage};
@@ -141,6 +142,32 @@ pub struct InvalidTransition {
 }
 
 impl Run {
+    /// A run of a job's first revision that nobody knows of yet, due and made at `at`: it waits for nothing but a place.
+    #[must_use]
+    pub const fn queued(id: RunId, namespace: Namespace, job_id: JobId, job: JobName, at: Timestamp) -> Self {
+        Self {
+            id,
+            version: 1,
+            namespace,
+            job_id,
+            job,
+            revision: 1,
+            origin: Origin::Schedule,
+            trigger: None,
+            rerun_of: None,
+            missed: None,
+            params: None,
+            scheduled_at: at,
+            queued_at: at,
+            gate: Gate::Open,
+            state: RunState::Queued,
+            cancel: None,
+            attempts: Vec::new(),
+            no_retry: None,
+            result: None,
+        }
+    }
+
     /// Moves the run to `next`, and its version up by one.
     ///
     /// # Errors

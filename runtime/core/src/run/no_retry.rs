@@ -13,7 +13,7 @@ pub enum NoRetry {
     Elapsed,
     /// The plugin said that it would fail again.
     Advice,
-    /// Somebody had asked for the run to be stopped.
+    /// The run was asked to stop: its request to cancel says why.
     CancelRequested,
     /// The job was deleted meanwhile.
     JobDeleted,

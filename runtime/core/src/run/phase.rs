@@ -48,7 +48,7 @@ impl Run {
 mod tests {
     use super::*;
     use crate::id::{JobId, Namespace, RunId};
-    use crate::run::{Attempt, AttemptEnd, AttemptOutcome, Ending, Origin, RunState, Usage};
+    use crate::run::{Attempt, AttemptEnd, AttemptOutcome, Ending, RunState, Usage};
 
     fn at(secs: i64) -> Timestamp {
         // Midnight in UTC.
@@ -64,25 +64,17 @@ mod tests {
     #[test]
     fn the_record_tells_what_a_run_was_about() {
         let mut run = Run {
-            id: RunId::of_fire(JobId::from_bytes([1; 16]), at(10)),
-            version: 1,
-            namespace: Namespace::default(),
-            job_id: JobId::from_bytes([1; 16]),
-            job: "a".parse().unwrap(),
-            revision: 1,
-            origin: Origin::Schedule,
             trigger: Some(0),
-            scheduled_at: at(10),
-            queued_at: at(10),
             gate: Gate::Window,
             state: RunState::Ended { ending: Ending::Failed, at: at(140) },
-            cancel: None,
-            rerun_of: None,
-            no_retry: None,
-            missed: None,
-            params: None,
             attempts: vec![attempt(1, 70, 100), attempt(2, 120, 140)],
-            result: None,
+            ..Run::queued(
+                RunId::of_fire(JobId::from_bytes([1; 16]), at(10)),
+                Namespace::default(),
+                JobId::from_bytes([1; 16]),
+                "a".parse().unwrap(),
+                at(10),
+            )
         };
         let window = serde_json::from_str(r#"{"from": "00:01", "to": "12:00", "outside": "defer"}"#).unwrap();
         let window = Window::new(&window, chrono_tz::Tz::UTC);

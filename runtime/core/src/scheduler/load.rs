@@ -109,9 +109,7 @@ impl Scheduler {
             entry.standing = Some(Box::new(Standing { own, ..*standing }));
         }
         entry.cursor.next_fire_at = entry.next_fire_after(entry.cursor.done_until);
-        // Fires that were held back start even if there is none behind them any more.
-        let held = (!entry.cursor.held().is_empty()).then_some(now);
-        entry.wake_at = entry.cursor.next_fire_at.into_iter().chain(held).min();
+        entry.wake_at = entry.wants_to_wake(now);
         if let Some(at) = entry.wake_at {
             self.due.push(Reverse((at, job.id)));
         }

@@ -170,7 +170,7 @@ impl Scheduler {
 
     /// Decides what `event` comes to at `moment`.
     pub fn handle(&mut self, event: Event, moment: &mut Moment<'_>) -> Step {
-        let mut step = Step::default();
+        let (mut step, mut answer) = (Step::default(), None);
         if self.is_set_back(moment.now) {
             self.clock_set_back(moment.now);
         }
@@ -178,10 +178,7 @@ impl Scheduler {
         match event {
             Event::Tick => self.tick(moment, &mut step),
             Event::Command { ticket, command } => {
-                let reply = self.command(command, moment, &mut step);
-                self.fill(moment.now, &mut step);
-                let reply = self.as_it_is_now(reply);
-                step.after.push(Effect::Reply { ticket, reply });
+                answer = Some((ticket, self.command(command, moment, &mut step)));
             }
             Event::AttemptFinished(report) => self.attempt_finished(*report, moment, &mut step),
             Event::Startup { at, made } => {
@@ -191,6 +188,9 @@ impl Scheduler {
             Event::Shutdown => self.shutdown(&mut step),
         }
         self.fill(moment.now, &mut step);
+        if let Some((ticket, reply)) = answer {
+            step.after.push(Effect::Reply { ticket, reply: self.as_it_is_now(reply) });
+        }
         self.drop_stale_fires();
         self.end_step();
         step
@@ -322,8 +322,7 @@ impl Scheduler {
     /// What waits for an instant that was chosen by the clock, as it was, is looked at again.
     fn clock_set_back(&mut self, now: Timestamp) {
         for (id, entry) in &mut self.jobs {
-            let held = (!entry.cursor.held().is_empty()).then_some(now);
-            let wake_at = entry.cursor.next_fire_at.into_iter().chain(held).min();
+            let wake_at = entry.wants_to_wake(now);
             if entry.wake_at != wake_at {
                 entry.wake_at = wake_at;
                 self.due.extend(wake_at.map(|at| Reverse((at, *id))));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Entry, Options, RunsOfJob, Scheduler};
 use crate::capability::EffectiveGrants;
-use crate::invocation::{TimeLimit, Work};
+use crate::invocation::Work;
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
 use crate::run::Run;
@@ -32,7 +32,8 @@ pub(super) fn serves(plugin: &Plugin, spec: &JobSpec) -> bool {
     version && plugin.action(uses.action.as_deref()).is_some()
 }
 
-fn work(job: &Job, run: &Run, plugin: &Plugin, options: &Options) -> Option<Work> {
+fn work(entry: &Entry, run: &Run, plugin: &Plugin, options: &Options, now: Timestamp) -> Option<Work> {
+    let job = &entry.job;
     let spec = &job.spec;
     if !serves(plugin, spec) {
         return None;
@@ -47,6 +48,7 @@ fn work(job: &Job, run: &Run, plugin: &Plugin, options: &Options) -> Option<Work
         let attempt = run.attempts.last().map_or(1, |attempt| attempt.number);
         Box::new(Scope::of(run, attempt, spec, job.revision, options.timezone))
     };
+    let (timeout, time_limit) = entry.time_of_attempt(run, now);
     Some(Work {
         namespace: job.namespace.clone(),
         job_id: job.id,
@@ -59,8 +61,8 @@ fn work(job: &Job, run: &Run, plugin: &Plugin, options: &Options) -> Option<Work
         scope: has_templates.then(scope),
         env: spec.env.clone(),
         working_dir: spec.working_dir.clone(),
-        timeout: spec.timeout.get(),
-        time_limit: TimeLimit::Timeout,
+        timeout,
+        time_limit,
         grace: spec.grace.get(),
         limits: spec.limits,
         grants: effective_grants(spec, plugin, options),
@@ -77,6 +79,13 @@ impl Entry {
     /// The fire that follows the one at `at`, unless the job has had all the runs it may have, or is disabled.
     pub(super) fn next_fire_after(&self, at: Timestamp) -> Option<Timestamp> {
         if self.is_exhausted() || self.is_disabled() { None } else { self.schedule.next_after(at) }
+    }
+
+    /// When the job is to be looked at first: at its next fire, or at once if fires are held back, which start even if there
+    /// is none behind them any more.
+    pub(super) fn wants_to_wake(&self, now: Timestamp) -> Option<Timestamp> {
+        let held = (!self.cursor.held().is_empty()).then_some(now);
+        self.cursor.next_fire_at.into_iter().chain(held).min()
     }
 
     /// The trigger that fires at `at`.
@@ -110,8 +119,6 @@ impl Scheduler {
     /// all else that is kept of a job. None only if the store has lost the plugin; runs of such a job fail and say so.
     pub(super) fn work(&self, entry: &Entry, run: &Run, now: Timestamp) -> Option<Arc<Work>> {
         let plugin = self.plugins.get(&entry.job.spec.action.uses.plugin)?;
-        let work = work(&entry.job, run, plugin, &self.options)?;
-        let (timeout, time_limit) = entry.time_of_attempt(run, now);
-        Some(Arc::new(Work { timeout, time_limit, ..work }))
+        work(entry, run, plugin, &self.options, now).map(Arc::new)
     }
 }

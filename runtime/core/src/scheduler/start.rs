@@ -81,11 +81,6 @@ impl Scheduler {
     fn new_run(&self, job: JobId, start: &Start, state: RunState, now: Timestamp) -> Run {
         let job = &self.jobs[&job].job;
         Run {
-            id: start.id,
-            version: 1,
-            namespace: job.namespace.clone(),
-            job_id: job.id,
-            job: job.spec.name.clone(),
             revision: job.revision,
             origin: start.origin,
             trigger: start.trigger,
@@ -93,13 +88,8 @@ impl Scheduler {
             missed: start.missed,
             scheduled_at: start.scheduled_at,
             params: start.params.clone(),
-            queued_at: now,
-            gate: Gate::Open,
             state,
-            cancel: None,
-            attempts: Vec::new(),
-            no_retry: None,
-            result: None,
+            ..Run::queued(start.id, job.namespace.clone(), job.id, job.spec.name.clone(), now)
         }
     }
 

@@ -16,13 +16,13 @@ pub struct Retention {
     /// How many runs of a job are kept, skipped ones included; of more, the oldest go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runs: Option<NonZeroU64>,
-    /// How long a run is kept, counted from the instant it was due.
+    /// How long a run is kept, counted from its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub age: Option<Period>,
     /// How much output of a job is kept on disk; of more, that of the oldest runs goes, and the runs stay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<ByteSize>,
-    /// How long the output of a run is kept, counted from the instant it was due; the run stays.
+    /// How long the output of a run is kept, counted from the run's end; the run stays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_age: Option<Period>,
 }

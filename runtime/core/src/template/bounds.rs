@@ -7,6 +7,7 @@
 use minijinja::machinery::Token;
 
 use super::filters;
+use crate::spelling::unknown;
 
 /// The most tokens between the marks of one template.
 const MAX_TOKENS: usize = 4000;
@@ -77,19 +78,4 @@ fn check_for(tokens: &[Token<'_>]) -> Result<(), String> {
         before_is_value = is_word || matches!(token, Token::BracketClose | Token::ParenClose);
     }
     Ok(())
-}
-
-/// An unknown name in words: what was meant, or what there is.
-pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
-    match nearest(name, known.iter().copied()) {
-        Some(near) => format!("there is no {what} '{name}'; did you mean '{near}'?"),
-        None => format!("there is no {what} '{name}'; there are: {}", known.join(", ")),
-    }
-}
-
-/// What was probably meant by `name`, of the names that are known.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let best = known.into_iter().map(|known| (strsim::damerau_levenshtein(name, known), known)).min()?;
-    // About one slip in three characters, so that unlike names are not put forward.
-    (best.0 <= (name.chars().count().max(best.1.len()) / 3).max(1)).then_some(best.1)
 }

@@ -1,7 +1,8 @@
 //! Templates looked at when their job is saved.
 
-use super::{MAX_SOURCE, MAX_TEMPLATES, bounds, engine, places, scope};
+use super::{MAX_SOURCE, MAX_TEMPLATES, engine, places, scope};
 use crate::spec::{JobSpec, Parameters};
+use crate::spelling::unknown;
 
 /// Something wrong with a template.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,7 +65,7 @@ fn known(name: &str, parameters: &Parameters) -> Result<(), String> {
                 ));
             }
             let names: Vec<&str> = parameters.iter().map(|(name, _)| name.as_str()).collect();
-            return Err(bounds::unknown("parameter", parameter, &names));
+            return Err(unknown("parameter", parameter, &names));
         }
         (holder, None) if scope::HOLDERS.contains(&holder) => return Ok(()),
         (holder, Some(key)) if scope::NAMES.contains(&format!("{holder}.{key}").as_str()) => return Ok(()),
@@ -73,5 +74,5 @@ fn known(name: &str, parameters: &Parameters) -> Result<(), String> {
     let written = second.map_or_else(|| first.to_owned(), |second| format!("{first}.{second}"));
     let parameters: Vec<String> = parameters.iter().map(|(name, _)| format!("params.{name}")).collect();
     let known: Vec<&str> = scope::NAMES.into_iter().chain(parameters.iter().map(String::as_str)).collect();
-    Err(bounds::unknown("value", &written, &known))
+    Err(unknown("value", &written, &known))
 }

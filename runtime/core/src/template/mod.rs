@@ -20,7 +20,7 @@ mod tests;
 
 pub use check::{Fault, check};
 pub use lint::lint;
-pub use render::{Rendered, render, render_key, render_text};
+pub use render::{Rendered, render, render_key};
 pub use scope::Scope;
 
 /// The most bytes of all templates of a job.

@@ -45,26 +45,10 @@ pub fn render(work: &Work, scope: &Scope) -> Result<Rendered, RenderError> {
     Ok(Rendered { params, env, working_dir })
 }
 
-/// Fills in one text that stands at `pointer` of the job.
-///
-/// # Errors
-///
-/// As [`render`].
-pub fn render_text(pointer: &str, text: &str, scope: &Scope) -> Result<String, RenderError> {
-    if !is_template(text) {
-        return Ok(text.to_owned());
-    }
-    let mut budget = Budget { steps: MAX_STEPS, output: MAX_OUTPUT };
-    evaluate_text(text, &scope.values(), scope.tz(), &mut budget).map_err(|message| failed(pointer, message))
-}
-
-/// What the key of a concurrency group comes to: at most [`MAX_KEY`] bytes. Empty if it cannot be filled in, or not at
-/// little cost: it is asked for where every run waits for it.
+/// What the template of a concurrency group's key comes to: at most [`MAX_KEY`] bytes. Empty if it cannot be filled in, or
+/// not at little cost: it is asked for where every run waits for it.
 #[must_use]
 pub fn render_key(text: &str, scope: &Scope) -> String {
-    if !is_template(text) {
-        return text.to_owned();
-    }
     let mut budget = Budget { steps: KEY_STEPS, output: MAX_KEY };
     evaluate_text(text, &scope.values(), scope.tz(), &mut budget).unwrap_or_default()
 }

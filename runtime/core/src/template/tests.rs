@@ -166,7 +166,8 @@ fn what_a_run_lacks_is_told_with_its_place() {
     work.working_dir = Some("/srv/{{ params.count }}".to_owned());
     let rendered = render(&work, &scope).unwrap();
     assert_eq!((rendered.env["A"].as_str(), rendered.working_dir.as_deref()), ("3", Some("/srv/3")));
-    assert_eq!(render_text("/concurrency/key", "db-{{ params.count }}", &scope).unwrap(), "db-3");
+    assert_eq!(render_key("db-{{ params.count }}", &scope), "db-3");
+    assert_eq!(render_key("db-{{ params.missing }}", &scope), "", "it waits with all others that have none");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Declared parameters of a job: their schemas and defaults, and the values that a start gives.
 
-use sandglass_api::jobfile::nearest;
 use sandglass_api::problem::{Code, Problem};
 use sandglass_core::spec::{JobSpec, MAX_PARAM_BYTES, ParamValues, Parameter, Parameters};
+use sandglass_core::spelling::unknown;
 use serde_json::Value;
 
 use super::MAX_FAULTS;
@@ -53,10 +53,7 @@ fn no_such(declared: &Parameters, name: &str) -> String {
     if names.is_empty() {
         return format!("there is no parameter '{name}': the job declares none");
     }
-    match nearest(name, names.iter().copied()) {
-        Some(near) => format!("there is no parameter '{name}'; did you mean '{near}'?"),
-        None => format!("there is no parameter '{name}'; there are: {}", names.join(", ")),
-    }
+    unknown("parameter", name, &names)
 }
 
 fn validator(parameter: &Parameter) -> Result<jsonschema::Validator, String> {

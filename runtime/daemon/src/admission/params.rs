@@ -3,10 +3,10 @@
 
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use sandglass_api::jobfile::nearest;
 use sandglass_api::problem::{Code, Problem};
 use sandglass_core::plugin::ActionInfo;
 use sandglass_core::spec::JobSpec;
+use sandglass_core::spelling::nearest;
 use sandglass_core::template::{holds_template, is_expression, is_template};
 use serde_json::Value;
 

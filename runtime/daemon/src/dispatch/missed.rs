@@ -77,25 +77,11 @@ mod tests {
     fn run(secs: i64, origin: Origin, state: RunState) -> Arc<Run> {
         let (job_id, at) = (JobId::from_bits(7), Timestamp::from_secs(secs));
         Arc::new(Run {
-            id: RunId::of_fire(job_id, at),
-            version: 1,
-            namespace: Namespace::default(),
-            job_id,
-            job: "a".parse().unwrap(),
-            revision: 1,
             origin,
             trigger: Some(0),
-            scheduled_at: at,
-            queued_at: at,
             gate: Gate::Window,
             state,
-            cancel: None,
-            rerun_of: None,
-            no_retry: None,
-            missed: None,
-            params: None,
-            attempts: Vec::new(),
-            result: None,
+            ..Run::queued(RunId::of_fire(job_id, at), Namespace::default(), job_id, "a".parse().unwrap(), at)
         })
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sandglass_core::id::{JobId, RunId};
-use sandglass_core::run::{Origin, Run, RunState, StateName};
+use sandglass_core::run::{Run, StateName};
 use sandglass_core::spec::Retention;
 use sandglass_core::time::{Clock as _, Timestamp};
 use sandglass_store::query::MAX_PAGE;
@@ -24,9 +24,6 @@ use crate::clock::SystemClock;
 const PER_TRANSACTION: usize = 100;
 /// The shortest pause after a transaction; one that took longer is followed by a pause as long as it took.
 const LEAST_PAUSE: Duration = Duration::from_millis(2);
-/// A run made by a backfill counts among the oldest, so the number of runs alone does not remove it as soon as it is over.
-const BACKFILLED_STAYS: Duration = Duration::from_secs(86_400);
-
 /// What was removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Cleared {
@@ -145,20 +142,12 @@ impl Bounds {
         let more = page.items.last().is_some_and(|last| *last < before);
         found.next = page.next.filter(|_| more);
         for id in page.items.into_iter().take_while(|id| *id < before).filter(|id| !self.last.contains(id)) {
-            if store.run(id)?.is_some_and(|run| self.goes(&run)) {
+            let too_many = self.oldest_kept.is_some_and(|oldest| id < oldest);
+            if store.run(id)?.is_some_and(|run| run.is_past(&self.retention, too_many, self.now)) {
                 found.runs.push(id);
             }
         }
         Ok(found)
-    }
-
-    /// Whether a run that is over goes: it is too old, or there are too many that are newer.
-    fn goes(&self, run: &Run) -> bool {
-        let RunState::Ended { at, .. } = run.state else { return false };
-        let too_old = self.retention.age.is_some_and(|age| at < self.now.before(age.get()));
-        let too_many = self.oldest_kept.is_some_and(|oldest| run.id < oldest);
-        let fresh = run.origin == Origin::Backfill && at >= self.now.before(BACKFILLED_STAYS);
-        too_old || (too_many && !fresh)
     }
 
     /// Removes output that is too old or too much, and gives of how many runs. They stay.
@@ -193,7 +182,7 @@ impl Bounds {
         let Some(age) = self.retention.output_age else { return Ok(false) };
         let until = self.now.before(age.get());
         // A run is never over before the instant in its id, so most need not be read.
-        let is_over = |run: Arc<Run>| matches!(run.state, RunState::Ended { at, .. } if at < until);
+        let is_over = |run: Arc<Run>| run.finished_at().is_some_and(|at| at < until);
         Ok(id < first_id(until) && store.run(id)?.is_some_and(is_over))
     }
 

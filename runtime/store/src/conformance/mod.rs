@@ -1,8 +1,9 @@
 //! What every store must do. A store passes if [`check`] returns; it panics where one does not.
 //!
 //! ```no_run
-//! # fn fresh() -> Box<dyn sandglass_store::conformance::Subject> { unimplemented!() }
+//! # fn test(mut fresh: impl FnMut() -> Box<dyn sandglass_store::conformance::Subject>) {
 //! sandglass_store::conformance::check(&mut || fresh());
+//! # }
 //! ```
 
 #![allow(clippy::unwrap_used, reason = "these are tests; they fail by panicking")]

@@ -47,25 +47,16 @@ pub(super) fn job(number: u128, namespace: &str, name: &str) -> Job {
 pub(super) fn run(number: u128, job: &Job, secs: i64) -> Run {
     let millis = u128::try_from(at(secs).as_millis()).unwrap();
     Run {
-        id: RunId::from_bits(millis << 80 | number),
-        version: 1,
-        namespace: job.namespace.clone(),
-        job_id: job.id,
-        job: job.spec.name.clone(),
         revision: job.revision,
-        origin: Origin::Schedule,
         trigger: Some(0),
-        scheduled_at: at(secs),
-        queued_at: at(secs),
         gate: Gate::Window,
-        state: RunState::Queued,
-        attempts: Vec::new(),
-        cancel: None,
-        rerun_of: None,
-        no_retry: None,
-        missed: None,
-        params: None,
-        result: None,
+        ..Run::queued(
+            RunId::from_bits(millis << 80 | number),
+            job.namespace.clone(),
+            job.id,
+            job.spec.name.clone(),
+            at(secs),
+        )
     }
 }
 

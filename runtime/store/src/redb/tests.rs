@@ -21,25 +21,23 @@ fn run() -> Run {
     let end =
         AttemptEnd { finished_at: at, outcome: AttemptOutcome::Succeeded, error: None, exit_code: Some(0), usage };
     Run {
-        id: RunId::from_bits(1),
         version: 2,
-        namespace: "ns".parse().unwrap(),
-        job_id: JobId::from_bits(0x0102),
-        job: "job".parse().unwrap(),
         revision: 5,
         origin: Origin::CatchUp,
         trigger: Some(1),
         scheduled_at: at,
-        queued_at: Timestamp::from_micros(at.as_micros() + 3),
         gate: Gate::Turn,
         state: RunState::Ended { ending: Ending::Succeeded, at },
-        cancel: None,
-        rerun_of: None,
-        no_retry: None,
-        missed: None,
         params: Some(std::sync::Arc::new(serde_json::Map::from_iter([("n".to_owned(), 1.into())]))),
         attempts: vec![Attempt { number: 1, started_at: at, end: Some(end) }],
         result: Some("{}".to_owned()),
+        ..Run::queued(
+            RunId::from_bits(1),
+            "ns".parse().unwrap(),
+            JobId::from_bits(0x0102),
+            "job".parse().unwrap(),
+            Timestamp::from_micros(at.as_micros() + 3),
+        )
     }
 }
 

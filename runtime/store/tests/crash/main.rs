@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::id::{JobId, RunId};
-use sandglass_core::run::{Ending, Gate, Origin, Run, RunState};
+use sandglass_core::run::{Ending, Gate, Run, RunState};
 use sandglass_core::time::Timestamp;
 use sandglass_store::faults::FaultyDisk;
 use sandglass_store::{Reader, RedbOptions, RedbStore, RunQuery, Store, StoreError};
@@ -39,25 +39,16 @@ fn content(store: &RedbStore) -> Content {
 
 fn run(rng: &mut fastrand::Rng) -> Run {
     Run {
-        id: RunId::random(NOW, rng),
-        version: 1,
-        namespace: "default".parse().expect("a name"),
-        job_id: JobId::from_bits(u128::from(rng.u8(0..4))),
-        job: "job".parse().expect("a name"),
-        revision: 1,
-        origin: Origin::Schedule,
-        trigger: None,
-        scheduled_at: NOW,
-        queued_at: NOW,
         gate: Gate::Window,
         state: RunState::Running,
-        cancel: None,
-        rerun_of: None,
-        no_retry: None,
-        missed: None,
-        params: None,
-        attempts: Vec::new(),
         result: Some("x".repeat(rng.usize(0..3000))),
+        ..Run::queued(
+            RunId::random(NOW, rng),
+            "default".parse().expect("a name"),
+            JobId::from_bits(u128::from(rng.u8(0..4))),
+            "job".parse().expect("a name"),
+            NOW,
+        )
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sandglass_api::wire::RunListQuery;
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::id::{JobId, RunId};
-use sandglass_core::run::{Attempt, AttemptEnd, AttemptOutcome, Ending, Gate, Origin, Run, RunState, StateName, Usage};
+use sandglass_core::run::{Attempt, AttemptEnd, AttemptOutcome, Ending, Gate, Run, RunState, StateName, Usage};
 use sandglass_core::time::Timestamp;
 use sandglass_store::{Reader as _, RedbOptions, RedbStore, RunQuery, Store as _};
 use serde_json::json;
@@ -138,28 +138,16 @@ fn ended(number: usize, job: JobId, rng: &mut fastrand::Rng) -> anyhow::Result<R
     };
     let usage = Usage { fuel: 12_345, peak_memory_bytes: 1 << 20, wall_us: 900, guest_cpu_us: 300, output_bytes: 42 };
     Ok(Run {
-        id: RunId::random(at, rng),
         version: 2,
-        namespace: "default".parse()?,
-        job_id: job,
-        job: format!("job-{}", number % JOBS).parse()?,
-        revision: 1,
-        origin: Origin::Schedule,
         trigger: Some(0),
-        scheduled_at: at,
-        queued_at: at,
         gate: Gate::Window,
         state: RunState::Ended { ending, at: finished_at },
-        cancel: None,
-        rerun_of: None,
-        no_retry: None,
-        missed: None,
-        params: None,
         attempts: vec![Attempt {
             number: 1,
             started_at: at,
             end: Some(AttemptEnd { finished_at, outcome, error: None, exit_code: Some(0), usage }),
         }],
         result: Some("{\"answer\":42}".to_owned()),
+        ..Run::queued(RunId::random(at, rng), "default".parse()?, job, format!("job-{}", number % JOBS).parse()?, at)
     })
 }

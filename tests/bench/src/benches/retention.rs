@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::id::{JobId, RunId};
-use sandglass_core::run::{Ending, Gate, Origin, Run, RunState, StateName};
+use sandglass_core::run::{Ending, Gate, Run, RunState, StateName};
 use sandglass_core::time::Timestamp;
 use sandglass_store::{RedbOptions, RedbStore, Store as _};
 
@@ -109,24 +109,17 @@ fn fill(dir: &Path, count: usize) -> anyhow::Result<()> {
 
 fn failed(job: usize, at: Timestamp, rng: &mut fastrand::Rng) -> anyhow::Result<Run> {
     Ok(Run {
-        id: RunId::random(at, rng),
         version: 2,
-        namespace: "default".parse()?,
-        job_id: JobId::from_bits((job as u128 + 1) << 64),
-        job: format!("gone-{job}").parse()?,
-        revision: 1,
-        origin: Origin::Schedule,
         trigger: Some(0),
-        scheduled_at: at,
-        queued_at: at,
         gate: Gate::Window,
         state: RunState::Ended { ending: Ending::Failed, at },
-        cancel: None,
-        params: None,
-        rerun_of: None,
-        missed: None,
-        no_retry: None,
-        attempts: Vec::new(),
         result: Some("{\"answer\":42}".to_owned()),
+        ..Run::queued(
+            RunId::random(at, rng),
+            "default".parse()?,
+            JobId::from_bits((job as u128 + 1) << 64),
+            format!("gone-{job}").parse()?,
+            at,
+        )
     })
 }

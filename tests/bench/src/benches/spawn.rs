@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use futures_util::future::try_join_all;
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::id::{JobId, JobName, RunId};
-use sandglass_core::run::{Ending, Gate, Origin, Run, RunState};
+use sandglass_core::run::{Ending, Gate, Run, RunState};
 use sandglass_core::time::Timestamp;
 use sandglass_store::{Committed, Committer, RedbOptions, RedbStore, Store};
 use serde_json::json;
@@ -214,24 +214,14 @@ impl GroupCommits {
 fn queued_run(number: usize) -> anyhow::Result<Run> {
     let at = Timestamp::from_secs(1_800_000_000 + i64::try_from(number)?);
     Ok(Run {
-        id: RunId::of_fire(JobId::from_bits(1), at),
-        version: 1,
-        namespace: "default".parse()?,
-        job_id: JobId::from_bits(1),
-        job: "true".parse()?,
-        revision: 1,
-        origin: Origin::Schedule,
         trigger: Some(0),
-        scheduled_at: at,
-        queued_at: at,
         gate: Gate::Window,
-        state: RunState::Queued,
-        attempts: Vec::new(),
-        cancel: None,
-        rerun_of: None,
-        no_retry: None,
-        missed: None,
-        params: None,
-        result: None,
+        ..Run::queued(
+            RunId::of_fire(JobId::from_bits(1), at),
+            "default".parse()?,
+            JobId::from_bits(1),
+            "true".parse()?,
+            at,
+        )
     })
 }

@@ -88,7 +88,7 @@ impl Following {
             let last_look = *runs_over.borrow_and_update();
             // Whether the run is over is asked before the rest is read, so that nothing printed before its end is missed.
             let ended = self.printed.ended();
-            match self.read().await {
+            match self.printed.read().await {
                 Ok(Some(pieces)) if pieces.is_empty() => {
                     // Nothing of it is wanted; others get their turn before the next page.
                     tokio::task::yield_now().await;
@@ -125,13 +125,6 @@ impl Following {
                 _ = runs_over.wait_for(|over| *over) => {}
                 () = tokio::time::sleep(ALIVE_EVERY) => return Some(Happening::Alive),
             }
-        }
-    }
-
-    async fn read(&mut self) -> Result<Option<Vec<Piece>>, StoreError> {
-        match self.printed.read_tail().await? {
-            Some(last) => Ok(Some(last)),
-            None => self.printed.read(),
         }
     }
 

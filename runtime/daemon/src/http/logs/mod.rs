@@ -90,8 +90,16 @@ struct Printed {
 }
 
 impl Printed {
+    /// What is wanted next: first the last lines, if only they are; then as [`Printed::read_page`].
+    async fn read(&mut self) -> Result<Option<Vec<Piece>>, StoreError> {
+        match self.read_tail().await? {
+            Some(last) => Ok(Some(last)),
+            None => self.read_page(),
+        }
+    }
+
     /// The next pieces; none if there is nothing more now. There may be no piece among what was read that is wanted.
-    fn read(&mut self) -> Result<Option<Vec<Piece>>, StoreError> {
+    fn read_page(&mut self) -> Result<Option<Vec<Piece>>, StoreError> {
         let page = self.app.store.read_output(self.id, self.next, PAGE_BYTES)?;
         if page.next == self.next {
             return Ok(None);
@@ -111,7 +119,7 @@ impl Printed {
         let mut tail = Tail::new(most);
         // Asked first, so that what a run prints last is not taken for lines without an end.
         let ended = self.ended().is_some();
-        while let Some(pieces) = self.read()? {
+        while let Some(pieces) = self.read_page()? {
             pieces.into_iter().for_each(|piece| tail.push(piece.chunk));
             tokio::task::yield_now().await;
         }
@@ -211,11 +219,7 @@ fn at_once(
     stream::try_unfold((printed, write, false), async |(mut printed, write, over)| {
         let mut over = over;
         while !over {
-            let pieces = match printed.read_tail().await? {
-                Some(last) => Some(last),
-                None => printed.read()?,
-            };
-            let pieces = pieces.unwrap_or_else(|| {
+            let pieces = printed.read().await?.unwrap_or_else(|| {
                 over = true;
                 printed.open_lines()
             });

@@ -3,9 +3,7 @@ use std::sync::Arc;
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::id::{JobId, Namespace};
 use sandglass_core::job::{Cursor, Job};
-use sandglass_core::run::{
-    Attempt, AttemptEnd, AttemptOutcome, Ending, Gate, Missed, Origin, RunState, SkipReason, Usage,
-};
+use sandglass_core::run::{Attempt, AttemptEnd, AttemptOutcome, Ending, Gate, Missed, RunState, SkipReason, Usage};
 use sandglass_core::schedule::Calendars;
 use sandglass_core::spec::{CalendarSpec, TimeZone};
 use sandglass_store::RedbStore;
@@ -92,25 +90,17 @@ impl Kept {
     fn record_of(&self, due: &str, queued: &str, state: RunState) -> KeptRun {
         let job = &self.stored.job;
         KeptRun {
-            id: RunId::of_fire(job.id, instant(due)),
-            version: 1,
-            namespace: job.namespace.clone(),
-            job_id: job.id,
-            job: job.spec.name.clone(),
-            revision: 1,
-            origin: Origin::Schedule,
             trigger: Some(0),
             scheduled_at: instant(due),
-            queued_at: instant(queued),
             gate: Gate::Window,
             state,
-            cancel: None,
-            rerun_of: None,
-            no_retry: None,
-            missed: None,
-            params: None,
-            attempts: Vec::new(),
-            result: None,
+            ..KeptRun::queued(
+                RunId::of_fire(job.id, instant(due)),
+                job.namespace.clone(),
+                job.id,
+                job.spec.name.clone(),
+                instant(queued),
+            )
         }
     }
 

@@ -3,7 +3,7 @@ use sandglass_core::id::Namespace;
 use sandglass_core::job::Job;
 use sandglass_core::output::{OutputChunk, OutputStream};
 use sandglass_core::quantity::{ByteSize, Period};
-use sandglass_core::run::{Ending, Gate, SkipReason};
+use sandglass_core::run::{Ending, Gate, Origin, RunState, SkipReason};
 use sandglass_store::{OutputPosition, RedbStore};
 
 use super::*;
@@ -45,25 +45,11 @@ impl Place {
         let id = RunId::random(at, &mut fastrand::Rng::with_seed(hours));
         let over_at = if origin == Origin::Backfill { self.now } else { at };
         let run = Run {
-            id,
-            version: 1,
-            namespace: Namespace::default(),
-            job_id: JOB,
-            job: "a".parse().unwrap(),
-            revision: 1,
             origin,
             trigger: Some(0),
-            scheduled_at: at,
-            queued_at: at,
             gate: Gate::Window,
             state: ending.map_or(RunState::Queued, |ending| RunState::Ended { ending, at: over_at }),
-            cancel: None,
-            rerun_of: None,
-            no_retry: None,
-            missed: None,
-            params: None,
-            attempts: Vec::new(),
-            result: None,
+            ..Run::queued(id, Namespace::default(), JOB, "a".parse().unwrap(), at)
         };
         self.write(Write::InsertRun(Arc::new(run)));
         id
