@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use sandglass_core::job::Job;
 use sandglass_core::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -140,6 +141,12 @@ pub const NAMESPACES: [&str; 2] = ["default", "other"];
 pub const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
 impl Plan {
+    /// The plan by which a job was saved.
+    pub(crate) fn of<'a>(job: &Job, plans: &'a [Self]) -> &'a Self {
+        let number = job.spec.description.as_deref().and_then(|text| text.parse::<usize>().ok());
+        number.and_then(|number| plans.get(number)).expect("every job is saved with the number of its plan")
+    }
+
     /// A random job, saved about `now`.
     pub fn random(rng: &mut fastrand::Rng, now: Timestamp) -> Self {
         let triggers = [0, 1, 1, 1, 1, 2][rng.usize(..6)];

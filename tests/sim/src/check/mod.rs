@@ -18,6 +18,7 @@ use sandglass_core::event::Reply;
 use sandglass_core::invocation::{AttemptReport, Invocation};
 use sandglass_core::job::Job;
 use sandglass_core::run::Run;
+use sandglass_core::scheduler::Options;
 use sandglass_core::time::Timestamp;
 
 use crate::host::Host;
@@ -52,16 +53,16 @@ pub(crate) struct Seen<'a> {
     pub(crate) model: &'a Model,
     pub(crate) plans: &'a [Plan],
     pub(crate) host: &'a Host,
+    /// What the operator configured.
+    pub(crate) options: &'a Options,
     /// When what is looked at was decided, or happens.
     pub(crate) now: Timestamp,
-    pub(crate) max_running: usize,
 }
 
 impl<'a> Seen<'a> {
     /// The plan of a job.
     pub(crate) fn plan(&self, job: &Job) -> &'a Plan {
-        let number = job.spec.description.as_deref().and_then(|text| text.parse::<usize>().ok());
-        number.and_then(|number| self.plans.get(number)).expect("every job is saved with the number of its plan")
+        Plan::of(job, self.plans)
     }
 
     /// The job of a run as it is now, with its plan; none if it was deleted.
@@ -73,6 +74,11 @@ impl<'a> Seen<'a> {
     /// The run as it is durable before a write.
     pub(crate) fn before(&self, run: &Run) -> Option<&'a Run> {
         self.model.runs.get(&run.id).map(|run| &**run)
+    }
+
+    /// How many attempts may go at once.
+    pub(crate) fn max_running(&self) -> usize {
+        usize::try_from(self.options.max_running).unwrap_or(usize::MAX)
     }
 
     /// How many runs are running.

@@ -17,7 +17,7 @@ const NAME: &str = "progress";
 impl Checker for Progress {
     fn settled(&mut self, seen: &Seen<'_>) -> Verdict {
         self.latest = self.latest.max(seen.now);
-        let free = seen.running() < seen.max_running;
+        let free = seen.running() < seen.max_running();
         for run in seen.model.active.values() {
             match run.state {
                 RunState::Running => {
