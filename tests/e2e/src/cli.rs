@@ -83,8 +83,9 @@ fn parse(what: &str, text: &str) -> Value {
 pub fn command(home: &Path) -> Command {
     let mut command = Command::new(crate::program::path());
     command.env_clear().env("HOME", home).env("PATH", "/usr/local/bin:/usr/bin:/bin").env("TZ", "UTC");
-    if let Some(folder) = std::env::var_os("TMPDIR") {
-        command.env("TMPDIR", folder);
+    // Where a program that counts which lines it runs leaves its counts.
+    for name in ["TMPDIR", "LLVM_PROFILE_FILE"] {
+        command.envs(std::env::var_os(name).map(|value| (name, value)));
     }
     command.stdin(Stdio::null());
     command

@@ -1,5 +1,6 @@
 //! The developer commands, as `cargo xtask COMMAND`.
 
+mod coverage;
 mod run;
 mod setup;
 mod tidy;
@@ -17,6 +18,9 @@ cargo xtask COMMAND [ARGUMENTS]
 
   demo [ARGUMENTS]   set up, build and show the demonstration
   test [ARGUMENTS]   set up with the tools for tests, then run every test
+  coverage [--report] [--missed PATH]
+                     run every test, and show by crate how many lines they run; fails below what is wanted. With
+                     --report, show it of the last run; with --missed, name the lines below PATH that were not run
   setup [--tests]    find or install what is needed to build; with --tests, also the tools that tests use
   guests             build the test guests
   bench [NAME]       run the benchmarks, or one of them
@@ -26,6 +30,7 @@ cargo xtask COMMAND [ARGUMENTS]
   sim --defects      seed defects into the scheduler, and show after how many lives the checkers find each
   tidy               check what no compiler checks: file lengths, words, which crate imports which
   ci                 everything that must hold before a change is taken: format, lints, tidy, documentation, tests
+                     and how much they cover, simulated lives
 ";
 
 fn main() -> ExitCode {
@@ -55,7 +60,7 @@ fn perform(command: &str, rest: &[String]) -> Result {
         "test" => {
             setup::build_tools()?;
             setup::test_tools()?;
-            run::tests(rest)
+            run::tests(rest, &Vec::new())
         }
         "setup" => match rest {
             [] => setup::build_tools(),
@@ -65,6 +70,11 @@ fn perform(command: &str, rest: &[String]) -> Result {
             }
             _ => Err("usage: cargo xtask setup [--tests]".into()),
         },
+        "coverage" => {
+            setup::build_tools()?;
+            setup::test_tools()?;
+            coverage::perform(rest)
+        }
         "guests" => {
             setup::build_tools()?;
             setup::test_tools()?;

@@ -5,12 +5,19 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
-use crate::{Result, root, setup, tidy};
+use crate::{Result, coverage, root, setup, tidy};
 
 /// How many lives of the daemon are simulated before a change is taken.
 const SEEDS: u32 = 3000;
+
+/// Environment variables for cargo and what it starts.
+pub(crate) type Environment = Vec<(&'static str, OsString)>;
+
+/// The calls of cargo that build the tests. No plugin here switches on every feature of the library.
+pub(crate) const BUILT_TESTS: [&[&str]; 2] =
+    [&["test", "--workspace"], &["test", "--package", "sandglass-plugin", "--all-features"]];
 
 /// A program ended without success; its own output says why.
 #[derive(Debug)]
@@ -44,7 +51,18 @@ pub(crate) fn program(command: &mut Command) -> Result {
 
 /// Runs cargo.
 pub(crate) fn cargo(arguments: &[&str], rest: &[String]) -> Result {
-    program(Command::new(cargo_program()).args(arguments).args(rest))
+    program(cargo_command().args(arguments).args(rest))
+}
+
+/// Runs a program in the workspace's folder and gives what it wrote to standard output.
+pub(crate) fn answer(command: &mut Command) -> Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.current_dir(root()).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{name} cannot be started: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{name} ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Cargo's target folder.
@@ -52,19 +70,33 @@ pub(crate) fn target_dir() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
-fn cargo_program() -> OsString {
-    env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"))
+/// Cargo, without arguments yet. What the cargo that runs this program tells it of its package is kept from the other, or
+/// build scripts that look at it would run again after every call of cargo by hand, and all that depends on them.
+pub(crate) fn cargo_command() -> Command {
+    const TOLD: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"];
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| TOLD.iter().any(|told| name.starts_with(told))) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
-/// Every test: with nextest where it is installed, and without it otherwise.
-pub(crate) fn tests(rest: &[String]) -> Result {
+/// Every test, in `environment`: with nextest where it is installed, and without it otherwise.
+pub(crate) fn tests(rest: &[String], environment: &Environment) -> Result {
+    let cargo = || {
+        let mut cargo = cargo_command();
+        cargo.envs(environment.iter().cloned());
+        cargo
+    };
     // Built before, so that no compiler runs beside tests that wait for something.
     setup::guests()?;
-    let nextest = Command::new(cargo_program()).args(["nextest", "--version"]).output();
+    let nextest = cargo_command().args(["nextest", "--version"]).output();
     let has_nextest = nextest.is_ok_and(|output| output.status.success());
-    let arguments: &[&str] =
-        if has_nextest { &["nextest", "run", "--workspace", "--no-fail-fast"] } else { &["test", "--workspace"] };
-    let mut all = Command::new(cargo_program());
+    let [of_workspace, of_plugin] = BUILT_TESTS;
+    let arguments = if has_nextest { &["nextest", "run", "--workspace", "--no-fail-fast"] } else { of_workspace };
+    let mut all = cargo();
     all.args(arguments).args(rest);
     if !rest.is_empty() {
         return program(&mut all);
@@ -73,17 +105,16 @@ pub(crate) fn tests(rest: &[String]) -> Result {
     program(all.env("SANDGLASS_BIN", target_dir().join("debug/sandglass")))?;
     if has_nextest {
         // nextest leaves out the examples in documentation.
-        cargo(&["test", "--workspace", "--doc", "--quiet"], &[])?;
+        program(cargo().args(of_workspace).args(["--doc", "--quiet"]))?;
     }
-    // No plugin here switches on every feature of the library.
-    cargo(&["test", "--package", "sandglass-plugin", "--all-features", "--quiet"], &[])
+    program(cargo().args(of_plugin).arg("--quiet"))
 }
 
 /// Lives of the daemon, simulated.
 pub(crate) fn simulation(rest: &[String]) -> Result {
     let seeded = rest.iter().any(|argument| argument == "--defects" || argument == "--defect");
     let features: &[&str] = if seeded { &["--features", "defects"] } else { &[] };
-    let mut run = Command::new(cargo_program());
+    let mut run = cargo_command();
     program(run.args(["run", "--quiet", "--package", "sandglass-sim"]).args(features).arg("--").args(rest))
 }
 
@@ -94,12 +125,12 @@ pub(crate) fn everything() -> Result {
     setup::build_tools()?;
     setup::test_tools()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"], &[])?;
-    let mut doc = Command::new(cargo_program());
+    let mut doc = cargo_command();
     program(
         doc.args(["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"])
             .env("RUSTDOCFLAGS", "--deny warnings --allow rustdoc::private_intra_doc_links"),
     )?;
-    tests(&[])?;
+    coverage::perform(&[])?;
     simulation(&["--seeds".to_owned(), SEEDS.to_string()])?;
     simulation(&["--defects".to_owned()])
 }

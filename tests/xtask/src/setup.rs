@@ -38,16 +38,22 @@ pub(crate) fn build_tools() -> Result {
     Ok(())
 }
 
-/// Debian's packages, as root or through sudo.
+/// Debian's packages with a compiler for components.
 fn debian_packages(missing: &mut Missing) -> Result {
+    debian(&DEBIAN_PACKAGES).map_err(|error| {
+        missing.tried.push(error.to_string());
+        missing.clone().into()
+    })
+}
+
+/// Installs packages of Debian, as root or through sudo.
+pub(crate) fn debian(packages: &[&str]) -> Result {
     if !answers("apt-get", &["--version"]) {
-        missing.tried.push("apt-get: this is no Debian".to_owned());
-        return Err(Box::new(missing.clone()));
+        return Err("apt-get: this is no Debian".into());
     }
     let root = answers("sh", &["-c", "test \"$(id -u)\" = 0"]);
     if !root && !answers("sudo", &["-n", "true"]) {
-        missing.tried.push("apt-get: needs root, or sudo without a password".to_owned());
-        return Err(Box::new(missing.clone()));
+        return Err("apt-get: needs root, or sudo without a password".into());
     }
     let apt_get = || {
         let mut command = Command::new(if root { "apt-get" } else { "sudo" });
@@ -57,10 +63,9 @@ fn debian_packages(missing: &mut Missing) -> Result {
         command.env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
-    say(&format!("installing with apt-get: {}", DEBIAN_PACKAGES.join(" ")));
-    let install = |command: &mut Command| {
-        run::program(command.args(["install", "-y", "--no-install-recommends"]).args(DEBIAN_PACKAGES))
-    };
+    say(&format!("installing with apt-get: {}", packages.join(" ")));
+    let install =
+        |command: &mut Command| run::program(command.args(["install", "-y", "--no-install-recommends"]).args(packages));
     if install(&mut apt_get()).is_ok() {
         return Ok(());
     }

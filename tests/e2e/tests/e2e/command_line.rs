@@ -128,6 +128,7 @@ fn bash(home: &Home, line: &str, code: i32) -> cli::Ended {
     let program = sandglass_e2e::program::path().display();
     bash.arg("-c").arg(format!("sandglass() {{ {program} \"$@\"; }}\n{line}"));
     bash.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", home.path()).env("SANDGLASS_DATA_DIR", home.data());
+    bash.envs(std::env::var_os("LLVM_PROFILE_FILE").map(|counts| ("LLVM_PROFILE_FILE", counts)));
     cli::run(&mut bash).expect(code)
 }
 
