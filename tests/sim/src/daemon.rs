@@ -11,6 +11,8 @@ use sandglass_core::id::RunId;
 use sandglass_core::invocation::{AttemptReport, Cancel, Invocation};
 use sandglass_core::scheduler::{Moment, Options, Scheduler, Snapshot};
 use sandglass_core::time::Timestamp;
+
+use crate::order::{Deed, in_order};
 use sandglass_store::{CommitError, FailureEpoch, GroupWriter, Reader, RedbStore, Store, StoreError};
 
 /// How long the loop waits before it tries a failed store again, at first and at most. The wait doubles.
@@ -39,11 +41,29 @@ pub(crate) struct Permitted {
 #[derive(Default, Debug)]
 pub(crate) struct Submission {
     pub(crate) batch: Batch,
+    /// Before which writes steps end.
+    steps: Vec<usize>,
     pub(crate) permitted: Permitted,
     /// Reports that were decided on in it.
     reports: Vec<AttemptReport>,
     /// When it was decided.
     pub(crate) decided_at: Timestamp,
+}
+
+impl Submission {
+    /// What was decided, in the order in which it was.
+    pub(crate) fn in_order(&self) -> Decision {
+        let starts: Vec<RunId> = self.permitted.starts.iter().map(|start| start.run).collect();
+        Decision { deeds: in_order(&self.batch, &self.steps, &starts), at: self.decided_at }
+    }
+}
+
+/// What several events came to, in order.
+#[derive(Clone, Debug)]
+pub(crate) struct Decision {
+    pub(crate) deeds: Vec<Deed>,
+    /// When it was decided.
+    pub(crate) at: Timestamp,
 }
 
 enum Message {
@@ -370,6 +390,7 @@ impl Daemon {
 
 fn gather(step: Step, gathered: &mut Submission) {
     gathered.batch.writes.extend(step.batch.writes);
+    gathered.steps.push(gathered.batch.writes.len());
     let mut cancels = Vec::new();
     for effect in step.after {
         match effect {

@@ -7,7 +7,8 @@
 //! - [`life`]: the world, and what happens in it;
 //! - `daemon`: the event loop and the committer without threads;
 //! - [`plan`], `user`, `host`: jobs, commands and guests, by chance;
-//! - [`model`], [`check`]: what is durable, and what must hold of it;
+//! - `order`: what was decided, in the order in which it was;
+//! - [`model`], `places`, [`check`]: what is durable, which limits that fills, and what must hold of it;
 //! - [`seeds`]: many lives.
 //!
 //! To simulate something new: what a job may say is a field of [`plan::Plan`], with its chance in `Plan::random` and its
@@ -23,6 +24,8 @@ mod daemon;
 mod host;
 pub mod life;
 pub mod model;
+mod order;
+mod places;
 pub mod plan;
 pub mod seeds;
 pub mod trace;

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sandglass_core::batch::{Batch, Write};
+use sandglass_core::batch::Write;
 use sandglass_core::calendar::Calendar;
+use sandglass_core::hold::{HoldSubject, Holds, Standing};
 use sandglass_core::id::{CalendarName, JobId, Namespace, RunId};
 use sandglass_core::job::{Cursor, Job};
 use sandglass_core::run::{Run, RunState};
 use sandglass_store::{RunQuery, Store};
 
 use crate::check::{Verdict, violation};
+use crate::daemon::Decision;
+use crate::order::Deed;
 
 /// A namespace's calendar.
 type CalendarKey = (Namespace, CalendarName);
@@ -20,6 +23,8 @@ type CalendarKey = (Namespace, CalendarName);
 pub struct Model {
     /// All jobs with their cursors.
     pub jobs: BTreeMap<JobId, (Arc<Job>, Cursor)>,
+    /// What holds jobs and namespaces back.
+    pub holds: BTreeMap<HoldSubject, Holds>,
     /// All calendars.
     pub calendars: BTreeMap<CalendarKey, Arc<Calendar>>,
     /// All runs.
@@ -38,6 +43,7 @@ impl Model {
         let snapshot = store.load()?;
         let mut model = Self {
             jobs: snapshot.jobs.into_iter().map(|stored| (stored.job.id, (stored.job, stored.cursor))).collect(),
+            holds: snapshot.holds.into_iter().collect(),
             calendars: snapshot.calendars.into_iter().map(|calendar| (key(&calendar), calendar)).collect(),
             active: snapshot.active.into_iter().map(|run| (run.id, run)).collect(),
             ..Self::default()
@@ -53,18 +59,21 @@ impl Model {
         }
     }
 
-    /// The model with `batches`, if nothing is wrong with any of them.
+    /// The model with `decisions`, if nothing is wrong with any of them.
     #[must_use]
-    pub fn with(&self, batches: &[Batch]) -> Option<Self> {
+    pub(crate) fn with(&self, decisions: &[Decision]) -> Option<Self> {
         let mut model = self.clone();
-        for write in batches.iter().flat_map(|batch| &batch.writes) {
-            model.apply(write).ok()?;
+        for deed in decisions.iter().flat_map(|decision| &decision.deeds) {
+            match deed {
+                Deed::Write(write) => model.apply(write).ok()?,
+                Deed::Begin(run) => model.put_run(run),
+            }
         }
         Some(model)
     }
 
-    /// Whether `run` is over.
-    fn put_run(&mut self, run: &Arc<Run>) {
+    /// Puts a run in the place of what was known of it.
+    pub(crate) fn put_run(&mut self, run: &Arc<Run>) {
         self.runs.insert(run.id, Arc::clone(run));
         if matches!(run.state, RunState::Ended { .. }) {
             self.active.remove(&run.id);
@@ -123,12 +132,15 @@ impl Model {
             }
             Write::DeleteJob { id, .. } => {
                 let known = self.jobs.remove(id).is_some();
+                self.holds.remove(&HoldSubject::Job(*id));
                 return if known { Ok(()) } else { violation(NAME, format!("job {id} is deleted, but is not there")) };
             }
             Write::PutCursor { job, cursor } => match self.jobs.get_mut(job) {
                 Some((_, old)) => *old = cursor.clone(),
                 None => return violation(NAME, format!("a cursor is written of job {job}, which is not there")),
             },
+            Write::PutHolds { subject, holds } if holds.is_empty() => _ = self.holds.remove(subject),
+            Write::PutHolds { subject, holds } => _ = self.holds.insert(subject.clone(), holds.clone()),
             Write::PutCalendar(calendar) => {
                 let old = self.calendars.insert(key(calendar), Arc::clone(calendar));
                 if old.map_or(0, |old| old.revision) + 1 != calendar.revision {
@@ -143,6 +155,16 @@ impl Model {
             _ => {}
         }
         Ok(())
+    }
+
+    /// All that holds a job back.
+    #[must_use]
+    pub fn standing(&self, job: &Job) -> Standing {
+        let holds = |subject| self.holds.get(&subject).cloned().unwrap_or_default();
+        Standing {
+            own: holds(HoldSubject::Job(job.id)),
+            namespace: holds(HoldSubject::Namespace(job.namespace.clone())),
+        }
     }
 
     /// In words, where `other` differs first.
@@ -160,6 +182,7 @@ impl Model {
         first("run", &self.runs, &other.runs)
             .or_else(|| first("active run", &self.active, &other.active))
             .or_else(|| first("job", &self.jobs, &other.jobs))
+            .or_else(|| first("holds", &self.holds, &other.holds))
             .or_else(|| first("calendar", &self.calendars, &other.calendars))
             .unwrap_or_else(|| "nothing differs".to_owned())
     }

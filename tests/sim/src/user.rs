@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use sandglass_core::batch::Expectation;
-use sandglass_core::event::{BackfillOverlap, Command};
+use sandglass_core::event::{BackfillOverlap, Command, HoldChange, HoldScope};
+use sandglass_core::hold::HoldKind;
 use sandglass_core::id::{JobName, Namespace, RunId};
 use sandglass_core::job::Job;
-use sandglass_core::run::Origin;
-use sandglass_core::spec::{CalendarSpec, JobSpec};
+use sandglass_core::run::{Origin, Run, RunState};
+use sandglass_core::spec::{CalendarSpec, JobSpec, ParamValues};
 use sandglass_core::time::Timestamp;
 
 use crate::model::Model;
-use crate::plan::{self, NAMESPACES, Plan};
+use crate::plan::{self, NAMESPACES, Plan, TAGS};
 
 /// What a user knows, and chooses by.
 pub(crate) struct User<'a> {
@@ -25,15 +26,17 @@ pub(crate) struct User<'a> {
 impl User<'_> {
     /// Something that users ask for; none if there is nothing to ask it of.
     pub(crate) fn asks(mut self) -> Option<Command> {
-        match self.rng.u8(..20) {
+        match self.rng.u8(..28) {
             0..4 => Some(self.saves_a_job()),
-            4..7 => self.changes_a_job(),
-            7 => self.deletes_a_job(),
-            8..12 => self.starts_a_run(),
-            12..15 => self.cancels_a_run(),
-            15 | 16 => self.makes_up(),
-            17 => Some(self.saves_a_calendar()),
-            18 => Some(self.applies()),
+            4..8 => self.changes_a_job(),
+            8 => self.deletes_a_job(),
+            9..14 => self.starts_a_run(),
+            14..16 => self.makes_a_run_again(),
+            16..19 => self.cancels_a_run(),
+            19 | 20 => self.makes_up(),
+            21..25 => self.holds(),
+            25 => Some(self.saves_a_calendar()),
+            26 => Some(self.applies()),
             _ => Some(self.deletes_a_calendar()),
         }
     }
@@ -85,7 +88,47 @@ impl User<'_> {
     fn starts_a_run(&mut self) -> Option<Command> {
         let job = self.a_job()?;
         let (namespace, name) = name_of(&job);
-        Some(Command::StartRun { namespace, name, force: self.rng.u8(..3) == 0, params: None })
+        let force = self.rng.u8(..3) == 0;
+        let params = (self.rng.u8(..3) == 0).then(|| self.a_shard());
+        Some(Command::StartRun { namespace, name, force, params })
+    }
+
+    fn a_shard(&mut self) -> Arc<ParamValues> {
+        let shard = ["a", "b", "c"][self.rng.usize(..3)];
+        Arc::new(ParamValues::from_iter([(plan::SHARD.0.to_owned(), shard.into())]))
+    }
+
+    /// Whoever asks has looked whether the run is over.
+    fn makes_a_run_again(&mut self) -> Option<Command> {
+        let is_over = |run: &&Arc<Run>| matches!(run.state, RunState::Ended { .. });
+        let over: Vec<_> = self.model.runs.values().filter(is_over).collect();
+        if over.is_empty() {
+            return None;
+        }
+        let run = over[self.rng.usize(..over.len())];
+        Some(Command::RetryRun {
+            namespace: run.namespace.clone(),
+            name: run.job.clone(),
+            job: run.job_id,
+            run: run.id,
+            force: self.rng.u8(..4) == 0,
+            params: run.params.clone(),
+        })
+    }
+
+    /// Ends holds more often than it begins them, or nothing would go on.
+    fn holds(&mut self) -> Option<Command> {
+        let job = self.a_job()?;
+        let scope = match self.rng.u8(..8) {
+            0..4 => HoldScope::Job(job.spec.name.clone()),
+            4 | 5 => HoldScope::Tag(TAGS[self.rng.usize(..TAGS.len())].to_owned()),
+            6 => HoldScope::EveryJob,
+            _ => HoldScope::Namespace,
+        };
+        let kind = if self.rng.u8(..3) == 0 { HoldKind::Disabled } else { HoldKind::Paused };
+        let ends = self.rng.u8(..5) < 3;
+        let change = if ends { HoldChange::End } else { HoldChange::Begin { by: "user".to_owned(), reason: None } };
+        Some(Command::Hold { namespace: job.namespace.clone(), scope, kind, change })
     }
 
     fn cancels_a_run(&mut self) -> Option<Command> {

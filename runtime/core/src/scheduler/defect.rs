@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Scheduler;
+use super::catch_up::Verdict;
 use super::overlap::Passage;
 use super::start::Start;
+use super::{Options, Scheduler};
 use crate::batch::Write;
 use crate::event::Step;
 use crate::id::{JobId, RunId};
-use crate::run::{Ending, Origin, Run, RunState};
+use crate::run::{Ending, Origin, Run, RunState, SkipReason};
 use crate::time::Timestamp;
 
 /// A defect that can be seeded.
@@ -34,11 +35,29 @@ pub enum Defect {
     LimitOffByOne,
     /// A run that was cancelled comes back now and then.
     ResurrectedRun,
+    /// One attempt more of a namespace is going than may.
+    NamespaceOffByOne,
+    /// One attempt more with a plugin is going than may.
+    PluginOffByOne,
+    /// One attempt more of a concurrency group is going than may.
+    GroupOffByOne,
+    /// A group counts all its attempts together, whatever their keys.
+    KeyIgnored,
+    /// A fire of a paused job starts now and then.
+    PauseIgnored,
+    /// A disabled job can be started by hand.
+    DisabledStarts,
+    /// A run starts although it is too late for it, now and then.
+    LateStart,
+    /// A run takes the place of others by any policy, now and then.
+    Superseded,
+    /// A run is tried again after what its job leaves out, now and then.
+    NeedlessRetry,
 }
 
 impl Defect {
     /// All defects.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 18] = [
         Self::Drop,
         Self::Duplicate,
         Self::Early,
@@ -48,6 +67,15 @@ impl Defect {
         Self::LostRetry,
         Self::LimitOffByOne,
         Self::ResurrectedRun,
+        Self::NamespaceOffByOne,
+        Self::PluginOffByOne,
+        Self::GroupOffByOne,
+        Self::KeyIgnored,
+        Self::PauseIgnored,
+        Self::DisabledStarts,
+        Self::LateStart,
+        Self::Superseded,
+        Self::NeedlessRetry,
     ];
 
     /// The name in text.
@@ -63,6 +91,15 @@ impl Defect {
             Self::LostRetry => "lost-retry",
             Self::LimitOffByOne => "limit-off-by-one",
             Self::ResurrectedRun => "resurrected-run",
+            Self::NamespaceOffByOne => "namespace-off-by-one",
+            Self::PluginOffByOne => "plugin-off-by-one",
+            Self::GroupOffByOne => "group-off-by-one",
+            Self::KeyIgnored => "key-ignored",
+            Self::PauseIgnored => "pause-ignored",
+            Self::DisabledStarts => "disabled-starts",
+            Self::LateStart => "late-start",
+            Self::Superseded => "superseded",
+            Self::NeedlessRetry => "needless-retry",
         }
     }
 }
@@ -70,6 +107,13 @@ impl Defect {
 /// Whether what has this identity is one of the few that a defect shows in.
 fn is_struck(id: RunId) -> bool {
     id.to_bits().is_multiple_of(16)
+}
+
+impl Options {
+    /// The limit that is kept where there should be one of `most`.
+    pub(super) fn bound(&self, of: Defect, most: u32) -> u32 {
+        most + u32::from(self.defect == Some(of))
+    }
 }
 
 impl Scheduler {
@@ -122,6 +166,41 @@ impl Scheduler {
     /// How many attempts there may be more than there may.
     pub(super) fn too_many(&self) -> u32 {
         u32::from(self.has(Defect::LimitOffByOne))
+    }
+
+    /// Whether attempts of a group are not counted apart.
+    pub(super) fn ignores_keys(&self) -> bool {
+        self.has(Defect::KeyIgnored)
+    }
+
+    /// What the fire comes to that came to `verdict`.
+    pub(super) fn starts_paused(&self, job: JobId, at: Timestamp, verdict: Verdict) -> Verdict {
+        let paused = verdict == Verdict::Skip(SkipReason::Paused);
+        if paused && self.has(Defect::PauseIgnored) && is_struck(RunId::of_fire(job, at)) {
+            Verdict::Start
+        } else {
+            verdict
+        }
+    }
+
+    /// Whether a disabled job does what an enabled one does.
+    pub(super) fn starts_disabled(&self) -> bool {
+        self.has(Defect::DisabledStarts)
+    }
+
+    /// Whether it is forgotten when the run expires.
+    pub(super) fn forgets_deadline(&self, id: RunId) -> bool {
+        self.has(Defect::LateStart) && is_struck(id)
+    }
+
+    /// Whether the run takes the place of others by any policy.
+    pub(super) fn supersedes_anyway(&self, id: RunId) -> bool {
+        self.has(Defect::Superseded) && is_struck(id)
+    }
+
+    /// When a run is tried again that should not be.
+    pub(super) fn retried_anyway(&self, id: RunId, now: Timestamp) -> Option<Timestamp> {
+        (self.has(Defect::NeedlessRetry) && is_struck(id)).then(|| now.after(Duration::from_secs(1)))
     }
 
     /// Brings back a run that was cancelled.

@@ -46,6 +46,10 @@ impl Scheduler {
     /// Sets when a queued run expires, by its job as it is now.
     pub(super) fn set_expiry(&mut self, id: RunId) {
         self.forget_expiry(id);
+        #[cfg(feature = "defects")]
+        if self.forgets_deadline(id) {
+            return;
+        }
         let active = self.active.get_mut(&id).expect("only active runs expire");
         let entry = self.jobs.get(&active.run.job_id);
         let Some((at, _)) = entry.and_then(|entry| entry.expiry_of(&active.run)) else { return };

@@ -58,7 +58,10 @@ impl Scheduler {
             first_began_at: first.map_or(report.started_at, |first| first.started_at),
             advice: report.advice,
         };
-        match retry::next_attempt(&entry.job.spec, &failure, moment.now, moment.rng) {
+        let next = retry::next_attempt(&entry.job.spec, &failure, moment.now, moment.rng);
+        #[cfg(feature = "defects")]
+        let next = next.or_else(|why| self.retried_anyway(run.id, moment.now).ok_or(why));
+        match next {
             // An attempt that could only begin when the run must be over is not waited for.
             Ok(until) if entry.deadline_of(run).is_some_and(|deadline| until >= deadline) => {
                 (ended(ending), Some(NoRetry::Deadline))

@@ -100,6 +100,8 @@ impl Scheduler {
         let excluded = fire.as_ref().is_some_and(|fire| fire.occurrence.exclusion.is_some());
         let due = Due { at, trigger: fire.map(|fire| fire.trigger) };
         let verdict = entry.comes_to(at, excluded, now);
+        #[cfg(feature = "defects")]
+        let verdict = self.starts_paused(id, at, verdict);
         let stretch = entry.stretch(at, verdict, now);
         match verdict {
             Verdict::Start => self.start_fire(id, due, Passage::ByPolicy, now, step),

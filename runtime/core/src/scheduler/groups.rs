@@ -44,7 +44,7 @@ impl Scheduler {
     pub(super) fn enter_groups(&mut self, namespace: &Namespace, spec: &JobSpec) {
         for need in groups(&spec.concurrency) {
             let least = self.groups.enter((namespace.clone(), need.group.clone()), need.limit.get());
-            self.queue.set_limit(&LimitOf::Group(namespace.clone(), need.group.clone()), Some(least));
+            self.set_group_limit(namespace, &need.group, Some(least));
         }
     }
 
@@ -52,8 +52,14 @@ impl Scheduler {
     pub(super) fn leave_groups(&mut self, namespace: &Namespace, spec: &JobSpec) {
         for need in groups(&spec.concurrency) {
             let least = self.groups.leave(&(namespace.clone(), need.group.clone()), need.limit.get());
-            self.queue.set_limit(&LimitOf::Group(namespace.clone(), need.group.clone()), least);
+            self.set_group_limit(namespace, &need.group, least);
         }
+    }
+
+    fn set_group_limit(&mut self, namespace: &Namespace, group: &GroupName, least: Option<u32>) {
+        #[cfg(feature = "defects")]
+        let least = least.map(|least| self.options.bound(super::Defect::GroupOffByOne, least));
+        self.queue.set_limit(&LimitOf::Group(namespace.clone(), group.clone()), least);
     }
 
     /// What the next attempt of a run takes places of; of its namespace alone if its job is gone.
@@ -75,6 +81,10 @@ impl Scheduler {
     }
 
     fn key_of(&self, run: &Run, entry: &Entry, key: &str) -> Box<str> {
+        #[cfg(feature = "defects")]
+        if self.ignores_keys() {
+            return Box::default();
+        }
         if !is_template(key) {
             return key.into();
         }

@@ -196,6 +196,10 @@ impl Scheduler {
 
     /// Refuses what a disabled job does not do.
     pub(super) fn check_enabled(&self, id: JobId) -> Result<(), Refusal> {
+        #[cfg(feature = "defects")]
+        if self.starts_disabled() {
+            return Ok(());
+        }
         let entry = &self.jobs[&id];
         match entry.standing.as_ref().and_then(|standing| standing.of(HoldKind::Disabled)) {
             None => Ok(()),

@@ -45,11 +45,18 @@ impl Default for Options {
 impl Options {
     /// An empty queue with these limits.
     pub(super) fn queue(&self) -> Queue {
-        let mut queue = Queue::new(self.max_running_per_namespace);
+        let per_namespace = self.max_running_per_namespace;
+        #[cfg(feature = "defects")]
+        let per_namespace = per_namespace.map(|most| self.bound(super::Defect::NamespaceOffByOne, most));
+        let mut queue = Queue::new(per_namespace);
         for (namespace, most) in &self.max_running_of_namespace {
+            #[cfg(feature = "defects")]
+            let most = &self.bound(super::Defect::NamespaceOffByOne, *most);
             queue.set_limit(&LimitOf::Namespace(namespace.clone()), Some(*most));
         }
         for (plugin, most) in &self.max_running_of_plugin {
+            #[cfg(feature = "defects")]
+            let most = &self.bound(super::Defect::PluginOffByOne, *most);
             queue.set_limit(&LimitOf::Plugin(plugin.clone()), Some(*most));
         }
         queue

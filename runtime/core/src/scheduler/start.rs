@@ -47,7 +47,10 @@ impl Scheduler {
         let Some(gate) = entry.gate_for(start.passage) else {
             return self.skip(job, &start, SkipReason::Overlap, now, step);
         };
-        if entry.job.spec.overlap.supersedes() && start.passage == Passage::ByPolicy {
+        let supersedes = entry.job.spec.overlap.supersedes();
+        #[cfg(feature = "defects")]
+        let supersedes = supersedes || self.supersedes_anyway(start.id);
+        if supersedes && start.passage == Passage::ByPolicy {
             self.supersede(job, now, step);
         }
         let mut run = self.new_run(job, &start, RunState::Queued, now);

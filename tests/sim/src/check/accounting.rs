@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandglass_core::batch::Write;
+use sandglass_core::hold::{HoldSubject, Holds, Standing};
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::job::Job;
 use sandglass_core::run::{Ending, Origin, Run, RunState, SkipReason};
@@ -19,7 +20,7 @@ pub(crate) struct Accounting {
     jobs: BTreeMap<JobId, Account>,
     /// When the daemon came up, until its startup fires have been looked at.
     up_at: Option<Timestamp>,
-    /// Jobs saved since then. Told by what happened, as the clock may have been set back meanwhile.
+    /// Jobs saved, disabled or enabled since then. Told by what happened, as the clock may have been set back meanwhile.
     saved_since: BTreeSet<JobId>,
 }
 
@@ -38,6 +39,8 @@ struct Account {
     fired: u64,
     /// The latest instant at which the job or its calendar was saved.
     touched_at: Timestamp,
+    /// While the job is disabled: fires after this instant are none.
+    disabled_from: Option<Timestamp>,
     /// Fires up to and including this instant may be left out: the clock has been set back, and stood later when the
     /// schedule before this one was last looked at.
     optional_until: Timestamp,
@@ -54,6 +57,7 @@ impl Checker for Accounting {
                 Ok(())
             }
             Write::InsertRun(run) => self.inserted(seen, run),
+            Write::PutHolds { subject, holds } => self.held(seen, subject, holds),
             Write::PutCalendar(_) => {
                 self.jobs.values_mut().for_each(|account| account.touch(seen.now));
                 Ok(())
@@ -79,8 +83,10 @@ impl Checker for Accounting {
         for (id, account) in &self.jobs {
             let Some((job, _)) = seen.model.jobs.get(id) else { continue };
             let plan = seen.plan(job);
-            let wanted =
-                plan.when.contains(&When::Startup) && !self.saved_since.contains(id) && !account.is_exhausted(plan);
+            let wanted = plan.when.contains(&When::Startup)
+                && !self.saved_since.contains(id)
+                && account.disabled_from.is_none()
+                && !account.is_exhausted(plan);
             if wanted && !seen.model.runs.contains_key(&RunId::of_startup(*id, up_at)) {
                 return violation(NAME, format!("job {} has no fire for the start at {up_at}", job.spec.name));
             }
@@ -95,7 +101,9 @@ impl Accounting {
         self.saved_since.insert(job.id);
         let plan = seen.plan(job);
         let Some((old, _)) = seen.model.jobs.get(&job.id) else {
-            self.jobs.insert(job.id, Account::new(job.scheduled_since, now, now));
+            let disabled_from = seen.model.standing(job).is_disabled().then_some(now);
+            let account = Account { disabled_from, ..Account::new(job.scheduled_since, now, now) };
+            self.jobs.insert(job.id, account);
             return anchored(job, now);
         };
         let before = seen.plan(old);
@@ -117,8 +125,40 @@ impl Accounting {
         let ever = std::mem::take(&mut account.ever);
         let touched_at = account.touched_at;
         let fresh = Account::new(job.scheduled_since, from, now);
-        *account = Account { ever, touched_at, optional_until, ..fresh };
+        let disabled_from = account.disabled_from.map(|_| from);
+        *account = Account { ever, touched_at, optional_until, disabled_from, ..fresh };
         anchored(job, now)
+    }
+
+    /// A job that is disabled has no fires until it is enabled again, and counts from then.
+    fn held(&mut self, seen: &Seen<'_>, subject: &HoldSubject, holds: &Holds) -> Verdict {
+        let now = seen.now;
+        for (job, _) in seen.model.jobs.values() {
+            let before = seen.model.standing(job);
+            let after = match subject {
+                HoldSubject::Job(id) if *id == job.id => Standing { own: holds.clone(), ..before.clone() },
+                HoldSubject::Namespace(namespace) if *namespace == job.namespace => {
+                    Standing { namespace: holds.clone(), ..before.clone() }
+                }
+                _ => continue,
+            };
+            if before.is_disabled() == after.is_disabled() {
+                continue;
+            }
+            self.saved_since.insert(job.id);
+            let account = self.jobs.get_mut(&job.id).expect("every job that is there has an account");
+            if after.is_disabled() {
+                account.disabled_from = Some(now.max(account.last_dealt_with()));
+            } else {
+                account.look(seen.plan(job), job, now)?;
+                account.disabled_from = None;
+                account.from = now.max(account.last_dealt_with());
+                account.until = account.from;
+                account.optional_until = account.optional_until.max(account.touched_at);
+            }
+            account.touch(now);
+        }
+        Ok(())
     }
 
     fn inserted(&mut self, seen: &Seen<'_>, run: &Run) -> Verdict {
@@ -167,7 +207,8 @@ impl Account {
             return violation(NAME, format!("the fire of job {} at {at} is recorded twice", run.job));
         }
         let just_before = Timestamp::from_micros(at.as_micros() - 1);
-        if at <= account.from || plan.fires(account.since, just_before, at).is_empty() {
+        let disabled = account.disabled_from.is_some_and(|from| at > from);
+        if disabled || at <= account.from || plan.fires(account.since, just_before, at).is_empty() {
             let (from, since) = (account.from, account.since);
             return violation(NAME, format!("job {} has no fire at {at} (from {from}, since {since})", run.job));
         }
@@ -205,7 +246,8 @@ impl Account {
     fn new(since: Timestamp, from: Timestamp, touched_at: Timestamp) -> Self {
         let recorded = BTreeSet::new();
         let (ever, optional_until) = (BTreeSet::new(), from);
-        Self { since, from, until: from, recorded, ever, fired: 0, touched_at, optional_until }
+        let disabled_from = None;
+        Self { since, from, until: from, recorded, ever, fired: 0, touched_at, disabled_from, optional_until }
     }
 
     fn touch(&mut self, now: Timestamp) {
@@ -223,6 +265,7 @@ impl Account {
 
     /// Looks whether all fires up to `now` are recorded.
     fn look(&mut self, plan: &Plan, job: &Job, now: Timestamp) -> Verdict {
+        let now = self.disabled_from.map_or(now, |from| from.min(now));
         if now <= self.until {
             return Ok(());
         }

@@ -22,12 +22,15 @@ pub(crate) struct Lateness {
     late_at: BTreeMap<JobId, Timestamp>,
     /// Jobs of whose present schedule's fires a run has come.
     had_runs: BTreeSet<JobId>,
+    /// The latest instant that was seen. A fire that was held back until then starts although the clock was set back.
+    latest: Timestamp,
 }
 
 const NAME: &str = "lateness";
 
 impl Checker for Lateness {
     fn write(&mut self, seen: &Seen<'_>, write: &Write) -> Verdict {
+        self.latest = self.latest.max(seen.now);
         match write {
             Write::PutJob(job) => {
                 let old = seen.model.jobs.get(&job.id).map(|(old, _)| seen.plan(old));
@@ -59,7 +62,7 @@ impl Lateness {
         if plan.is_startup(run.trigger) {
             return Ok(());
         }
-        if run.scheduled_at > seen.now {
+        if run.scheduled_at > self.latest {
             return violation(NAME, format!("the fire at {} is dealt with at {}", run.scheduled_at, seen.now));
         }
         let late = seen.now.since(run.scheduled_at);

@@ -4,7 +4,9 @@
 //! add one, write a module with a type that implements [`Checker`] and give it a field in [`Checkers`].
 
 mod accounting;
+mod deadlines;
 mod effects;
+mod holds;
 mod lateness;
 mod limits;
 mod overlap;
@@ -23,6 +25,7 @@ use sandglass_core::time::Timestamp;
 
 use crate::host::Host;
 use crate::model::Model;
+use crate::places::Places;
 use crate::plan::Plan;
 
 /// What a checker says.
@@ -53,6 +56,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) model: &'a Model,
     pub(crate) plans: &'a [Plan],
     pub(crate) host: &'a Host,
+    pub(crate) places: &'a Places,
     /// What the operator configured.
     pub(crate) options: &'a Options,
     /// When what is looked at was decided, or happens.
@@ -79,6 +83,17 @@ impl<'a> Seen<'a> {
     /// How many attempts may go at once.
     pub(crate) fn max_running(&self) -> usize {
         usize::try_from(self.options.max_running).unwrap_or(usize::MAX)
+    }
+
+    /// Whether nothing but its turn keeps a run from starting: there is a place for it everywhere.
+    pub(crate) fn has_places(&self, run: &Run) -> bool {
+        self.running() < self.max_running() && self.places.lacking(self, run).is_none()
+    }
+
+    /// Whether a queued run is not to start any more.
+    pub(crate) fn is_expired(&self, run: &Run) -> bool {
+        let expiry = self.job_of(run).and_then(|(_, plan)| plan.deadlines(run).expiry(run));
+        expiry.is_some_and(|at| at <= self.now)
     }
 
     /// How many runs are running.
@@ -145,6 +160,8 @@ checkers! {
     lateness: lateness::Lateness,
     overlap: overlap::Overlaps,
     limits: limits::Limits,
+    deadlines: deadlines::Deadlines,
+    holds: holds::Holds,
     priority: priority::Priorities,
     windows: windows::Windows,
     retries: retries::Retries,

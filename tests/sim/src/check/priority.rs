@@ -1,13 +1,14 @@
-//! Never does a run start while one of a higher priority could have.
+//! Never does a run start while one of a higher priority could have; nor, of the same priority, one of a namespace that has
+//! fewer going, or one of its own namespace that was due before.
 
 use std::collections::BTreeMap;
 
 use sandglass_core::batch::Write;
 use sandglass_core::id::RunId;
-use sandglass_core::run::{Gate, Run, RunState};
+use sandglass_core::run::{Gate, Origin, Run, RunState};
 use sandglass_core::time::Timestamp;
 
-use super::{Checker, Happening, Seen, Verdict, started, violation};
+use super::{Checker, Happening, Seen, Verdict, is_running, started, violation};
 
 #[derive(Clone, Default)]
 pub(crate) struct Priorities {
@@ -34,7 +35,7 @@ impl Checker for Priorities {
         let (_, most) = self.priorities(seen, run);
         let passed_over =
             seen.model.active.values().find(|other| {
-                other.id != run.id && self.priorities(seen, other).0 > most && self.could_start(seen, other)
+                other.id != run.id && self.goes_before(seen, other, run) && self.could_start(seen, other)
             });
         match passed_over {
             None => Ok(()),
@@ -64,9 +65,31 @@ impl Priorities {
         (made.min(now), made.max(now))
     }
 
-    /// Whether nothing but a place was lacking.
+    /// Whether `other` is to start before `run` if both can.
+    fn goes_before(&self, seen: &Seen<'_>, other: &Run, run: &Run) -> bool {
+        let (least, most) = self.priorities(seen, run);
+        let (others_least, others_most) = self.priorities(seen, other);
+        if others_least > most {
+            return true;
+        }
+        if least != most || others_least != least || others_most != least {
+            return false;
+        }
+        if other.namespace == run.namespace {
+            // What somebody makes up for stands behind everything else.
+            let place = |run: &Run| (run.origin == Origin::Backfill, run.scheduled_at, run.id);
+            return place(other) < place(run);
+        }
+        let going = |of: &Run| {
+            let running = seen.model.active.values().filter(|run| is_running(run));
+            running.filter(|run| run.namespace == of.namespace).count()
+        };
+        going(other) < going(run)
+    }
+
+    /// Whether nothing but a place was lacking, and there is one.
     fn could_start(&self, seen: &Seen<'_>, run: &Run) -> bool {
-        if run.state != RunState::Queued {
+        if run.state != RunState::Queued || seen.is_expired(run) || !seen.has_places(run) {
             return false;
         }
         if !run.attempts.is_empty() {

@@ -17,7 +17,6 @@ const NAME: &str = "progress";
 impl Checker for Progress {
     fn settled(&mut self, seen: &Seen<'_>) -> Verdict {
         self.latest = self.latest.max(seen.now);
-        let free = seen.running() < seen.max_running();
         for run in seen.model.active.values() {
             match run.state {
                 RunState::Running => {
@@ -29,7 +28,7 @@ impl Checker for Progress {
                 RunState::RetryWait { until } if until <= seen.now => {
                     return violation(NAME, format!("run {} should have been queued again at {until}", run.id));
                 }
-                RunState::Queued if free && self.can_start(seen, run) => {
+                RunState::Queued if self.can_start(seen, run) => {
                     return violation(NAME, format!("run {} of job {} could start, but waits", run.id, run.job));
                 }
                 _ => {}
@@ -40,9 +39,9 @@ impl Checker for Progress {
 }
 
 impl Progress {
-    /// Whether nothing but a place may be lacking for a queued run.
+    /// Whether nothing is lacking for a queued run.
     fn can_start(&self, seen: &Seen<'_>, run: &Run) -> bool {
-        !self.is_outside(seen, run) && !self.has_predecessor(seen, run)
+        seen.has_places(run) && !self.is_outside(seen, run) && self.may_have_turn(seen, run)
     }
 
     fn is_outside(&self, seen: &Seen<'_>, run: &Run) -> bool {
@@ -51,17 +50,18 @@ impl Progress {
         run.gate != Gate::Open && run.attempts.is_empty() && closed
     }
 
-    /// Whether another run of the job may have its turn before this one.
-    fn has_predecessor(&self, seen: &Seen<'_>, run: &Run) -> bool {
-        if !waits_for_turn(run) || seen.job_of(run).is_none() {
-            return false;
-        }
+    /// Whether a run that waits for its turn must have it: fewer others than may go at once go or may have theirs before.
+    fn may_have_turn(&self, seen: &Seen<'_>, run: &Run) -> bool {
+        let Some((_, plan)) = seen.job_of(run).filter(|_| waits_for_turn(run)) else { return true };
         let place = (run.scheduled_at, run.id);
-        let others: Vec<&Run> = seen.others(run).collect();
         // Whose turn it is may have been decided before an earlier one came, which then waits for it.
-        others.iter().any(|other| {
-            !waits_for_turn(other) || (other.scheduled_at, other.id) < place || self.is_outside(seen, other)
-        })
+        let goes_before = |other: &&Run| {
+            !waits_for_turn(other)
+                || (other.scheduled_at, other.id) < place
+                || self.is_outside(seen, other)
+                || !seen.has_places(other)
+        };
+        seen.others(run).filter(goes_before).count() < plan.max_instances
     }
 }
 

@@ -1,34 +1,50 @@
 //! What is durable, and what the checkers say of it.
 
-use sandglass_core::batch::{Batch, Write};
+use std::sync::Arc;
+
+use sandglass_core::batch::Write;
 use sandglass_core::event::Reply;
 use sandglass_core::time::Timestamp;
 
 use super::Life;
 use crate::check::{Checkers, Happening, Verdict, violation};
+use crate::daemon::Decision;
 use crate::model::Model;
-
-/// What may go wrong with what was on its way to the store.
-pub(super) struct Uncertain {
-    pub(super) batches: Vec<Batch>,
-    pub(super) decided_at: Vec<Timestamp>,
-}
+use crate::order::Deed;
+use crate::places::Places;
 
 /// What is certain to be on the disk while more can be read from it than was synced.
 pub(super) struct Unsynced {
     pub(super) model: Model,
+    pub(super) places: Places,
     pub(super) checkers: Checkers,
     /// Answers that were given since.
     pub(super) answers: Vec<Reply>,
 }
 
 impl Life {
-    pub(super) fn apply(&mut self, batch: &Batch, decided_at: Timestamp) -> Verdict {
-        for write in &batch.writes {
-            tell!(self, "durable: {}", written(write));
-            self.check(decided_at, |checkers, seen| checkers.write(seen, write))?;
-            self.model.apply(write)?;
+    pub(super) fn apply(&mut self, decision: &Decision) -> Verdict {
+        for deed in &decision.deeds {
+            match deed {
+                Deed::Write(write) => {
+                    tell!(self, "durable: {}", written(write));
+                    self.look_at(write, decision.at)?;
+                    self.model.apply(write)?;
+                }
+                Deed::Begin(run) => {
+                    let write = Write::UpdateRun(Arc::clone(run));
+                    tell!(self, "durable: {}", written(&write));
+                    self.look_at(&write, decision.at)?;
+                    self.model.put_run(run);
+                }
+            }
         }
+        Ok(())
+    }
+
+    fn look_at(&mut self, write: &Write, decided_at: Timestamp) -> Verdict {
+        self.check(decided_at, |checkers, seen| checkers.write(seen, write))?;
+        self.places.note(&self.model, &self.plans, write);
         Ok(())
     }
 
@@ -36,8 +52,15 @@ impl Life {
         self.check(self.now, |checkers, seen| checkers.happens(seen, what))
     }
 
+    /// The scheduler was made anew from the store.
+    pub(super) fn reloaded(&mut self) -> Verdict {
+        self.compare()?;
+        self.places = Places::count(&self.model, &self.plans);
+        Ok(())
+    }
+
     /// The store holds what was acknowledged, and what was on its way as a whole or not at all.
-    pub(super) fn compare(&mut self) -> Verdict {
+    fn compare(&mut self) -> Verdict {
         let Some(store) = &self.store else { return Ok(()) };
         let found = match Model::of(store.as_ref()) {
             Ok(found) => found,
@@ -50,23 +73,23 @@ impl Life {
         if found == self.model {
             return Ok(());
         }
-        if let Some(Uncertain { batches, decided_at }) = self.uncertain.take()
-            && self.model.with(&batches).is_some_and(|with| found == with)
+        if let Some(decisions) = self.uncertain.take()
+            && self.model.with(&decisions).is_some_and(|with| found == with)
         {
             tell!(self, "what was on its way is there");
-            let (model, checkers) = (self.model.clone(), self.checkers.clone());
-            for (batch, decided_at) in batches.iter().zip(decided_at) {
-                self.apply(batch, decided_at)?;
+            let (model, places, checkers) = (self.model.clone(), self.places.clone(), self.checkers.clone());
+            for decision in &decisions {
+                self.apply(decision)?;
             }
             // Read, but perhaps not synced.
-            self.unsynced.get_or_insert(Unsynced { model, checkers, answers: Vec::new() });
+            self.unsynced.get_or_insert(Unsynced { model, places, checkers, answers: Vec::new() });
             return Ok(());
         }
-        if let Some(Unsynced { model, checkers, answers }) = self.unsynced.take()
+        if let Some(Unsynced { model, places, checkers, answers }) = self.unsynced.take()
             && found == model
         {
             tell!(self, "what was on its way is gone again");
-            (self.model, self.checkers) = (model, checkers);
+            (self.model, self.places, self.checkers) = (model, places, checkers);
             return answers.iter().try_for_each(|reply| self.happens(&Happening::Reply(reply)));
         }
         violation("durability", self.model.difference(&found))

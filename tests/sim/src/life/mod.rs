@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use durable::{Uncertain, Unsynced};
+use durable::Unsynced;
 use sandglass_core::batch::Expectation;
 use sandglass_core::capability::Grants;
 use sandglass_core::event::{Command, Ticket};
@@ -27,10 +27,11 @@ use sandglass_store::RedbStore;
 use sandglass_store::faults::FaultyDisk;
 
 use crate::check::{Checkers, Seen, Verdict, Violation};
-use crate::daemon::{Daemon, Inbound};
+use crate::daemon::{Daemon, Decision, Inbound};
 use crate::host::Host;
 use crate::model::Model;
-use crate::plan::{Plan, SECOND};
+use crate::places::Places;
+use crate::plan::{NAMESPACES, PLUGINS, Plan, SECOND};
 use crate::trace::Trace;
 use crate::user::User;
 
@@ -52,9 +53,10 @@ pub struct Life {
     host: Host,
     model: Model,
     /// What the last commit that failed or was cut short would have written.
-    uncertain: Option<Uncertain>,
+    uncertain: Option<Vec<Decision>>,
     unsynced: Option<Unsynced>,
     plans: Vec<Plan>,
+    places: Places,
     checkers: Checkers,
     next_ticket: u64,
     /// Whether the disk refuses to write.
@@ -67,7 +69,7 @@ impl Life {
     #[must_use]
     pub fn new(seed: u64, options: &Options, trace: Trace) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let options = Options { max_running: rng.u32(1..5), ..options.clone() };
+        let options = some_limits(&mut rng, options);
         Self {
             rng,
             options,
@@ -81,6 +83,7 @@ impl Life {
             uncertain: None,
             unsynced: None,
             plans: Vec::new(),
+            places: Places::default(),
             checkers: Checkers::default(),
             next_ticket: 0,
             faulty: false,
@@ -95,7 +98,9 @@ impl Life {
     /// The first promise that was broken.
     pub fn live(&mut self) -> Result<usize, Violation> {
         self.boot()?;
-        self.command(add_plugin());
+        for name in PLUGINS {
+            self.command(add_plugin(name));
+        }
         self.settle()?;
         for _ in 0..self.rng.usize(1..6) {
             let plan = Plan { calendar: false, ..Plan::random(&mut self.rng, self.now) };
@@ -196,8 +201,8 @@ impl Life {
 
     /// Lets the checkers look at all that is, as it was decided at `now`.
     fn check(&mut self, now: Timestamp, look: impl FnOnce(&mut Checkers, &Seen<'_>) -> Verdict) -> Verdict {
-        let Self { model, plans, host, options, checkers, .. } = self;
-        look(checkers, &Seen { model, plans, host, options, now })
+        let Self { model, plans, host, options, places, checkers, .. } = self;
+        look(checkers, &Seen { model, plans, host, places, options, now })
     }
 
     // Users.
@@ -232,7 +237,22 @@ fn micros(time: i64) -> Duration {
     Duration::from_micros(time.unsigned_abs())
 }
 
-fn add_plugin() -> Command {
+/// Few places, so that runs wait for them: of the daemon, and now and then of namespaces and plugins.
+fn some_limits(rng: &mut fastrand::Rng, options: &Options) -> Options {
+    let mut options = Options { max_running: rng.u32(1..6), ..options.clone() };
+    options.max_running_per_namespace = (rng.u8(..4) == 0).then(|| rng.u32(1..4));
+    if rng.u8(..4) == 0 {
+        let namespace = NAMESPACES[rng.usize(..NAMESPACES.len())].parse().expect("a name");
+        options.max_running_of_namespace.insert(namespace, rng.u32(1..4));
+    }
+    if rng.u8(..4) == 0 {
+        let plugin = PLUGINS[rng.usize(..PLUGINS.len())].parse().expect("a name");
+        options.max_running_of_plugin.insert(plugin, rng.u32(1..3));
+    }
+    options
+}
+
+fn add_plugin(name: &str) -> Command {
     let action = ActionInfo {
         name: "run".into(),
         title: String::new(),
@@ -243,21 +263,21 @@ fn add_plugin() -> Command {
         idempotent: false,
     };
     let manifest = Manifest {
-        name: "noop".parse().expect("a name"),
+        name: name.parse().expect("a name"),
         version: "1.0.0".into(),
         description: String::new(),
         capabilities: Grants::default(),
     };
     let plugin = Plugin {
         manifest,
-        digest: Digest::of(b"noop"),
+        digest: Digest::of(name.as_bytes()),
         size_bytes: 4,
         actions: vec![action],
         granted: Grants::default(),
         built_in: true,
         added_at: BEGIN,
     };
-    Command::PutPlugin { plugin: Arc::new(plugin), wasm: Arc::from(&b"noop"[..]) }
+    Command::PutPlugin { plugin: Arc::new(plugin), wasm: Arc::from(name.as_bytes()) }
 }
 
 fn in_short(command: &Command) -> String {

@@ -38,7 +38,7 @@ impl Life {
     }
 
     pub(super) fn booted(&mut self, daemon: Daemon) -> Verdict {
-        self.compare()?;
+        self.reloaded()?;
         tell!(self, "the daemon is up, with {} jobs and {} runs", self.model.jobs.len(), self.model.runs.len());
         self.daemon = Some(daemon);
         self.happens(&Happening::Up)

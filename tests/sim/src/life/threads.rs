@@ -5,7 +5,7 @@ use sandglass_core::invocation::{Cancel, CancelReason};
 use sandglass_core::run::Origin;
 use sandglass_store::{CommitError, StoreError};
 
-use super::{Life, Uncertain};
+use super::Life;
 use crate::check::{Happening, Verdict, violation};
 use crate::daemon::{Daemon, Group, Inbound};
 
@@ -32,7 +32,7 @@ impl Life {
         match reloaded {
             Ok(true) => {
                 tell!(self, "the scheduler is made anew from the store");
-                self.compare()
+                self.reloaded()
             }
             Ok(false) => Ok(()),
             Err(error) => self.cannot_be_used(&error),
@@ -53,9 +53,7 @@ impl Life {
         let group = daemon.commit_group(most, self.now);
         let touched = self.disk.calls() > calls;
         if touched {
-            let batches = group.submissions.iter().map(|(submission, _)| submission.batch.clone()).collect();
-            let decided_at = group.submissions.iter().map(|(submission, _)| submission.decided_at).collect();
-            self.uncertain = Some(Uncertain { batches, decided_at });
+            self.uncertain = Some(group.submissions.iter().map(|(submission, _)| submission.in_order()).collect());
         }
         if self.disk.is_cut() {
             self.power_off();
@@ -74,7 +72,7 @@ impl Life {
         for (submission, answer) in group.submissions {
             match answer {
                 Ok(()) => {
-                    self.apply(&submission.batch, submission.decided_at)?;
+                    self.apply(&submission.in_order())?;
                     permitted.push(submission.permitted);
                 }
                 Err(error) => {

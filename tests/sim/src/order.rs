@@ -1,0 +1,86 @@
+//! What was decided, in the order in which it was.
+//!
+//! A run that is made and started in one step is one write: it stands where the run was made, although other runs may have
+//! been started between the two. Here it is two again.
+
+use std::sync::Arc;
+
+use sandglass_core::batch::{Batch, Write};
+use sandglass_core::id::RunId;
+use sandglass_core::run::{Run, RunState};
+
+use crate::check::{is_running, started};
+
+/// A write, or the second half of one.
+#[derive(Clone, Debug)]
+pub(crate) enum Deed {
+    /// A write. That of a run which is made and started in one step says that the run is queued.
+    Write(Write),
+    /// The start of a run whose write says that it is queued.
+    Begin(Arc<Run>),
+}
+
+/// The deeds of `batch`, of which a step ends before each of the writes `steps`, and in which runs were started in the
+/// order `starts`.
+pub(crate) fn in_order(batch: &Batch, steps: &[usize], starts: &[RunId]) -> Vec<Deed> {
+    let mut order = Order { deeds: Vec::with_capacity(batch.writes.len()), begun: Vec::new(), starts, settles: false };
+    let mut from = 0;
+    for until in steps {
+        order.add_step(&batch.writes[from..*until]);
+        from = *until;
+    }
+    order.deeds
+}
+
+struct Order<'a> {
+    deeds: Vec<Deed>,
+    /// Runs of this step that were started as they were made, with their places among all starts.
+    begun: Vec<(usize, Arc<Run>)>,
+    starts: &'a [RunId],
+    /// Whether the step changes jobs or calendars. Then the fires of each job that are due are dealt with before that, and
+    /// free places are filled after those of each; else once, when all is done.
+    settles: bool,
+}
+
+impl Order<'_> {
+    fn add_step(&mut self, writes: &[Write]) {
+        self.settles = writes.iter().any(changes_jobs);
+        writes.iter().for_each(|write| self.add(write));
+        self.begin_until(usize::MAX);
+    }
+
+    fn add(&mut self, write: &Write) {
+        match write {
+            Write::InsertRun(run) if is_running(run) => {
+                self.begun.push((self.rank(run.id), Arc::clone(run)));
+                let queued = Run { state: RunState::Queued, attempts: Vec::new(), ..(**run).clone() };
+                self.deeds.push(Deed::Write(Write::InsertRun(Arc::new(queued))));
+                return;
+            }
+            Write::UpdateRun(run) if started(write).is_some() => self.begin_until(self.rank(run.id)),
+            Write::UpdateRun(run) if self.begun.iter().any(|(_, begun)| begun.id == run.id) => {
+                self.begin_until(self.rank(run.id).saturating_add(1));
+            }
+            Write::PutCursor { .. } if self.settles => self.begin_until(usize::MAX),
+            write if changes_jobs(write) => self.begin_until(usize::MAX),
+            _ => {}
+        }
+        self.deeds.push(Deed::Write(write.clone()));
+    }
+
+    fn rank(&self, run: RunId) -> usize {
+        self.starts.iter().position(|start| *start == run).unwrap_or(usize::MAX)
+    }
+
+    /// Tells of the starts before that of this rank.
+    fn begin_until(&mut self, rank: usize) {
+        self.begun.sort_by_key(|(of, _)| *of);
+        let later = self.begun.partition_point(|(of, _)| *of < rank || rank == usize::MAX);
+        self.deeds.extend(self.begun.drain(..later).map(|(_, run)| Deed::Begin(run)));
+    }
+}
+
+fn changes_jobs(write: &Write) -> bool {
+    use Write::{DeleteCalendar, DeleteJob, PutCalendar, PutHolds, PutJob};
+    matches!(write, PutJob(_) | DeleteJob { .. } | PutHolds { .. } | PutCalendar(_) | DeleteCalendar { .. })
+}
