@@ -117,6 +117,9 @@ pub(crate) enum Command {
     /// Save, import, list and delete named sets of dates, such as holidays
     #[command(subcommand)]
     Calendar(commands::calendar::Command),
+    /// Show, save and delete what concerns all jobs of a namespace
+    #[command(subcommand)]
+    Namespace(commands::namespace::Command),
     /// Add, list, inspect and remove plugins
     #[command(subcommand)]
     Plugin(commands::plugin::Command),

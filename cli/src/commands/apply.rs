@@ -1,4 +1,4 @@
-//! `apply`: the jobs and calendars of files, all or none.
+//! `apply`: the jobs and calendars of files, and the notifiers of the namespace, all or none.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::calendar;
 use super::calendar::Change as CalendarChange;
 use super::files::{self, Refusals, SourcedJob, Sources};
+use super::namespace;
 use crate::changes::{self, Change};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -46,6 +47,8 @@ struct Applied<T> {
     items: Vec<T>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     calendars: Vec<calendar::Outcome>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notify: Option<namespace::Outcome>,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
@@ -54,19 +57,23 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let calendars = calendar::plan(&sources.calendars, context).await?;
         let items = plan(&sources, context).await?;
         warn(&sources.jobs, items.iter().map(|planned| &planned.result), context);
-        return show_plan(&Applied { items, calendars }, context);
+        let notify = namespace::plan(sources.notify.as_ref(), context).await?;
+        return show_plan(&Applied { items, calendars, notify }, context);
     }
     // The daemon is asked about every job first, so that the faults of all are told with their places.
     check(&sources, context).await?;
+    namespace::plan(sources.notify.as_ref(), context).await?;
     let calendars = sources.calendars.clone();
     let jobs = sources.jobs.iter().map(|sourced| sourced.job.spec.clone()).collect();
-    let saved = context.client.apply(&ApplyRequest { calendars, jobs }).await?;
+    let notify = sources.notify.as_ref().map(|sourced| sourced.notify.notify.clone());
+    let saved = context.client.apply(&ApplyRequest { calendars, jobs, notify }).await?;
     let calendars = saved.calendars.iter().map(calendar::Outcome::from).collect();
-    let applied = Applied { items: saved.jobs, calendars };
+    let notify = saved.notify.as_ref().map(namespace::Outcome::from);
+    let applied = Applied { items: saved.jobs, calendars, notify };
     warn(&sources.jobs, &applied.items, context);
     context.show(&applied, |context| {
         let jobs = render::job::applied(&applied.items, false, context.now, context.paint);
-        tables(&applied.calendars, jobs, applied.items.is_empty(), false, context)
+        tables(&applied, jobs, false, context)
     })?;
     calendar::warn(&applied.calendars, context).await
 }
@@ -78,13 +85,21 @@ fn warn<'a>(jobs: &[SourcedJob], results: impl IntoIterator<Item = &'a ApplyResu
     }
 }
 
-/// The table of calendars, if there are any, and that of jobs, if there are any or nothing else is.
-fn tables(calendars: &[calendar::Outcome], jobs: String, no_jobs: bool, dry_run: bool, context: &Context) -> String {
-    if calendars.is_empty() {
-        return jobs;
+/// The table of calendars, if there are any, what became of the notifiers, if there are any, and the table of `jobs`, if
+/// there are any or nothing else is.
+fn tables<T>(applied: &Applied<T>, jobs: String, dry_run: bool, context: &Context) -> String {
+    let Applied { items, calendars, notify } = applied;
+    let mut parts = Vec::new();
+    if !calendars.is_empty() {
+        parts.push(render::calendar::applied(calendars, dry_run, context.paint));
     }
-    let calendars = render::calendar::applied(calendars, dry_run, context.paint);
-    if no_jobs { calendars } else { format!("{calendars}\n{jobs}") }
+    if notify.is_some() {
+        parts.push(render::notify::applied(notify.as_ref(), dry_run, context.paint));
+    }
+    if !items.is_empty() || parts.is_empty() {
+        parts.push(jobs);
+    }
+    parts.join("\n")
 }
 
 /// What saving the jobs would come to, once the calendars that come with them are there.
@@ -153,6 +168,6 @@ fn show_plan(applied: &Applied<Planned>, context: &Context) -> Result<(), Failur
             let name = context.paint.bold(result.job.name.as_str());
             jobs.push_str(&format!("\n{name}:\n{}", render::changes::show(fields, context.paint)));
         }
-        tables(&applied.calendars, jobs, results.is_empty(), true, context)
+        tables(applied, jobs, true, context)
     })
 }

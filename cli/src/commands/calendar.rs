@@ -155,7 +155,7 @@ pub(super) async fn plan(calendars: &[CalendarSpec], context: &Context) -> Resul
 }
 
 async fn save(calendars: Vec<CalendarSpec>, context: &Context) -> Result<(), Failure> {
-    let saved = context.client.apply(&ApplyRequest { calendars, jobs: Vec::new() }).await?;
+    let saved = context.client.apply(&ApplyRequest { calendars, ..ApplyRequest::default() }).await?;
     let page: Page<Outcome> = Page { items: saved.calendars.iter().map(Outcome::from).collect(), next: None };
     context.show(&page, |context| render::calendar::applied(&page.items, false, context.paint))?;
     warn(&page.items, context).await

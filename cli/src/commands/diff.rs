@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::apply::{self, Planned};
 use super::calendar::{self, Change as CalendarChange};
 use super::files;
+use super::namespace;
 use crate::changes::Change;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -36,15 +37,19 @@ struct Comparison {
     items: Vec<Compared>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     calendars: Vec<calendar::Outcome>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notify: Option<namespace::Outcome>,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let sources = files::read(&args.files)?;
     let calendars = calendar::plan(&sources.calendars, context).await?;
     let items: Vec<Compared> = apply::plan(&sources, context).await?.into_iter().map(Compared::from).collect();
-    let same = items.iter().all(|item| item.change == "unchanged")
+    let notify = namespace::plan(sources.notify.as_ref(), context).await?;
+    let same = notify.as_ref().is_none_or(|outcome| !outcome.changed)
+        && items.iter().all(|item| item.change == "unchanged")
         && calendars.iter().all(|outcome| outcome.change == CalendarChange::Unchanged);
-    let comparison = Comparison { items, calendars };
+    let comparison = Comparison { items, calendars, notify };
     context.show(&comparison, |context| text(&comparison, context))?;
     if same { Ok(()) } else { Err(Failure::NotSo) }
 }
@@ -71,6 +76,9 @@ fn text(comparison: &Comparison, context: &Context) -> String {
             CalendarChange::Unchanged => continue,
         };
         text.push_str(&format!("calendar {}: would be {change}\n", paint.bold(outcome.spec.name.as_str())));
+    }
+    if comparison.notify.as_ref().is_some_and(|outcome| outcome.changed) {
+        text.push_str(&render::notify::applied(comparison.notify.as_ref(), true, paint));
     }
     for item in comparison.items.iter().filter(|item| item.change != "unchanged") {
         let change = if item.change == "created" { paint.green("created") } else { paint.yellow("changed") };

@@ -90,8 +90,9 @@ async fn checked(path: &Path, job: &Job, context: &Context) -> Result<SourcedJob
         }
         other => Fault::Final(other),
     })?;
+    let is_more = !sources.calendars.is_empty() || sources.notify.is_some();
     let mut jobs = sources.jobs;
-    let (Some(edited), true, true) = (jobs.pop(), jobs.is_empty(), sources.calendars.is_empty()) else {
+    let (Some(edited), true, false) = (jobs.pop(), jobs.is_empty(), is_more) else {
         return Err(Fault::InFile("there must be one job here, and nothing else".to_owned()));
     };
     let name = &edited.job.spec.name;

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sandglass_api::jobfile::{self, FileJob, Format, JobFileError, MAX_BYTES};
+use sandglass_api::jobfile::{self, FileJob, FileNotify, Format, JobFileError, MAX_BYTES};
 use sandglass_api::problem::{Code, Position, Problem};
 use sandglass_core::id::{CalendarName, JobName};
 use sandglass_core::schedule::Warning;
@@ -46,16 +46,34 @@ impl SourcedJob {
     }
 }
 
+/// The notifiers of the namespace and the file they are from.
+#[derive(Debug)]
+pub(crate) struct SourcedNotify {
+    pub(crate) source: String,
+    /// All of the file.
+    pub(crate) text: Arc<str>,
+    pub(crate) notify: FileNotify,
+}
+
+impl SourcedNotify {
+    /// A fault at `pointer`, shown in its file.
+    pub(crate) fn fault(&self, pointer: &str, message: &str) -> JobFileError {
+        self.notify.fault(&self.text, &self.source, pointer, message)
+    }
+}
+
 /// What files hold.
 #[derive(Debug)]
 pub(crate) struct Sources {
     pub(crate) jobs: Vec<SourcedJob>,
     pub(crate) calendars: Vec<CalendarSpec>,
+    pub(crate) notify: Option<SourcedNotify>,
 }
 
-/// Reads every job and calendar of `paths`. Faults of all files are told together.
+/// Reads every job and calendar of `paths`, and the notifiers of the namespace. Faults of all files are told together.
 pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Failure> {
     let (mut jobs, mut calendars, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let mut notify: Option<SourcedNotify> = None;
     let mut names: HashMap<CalendarName, (String, usize)> = HashMap::new();
     for path in expand(paths)? {
         let (text, source, format) = content(&path)?;
@@ -66,6 +84,16 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Failure> {
                     let (source, text) = (source.clone(), Arc::clone(&text));
                     SourcedJob { source, text, job }
                 }));
+                if let Some(found) = found.notify {
+                    let sourced = SourcedNotify { source: source.clone(), text: Arc::clone(&text), notify: found };
+                    if let Some(first) = &notify {
+                        let (first, line) = (&first.source, first.notify.locate("/notify").line);
+                        let message =
+                            format!("the notifiers of the namespace are given twice: first in {first}:{line}");
+                        errors.push(sourced.fault("/notify", &message));
+                    }
+                    notify = Some(sourced);
+                }
                 for calendar in found.calendars {
                     let name = calendar.spec.name.clone();
                     if let Some((first, line)) = names.get(&name) {
@@ -80,7 +108,7 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Failure> {
         }
     }
     errors.extend(repeated(&jobs));
-    if errors.is_empty() { Ok(Sources { jobs, calendars }) } else { Err(Failure::JobFiles(errors)) }
+    if errors.is_empty() { Ok(Sources { jobs, calendars, notify }) } else { Err(Failure::JobFiles(errors)) }
 }
 
 /// A name that two files use.

@@ -13,6 +13,7 @@ mod fires;
 mod follow;
 mod hold;
 pub(crate) mod job;
+pub(crate) mod namespace;
 mod params;
 pub(crate) mod plugin;
 pub(crate) mod run;
@@ -42,6 +43,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<(), 
         Command::Job(command) => job::run(command, context).await,
         Command::Run(command) => run::run(command, context).await,
         Command::Calendar(command) => calendar::run(command, context).await,
+        Command::Namespace(command) => namespace::run(command, context).await,
         Command::Plugin(command) => plugin::run(command, context).await,
         Command::Schedule(command) => schedule::run(&command, context),
         Command::Store(command) => store::run(command, context).await,

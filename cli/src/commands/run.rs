@@ -33,6 +33,9 @@ pub(crate) enum Command {
         /// Only runs of this job
         #[arg(long, short)]
         job: Option<String>,
+        /// Also notifications, which are runs of their own
+        #[arg(long, conflicts_with = "job")]
+        notifications: bool,
         #[command(flatten)]
         filter: Filter,
     },
@@ -207,6 +210,7 @@ impl Filter {
         RunListQuery {
             job: None,
             state: (!states.is_empty()).then(|| states.join(",")),
+            notifications: None,
             from: at(self.from),
             to: at(self.to),
             limit: None,
@@ -218,10 +222,11 @@ impl Filter {
 
 pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
-        Command::List { job, filter } => {
+        Command::List { job, notifications, filter } => {
             let of_job = job.as_ref().and_then(|name| name.parse().ok());
             let shown = Shown::find(of_job.as_ref(), context).await;
-            let query = RunListQuery { job, ..filter.query(shown.zone, context) };
+            let notifications = notifications.then_some(true);
+            let query = RunListQuery { job, notifications, ..filter.query(shown.zone, context) };
             show_page(&collect(query, filter.limit, context).await?, &shown, context).await
         }
         Command::Show { run } => show(&context.client.run(run.find(context).await?, None).await?, context).await,

@@ -1,5 +1,6 @@
 //! `status`: how the daemon is doing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -15,15 +16,15 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let zone = status.timezone.map_or(Tz::UTC, |zone| zone.0);
     context.show(&status, |context| {
         let paint = context.paint;
-        let runs: Vec<String> = status
-            .runs
-            .iter()
-            .filter(|(_, count)| **count > 0)
-            .map(|(name, count)| {
+        let by_state = |counts: &BTreeMap<String, u64>| {
+            let there = counts.iter().filter(|(_, count)| **count > 0).map(|(name, count)| {
                 let name = StateName::parse(name).map_or_else(|| name.clone(), |state| paint.state(state));
                 format!("{count} {name}")
-            })
-            .collect();
+            });
+            let there: Vec<String> = there.collect();
+            (!there.is_empty()).then(|| there.join(", "))
+        };
+        let runs = by_state(&status.runs).unwrap_or_else(|| "none yet".to_owned());
         let next = status.next_fire_at.map(|at| amount::instant(at, context.now, zone));
         facts(
             &[
@@ -34,7 +35,8 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
                 ("store", Some(amount::bytes(status.store_bytes))),
                 ("jobs", Some(status.jobs.to_string())),
                 ("plugins", Some(status.plugins.to_string())),
-                ("runs", Some(if runs.is_empty() { "none yet".to_owned() } else { runs.join(", ") })),
+                ("runs", Some(runs)),
+                ("notifications", by_state(&status.notifications)),
                 ("next fire", Some(next.unwrap_or_else(|| "-".to_owned()))),
                 ("timezone", status.timezone.map(|zone| zone.to_string())),
                 ("tz database", Some(status.tz_database.clone())),

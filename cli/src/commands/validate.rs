@@ -10,7 +10,7 @@ use sandglass_core::spec::TimeZone;
 use serde::Serialize;
 
 use super::schedule::machine_zone;
-use super::{apply, files};
+use super::{apply, files, namespace};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::amount::counted;
@@ -32,6 +32,9 @@ struct Report {
     jobs: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     calendars: Vec<String>,
+    /// How many notifiers of the namespace there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notifiers: Option<usize>,
     /// Whether a daemon checked plugins, parameters and grants.
     checked_by_daemon: bool,
     /// What only a daemon can check, of each plugin that the jobs use.
@@ -92,18 +95,26 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let names = jobs.iter().map(|sourced| sourced.job.spec.name.to_string()).collect();
     let not_checked = if checked_by_daemon { Vec::new() } else { NotChecked::of(jobs) };
     let calendars = sources.calendars.iter().map(|calendar| calendar.name.to_string()).collect();
-    let report = Report { valid: true, jobs: names, calendars, checked_by_daemon, not_checked, warnings };
+    let notifiers = sources.notify.as_ref().map(|sourced| sourced.notify.notify.as_slice().len());
+    let report = Report { valid: true, jobs: names, calendars, notifiers, checked_by_daemon, not_checked, warnings };
     context.show(&report, |context| report_text(&report, args.offline, context))
 }
 
 fn report_text(report: &Report, offline: bool, context: &Context) -> String {
-    let (jobs, calendars) = (report.jobs.len(), report.calendars.len());
-    let both = match (jobs, calendars) {
-        (jobs, 0) => counted(jobs, "job"),
-        (0, calendars) => counted(calendars, "calendar"),
-        (jobs, calendars) => format!("{} and {}", counted(jobs, "job"), counted(calendars, "calendar")),
+    let parts = [
+        (report.jobs.len(), "job"),
+        (report.calendars.len(), "calendar"),
+        (report.notifiers.unwrap_or_default(), "notifier"),
+    ];
+    let count: usize = parts.iter().map(|(count, _)| count).sum();
+    let there: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(*count, what)).collect();
+    let all = match there.as_slice() {
+        [] => counted(0, "job"),
+        [first, last] => format!("{first} and {last}"),
+        several => several.join(", "),
     };
-    let jobs = format!("{both} {}", if jobs + calendars == 1 { "is" } else { "are" });
+    let jobs = format!("{all} {}", if count == 1 { "is" } else { "are" });
     if report.checked_by_daemon {
         return format!("{}\n", context.paint.green(&format!("{jobs} valid")));
     }
@@ -136,9 +147,13 @@ fn lint(sources: &files::Sources, context: &Context) -> Vec<Vec<Warning>> {
     sources.jobs.iter().map(warnings).collect()
 }
 
-/// What a daemon says of each job, if one is there.
+/// What a daemon says of each job, if one is there and has nothing against the notifiers of the namespace.
 async fn ask(sources: &files::Sources, context: &Context) -> Result<Option<Vec<ApplyResult>>, Failure> {
-    match apply::check(sources, context).await {
+    let checked = match namespace::plan(sources.notify.as_ref(), context).await {
+        Ok(_) => apply::check(sources, context).await,
+        Err(failure) => Err(failure),
+    };
+    match checked {
         Ok(answers) => Ok(Some(answers)),
         Err(Failure::Problem(problem)) if problem.is(Code::NoDaemon) => Ok(None),
         Err(failure) => Err(failure),

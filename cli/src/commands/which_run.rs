@@ -77,6 +77,7 @@ async fn begins_with(beginning: &str, context: &Context) -> Result<RunId, Failur
         from: Some(from.to_string()),
         to: Some(to.to_string()),
         limit: Some(MAX_LIMIT),
+        notifications: Some(true),
         ..RunListQuery::default()
     };
     let mut found: Vec<Run> = Vec::new();

@@ -7,6 +7,7 @@ pub(crate) mod changes;
 pub(crate) mod fire;
 pub(crate) mod hold;
 pub(crate) mod job;
+pub(crate) mod notify;
 pub(crate) mod output;
 pub(crate) mod paint;
 pub(crate) mod plugin;

@@ -12,6 +12,7 @@ use sandglass_core::time::Timestamp;
 use serde_json::Value;
 
 use super::amount::{bytes, count, duration, instant, relative};
+use super::notify;
 use super::paint::Paint;
 use super::table::{Table, facts};
 use super::yaml;
@@ -110,16 +111,20 @@ pub(crate) fn show(run: &Run, zone: Tz, now: Timestamp, paint: Paint) -> String 
     if let Some(reason) = &run.reason {
         state = format!("{state} ({reason})");
     }
+    let notice = run.notice.as_deref();
     let result = Returned::of(run.result.as_ref());
     let warnings: Vec<String> = result.warnings.iter().map(|warning| paint.yellow(warning)).collect();
     let mut text = facts(
         &[
             ("run", Some(run.id.to_string())),
-            ("job", Some(format!("{} (revision {})", run.job, run.revision))),
+            ("job", notice.is_none().then(|| format!("{} (revision {})", run.job, run.revision))),
+            ("tells", notice.map(|notice| notify::tells(notice, zone))),
+            ("notifier", notice.map(notify::notifier)),
             ("state", Some(state)),
             ("origin", Some(origin_name(run.origin).to_owned())),
             ("rerun of", run.rerun_of.map(|run| run.to_string())),
             ("due", Some(instant(run.scheduled_at))),
+            ("late", run.late_at.map(|at| format!("told at {}", instant(at)))),
             ("stands for", run.missed.map(|missed| format!("{} fires until {}", missed.count, instant(missed.until)))),
             ("parameters", run.params.as_deref().map(params)),
             ("started", run.started_at.map(instant)),
@@ -135,6 +140,9 @@ pub(crate) fn show(run: &Run, zone: Tz, now: Timestamp, paint: Paint) -> String 
         ],
         paint,
     );
+    if let Some(notice) = notice {
+        text.push_str(&notify::events(notice, now, zone, paint));
+    }
     for attempt in &run.attempts {
         text.push_str(&show_attempt(attempt, paint));
     }

@@ -6,6 +6,7 @@ use crate::calendar::Calendar;
 use crate::hold::{HoldSubject, Holds};
 use crate::id::{CalendarName, Digest, JobId, Namespace, PluginName};
 use crate::job::{Cursor, Job};
+use crate::notice::NamespaceNotify;
 use crate::plugin::Plugin;
 use crate::run::Run;
 
@@ -55,6 +56,15 @@ pub enum Write {
         /// Its name.
         name: CalendarName,
         /// Its revision.
+        revision: u64,
+    },
+    /// The notifiers of a namespace: not there yet if their revision is 1, else there with the revision before.
+    PutNotify(Arc<NamespaceNotify>),
+    /// The notifiers of a namespace that are there with this revision.
+    DeleteNotify {
+        /// The namespace.
+        namespace: Namespace,
+        /// Their revision.
         revision: u64,
     },
     /// A plugin and its component; replaces what was added under the same name.

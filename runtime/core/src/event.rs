@@ -9,9 +9,10 @@ use crate::hold::{HoldKind, Holds, Standing};
 use crate::id::{CalendarName, JobId, JobName, Namespace, PluginName, RunId};
 use crate::invocation::{AttemptReport, Cancel, Invocation};
 use crate::job::{Cursor, Job};
+use crate::notice::NamespaceNotify;
 use crate::plugin::Plugin;
 use crate::run::Run;
-use crate::spec::{CalendarSpec, JobSpec, ParamValues};
+use crate::spec::{CalendarSpec, JobSpec, Notifiers, ParamValues};
 use crate::time::Timestamp;
 
 /// Everything that can arrive.
@@ -132,6 +133,24 @@ pub enum Command {
         calendars: Vec<Arc<CalendarSpec>>,
         /// The jobs, whatever is there under their names.
         jobs: Vec<Arc<JobSpec>>,
+        /// The notifiers of the namespace, whatever is there; none leaves them as they are.
+        notify: Option<Arc<Notifiers>>,
+    },
+    /// Save the notifiers of a namespace. Their actions have been checked.
+    PutNotify {
+        /// Whose.
+        namespace: Namespace,
+        /// What.
+        notify: Arc<Notifiers>,
+        /// What must be there.
+        expect: Expectation,
+    },
+    /// Delete the notifiers of a namespace.
+    DeleteNotify {
+        /// Whose.
+        namespace: Namespace,
+        /// What must be there.
+        expect: Expectation,
     },
     /// Delete a calendar that no job uses.
     DeleteCalendar {
@@ -224,6 +243,15 @@ pub struct SavedCalendar {
     pub changed: bool,
 }
 
+/// The notifiers of a namespace as they are once they were saved.
+#[derive(Clone, Debug)]
+pub struct SavedNotify {
+    /// The notifiers.
+    pub notify: Arc<NamespaceNotify>,
+    /// Whether anything had to be written: false if they were the same already.
+    pub changed: bool,
+}
+
 /// The answer to a command.
 #[derive(Clone, Debug)]
 pub enum Reply {
@@ -250,9 +278,15 @@ pub enum Reply {
         calendars: Vec<SavedCalendar>,
         /// The jobs.
         jobs: Vec<SavedJob>,
+        /// The notifiers of the namespace, if they were among it.
+        notify: Option<SavedNotify>,
     },
     /// The calendar is gone.
     CalendarDeleted(CalendarName),
+    /// The notifiers of a namespace were saved.
+    Notify(SavedNotify),
+    /// The notifiers of the namespace are gone.
+    NotifyDeleted(Namespace),
     /// What a backfill came to.
     Backfilled {
         /// The runs that were made, in the order of their fires.
@@ -389,6 +423,28 @@ pub enum Refusal {
         jobs: usize,
         /// One of them.
         example: JobName,
+    },
+    /// The notifiers of a namespace use the plugin.
+    #[error("plugin '{name}' is used by the notifiers of namespace '{namespace}': delete or change them first")]
+    PluginNotifies {
+        /// The plugin.
+        name: PluginName,
+        /// The namespace.
+        namespace: Namespace,
+    },
+    /// The namespace has no notifiers.
+    #[error("namespace '{0}' has no notifiers")]
+    NoNotify(Namespace),
+    /// The notifiers have another revision than expected, or are there already.
+    #[error(
+        "the notifiers of namespace '{namespace}' are at revision {actual}, not at the expected one: read them again and \
+         repeat the change"
+    )]
+    NotifyConflict {
+        /// The namespace.
+        namespace: Namespace,
+        /// Their revision; 0 if there are none.
+        actual: u64,
     },
     /// Too many fires in one backfill.
     #[error("{fires} fires are too many for one backfill: {MAX_BACKFILL} are allowed; split the time into parts")]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use ulid::Ulid;
 
+use crate::notice::NoticeOwner;
 use crate::time::Timestamp;
 
 /// The text is not an id or name of the kind wanted.
@@ -123,6 +124,23 @@ ulid_id!(
     RunId,
     "run id"
 );
+
+impl JobId {
+    /// What stands for the job in the runs of the notifier at place `entry` of `owner`, a job or a whole namespace, so that
+    /// notifications never count among the runs of a job.
+    #[must_use]
+    pub fn of_notifier(namespace: &Namespace, owner: NoticeOwner, entry: u16) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"sandglass notifier");
+        match owner {
+            NoticeOwner::Job(job) => hash.update(job.to_bytes()),
+            NoticeOwner::Namespace => hash.update(namespace.as_str()),
+        }
+        hash.update(entry.to_be_bytes());
+        let digest: [u8; 32] = hash.finalize().into();
+        Self(digest[..16].try_into().expect("sixteen of thirty-two bytes"))
+    }
+}
 
 impl RunId {
     /// The identity of the run for `job`'s fire at `scheduled_at`.

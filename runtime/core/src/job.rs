@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::id::{CalendarName, JobId, Namespace};
+use crate::notice::Health;
 use crate::schedule::{Calendars, JobSchedule, Planning, Window, job_seed};
-use crate::spec::{JobSpec, TimeZone};
+use crate::spec::{ActionRef, JobSpec, TimeZone};
 use crate::time::Timestamp;
 
 /// A saved job.
@@ -37,6 +38,8 @@ pub struct Cursor {
     pub fired: u64,
     /// What was decided of fires that came due late, while their successors have not all been looked at.
     pub backlog: Option<Box<Backlog>>,
+    /// How the job has been doing; none unless a notifier asks for that.
+    pub health: Option<Box<Health>>,
 }
 
 /// What a job's late fires have come to so far.
@@ -79,6 +82,11 @@ impl JobSpec {
     ) -> Planning<'a> {
         let zone = self.timezone.unwrap_or(default_zone).0;
         Planning { zone, since, seed: job_seed(namespace, &self.name), calendars }
+    }
+
+    /// The actions that the job names: its own, and those of its notifiers.
+    pub fn actions(&self) -> impl Iterator<Item = &ActionRef> {
+        std::iter::once(&self.action.uses).chain(self.notify.actions())
     }
 
     /// The calendars that the job's triggers name.

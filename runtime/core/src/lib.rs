@@ -10,6 +10,7 @@
 //! - [`capability`]: what a plugin may ask of the host, and the rule that grants or refuses it;
 //! - [`plugin`]: what is known of an added plugin;
 //! - [`run`]: runs, attempts and the state machine;
+//! - [`notice`]: what notifications tell of;
 //! - [`template`]: texts of a job into which each attempt puts values of its own;
 //! - [`output`]: what a run prints;
 //! - [`invocation`]: one attempt as it is handed to the host, and what comes back;
@@ -25,6 +26,7 @@ pub mod hold;
 pub mod id;
 pub mod invocation;
 pub mod job;
+pub mod notice;
 pub mod output;
 pub mod plugin;
 pub mod quantity;

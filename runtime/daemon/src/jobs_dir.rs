@@ -7,9 +7,9 @@ use sandglass_api::jobfile::{self, Format};
 use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::ApplyRequest;
 use sandglass_core::id::{JobName, Namespace};
-use sandglass_core::spec::{CalendarSpec, JobSpec};
+use sandglass_core::spec::{CalendarSpec, JobSpec, Notifiers};
 
-use crate::admission::check_job;
+use crate::admission::{check_job, check_notify};
 use crate::http::{App, apply};
 
 /// What the files hold, each with its file.
@@ -17,6 +17,7 @@ use crate::http::{App, apply};
 pub(crate) struct Files {
     jobs: Vec<(PathBuf, JobSpec)>,
     calendars: Vec<(PathBuf, CalendarSpec)>,
+    notify: Option<(PathBuf, Notifiers)>,
 }
 
 /// Reads and checks every job and calendar in the file or folder at `path`.
@@ -31,6 +32,15 @@ pub(crate) async fn read(app: &App, path: &Path) -> Result<Files, String> {
                 found.jobs.extend(contents.jobs.into_iter().map(|job| (file.clone(), job.spec)));
                 let calendars = contents.calendars.into_iter().map(|calendar| (file.clone(), calendar.spec));
                 found.calendars.extend(calendars);
+                if let Some(notify) = contents.notify
+                    && let Some((other, _)) = found.notify.replace((file.clone(), notify.notify))
+                {
+                    faults.push(format!(
+                        "the namespace's notifiers stand in {} and in {}",
+                        other.display(),
+                        file.display()
+                    ));
+                }
             }
             Err(errors) => faults.extend(errors.iter().map(ToString::to_string)),
         }
@@ -52,6 +62,10 @@ pub(crate) async fn read(app: &App, path: &Path) -> Result<Files, String> {
         let checked = check_job(spec, app.store.as_ref(), &app.host, &app.options.ceiling).await;
         checked.map_err(|problem| refused(file, &spec.name, &problem))?;
     }
+    if let Some((file, notify)) = &found.notify {
+        let checked = check_notify(notify, app.store.as_ref(), &app.host, &app.options.ceiling).await;
+        checked.map_err(|problem| format!("{}: {problem}", file.display()))?;
+    }
     Ok(found)
 }
 
@@ -61,6 +75,7 @@ pub(crate) async fn save_all(app: &App, files: Files) -> Result<(), String> {
     let request = ApplyRequest {
         calendars: files.calendars.into_iter().map(|(_, spec)| spec).collect(),
         jobs: files.jobs.into_iter().map(|(_, spec)| spec).collect(),
+        notify: files.notify.map(|(_, notify)| notify),
     };
     let saved = loop {
         match apply::save(app, Namespace::default(), request.clone()).await {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sandglass_core::batch::Batch;
 use sandglass_core::calendar::Calendar;
 use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId};
+use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::output::OutputChunk;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
@@ -118,6 +119,9 @@ pub trait Reader: Send + Sync {
 
     /// All calendars of a namespace by name.
     fn calendars(&self, namespace: &Namespace) -> Result<Vec<Arc<Calendar>>, StoreError>;
+
+    /// The notifiers of a namespace.
+    fn notify(&self, namespace: &Namespace) -> Result<Option<Arc<NamespaceNotify>>, StoreError>;
 
     /// The plugin of this name.
     fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError>;

@@ -135,6 +135,16 @@ pub enum ConflictKind {
         /// The revision it has.
         found: Option<u64>,
     },
+    /// The notifiers of the namespace have another revision, or are not there, or are there although they should not.
+    #[error("the notifiers of namespace '{namespace}' should be at revision {expected}, but are {}", at(*found))]
+    NotifyRevision {
+        /// The namespace.
+        namespace: Namespace,
+        /// The revision they should have; 0: they should not be there.
+        expected: u64,
+        /// The revision they have.
+        found: Option<u64>,
+    },
     /// The plugin is not there with this digest.
     #[error("plugin '{0}' is not there with the expected digest")]
     Plugin(PluginName),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sandglass_core::id::{JobId, JobName, Namespace, RunId};
-use sandglass_core::run::StateName;
+use sandglass_core::run::{Origin, StateName};
 use sandglass_core::time::Timestamp;
 
 /// The most items in one page, whatever limit is asked for.
@@ -27,6 +27,8 @@ pub struct RunQuery {
     pub order: Order,
     /// Beyond this run in that order: the `next` of the page before.
     pub after: Option<RunId>,
+    /// Also notifications. Those of the notifier that `job` stands for are found in any case.
+    pub notifications: bool,
     /// At most this many; no more than [`MAX_PAGE`].
     pub limit: usize,
 }
@@ -69,6 +71,7 @@ impl Default for RunQuery {
             until: None,
             order: Order::NewestFirst,
             after: None,
+            notifications: false,
             limit: 100,
         }
     }
@@ -85,6 +88,12 @@ impl RunQuery {
     #[must_use]
     pub fn wants(&self, state: StateName) -> bool {
         self.states.is_empty() || self.states.contains(&state)
+    }
+
+    /// Whether a run of this origin is looked for.
+    #[must_use]
+    pub fn wants_origin(&self, origin: Origin) -> bool {
+        origin != Origin::Notification || self.notifications || self.job.is_some()
     }
 
     /// The ids that the times and the position leave: from the first to the last, both inclusive. None if nothing is left.

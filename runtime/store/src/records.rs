@@ -6,6 +6,7 @@ use sandglass_core::calendar::Calendar;
 use sandglass_core::hold::{HoldSubject, Holds, Standing};
 use sandglass_core::id::RunId;
 use sandglass_core::job::{Cursor, Job};
+use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::{Run, StateName};
 use sandglass_core::time::Timestamp;
@@ -19,6 +20,8 @@ pub struct Snapshot {
     pub holds: Vec<(HoldSubject, Holds)>,
     /// All calendars.
     pub calendars: Vec<Arc<Calendar>>,
+    /// The notifiers of namespaces.
+    pub notify: Vec<Arc<NamespaceNotify>>,
     /// All plugins, without their components.
     pub plugins: Vec<Arc<Plugin>>,
     /// All runs that are not over, by id.
@@ -50,8 +53,10 @@ pub struct StateEntry {
 /// Counts and sizes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Stats {
-    /// Runs by state.
+    /// Runs by state, without notifications.
     pub runs: RunCounts,
+    /// Notifications by state.
+    pub notifications: RunCounts,
     /// How many jobs there are.
     pub jobs: u64,
     /// How many plugins there are.

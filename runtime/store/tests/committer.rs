@@ -7,6 +7,7 @@ use std::time::Duration;
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::calendar::Calendar;
 use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId};
+use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::output::OutputChunk;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
@@ -93,6 +94,9 @@ impl Reader for Fake {
     }
     fn calendars(&self, _: &Namespace) -> Result<Vec<Arc<Calendar>>, StoreError> {
         Ok(Vec::new())
+    }
+    fn notify(&self, _: &Namespace) -> Result<Option<Arc<NamespaceNotify>>, StoreError> {
+        Ok(None)
     }
     fn plugin(&self, _: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError> {
         Ok(None)

@@ -411,6 +411,7 @@ fn snapshot(store: &dyn Store) -> Result<Snapshot, StoreError> {
         jobs: loaded.jobs.into_iter().map(|stored| (stored.job, stored.cursor)).collect(),
         holds: loaded.holds,
         calendars: loaded.calendars,
+        notify: loaded.notify,
         plugins: loaded.plugins,
         active: loaded.active,
     })

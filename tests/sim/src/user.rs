@@ -170,7 +170,7 @@ impl User<'_> {
     fn applies(&mut self) -> Command {
         let plan = Plan::random(self.rng, self.now);
         let (namespace, spec) = self.spec(plan);
-        Command::Apply { namespace, calendars: vec![self.a_calendar()], jobs: vec![spec] }
+        Command::Apply { namespace, calendars: vec![self.a_calendar()], jobs: vec![spec], notify: None }
     }
 
     fn a_namespace(&mut self) -> Namespace {

@@ -6,6 +6,7 @@ mod endpoint;
 mod error;
 mod holds;
 mod logs;
+mod notify;
 mod schedule;
 mod sse;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::node::{Entry, Node, Scalar, Span, Value};
 use crate::problem::Position;
 
 use super::calendars::{self, FileCalendar};
+use super::notify::{self, FileNotify};
 use super::{FileContents, FileJob, Format, MAX_BYTES, MAX_ERRORS, MAX_JOBS, check, json, keys, short, toml, yaml};
 
 /// The keys of a job in canonical form, in the order of its type.
@@ -39,6 +40,7 @@ pub const KEYS: &[&str] = &[
     "limits",
     "retention",
     "grants",
+    "notify",
 ];
 /// The longest part of a line that an error shows, in characters.
 const SHOWN_LINE: usize = 200;
@@ -59,10 +61,15 @@ impl Document<'_> {
                 Err(found) => errors.extend(found.into_iter().map(|error| (error.under("calendars"), None))),
             }
         }
+        let mut notify = None;
+        match parts.notify.map(notify::read).transpose() {
+            Ok(found) => notify = found,
+            Err(found) => errors.extend(found.into_iter().map(|error| (error, None))),
+        }
         let (jobs, more) = self.jobs(parts.jobs);
         errors.extend(more);
         if errors.is_empty() {
-            return Ok(FileContents { jobs, calendars });
+            return Ok(FileContents { jobs, calendars, notify });
         }
         let located =
             |(error, job): &(NodeError, Option<String>)| JobFileError { job: job.clone(), ..self.error(error) };
@@ -122,6 +129,27 @@ impl Document<'_> {
         Ok(all)
     }
 
+    /// The notifiers of a file that holds nothing else: a list of them, or `notify:`.
+    pub(super) fn notify(&self, format: Format) -> Result<FileNotify, Vec<JobFileError>> {
+        let mut nodes = self.tree(format).map_err(|error| vec![self.error(&error)])?;
+        let expected = || "expected a list of notifiers, or 'notify:' and nothing else";
+        let (Some(node), 0) = (nodes.pop(), nodes.len()) else {
+            return Err(vec![self.error(&NodeError::at(expected(), Span::start()))]);
+        };
+        let list = match node.value {
+            Value::Map(mut entries) => match (entries.pop(), entries.first()) {
+                (Some(entry), None) if entry.key == "notify" => entry.value,
+                (Some(last), first) => {
+                    let other = first.filter(|first| first.key != "notify").unwrap_or(&last);
+                    return Err(vec![self.error(&NodeError::at(expected(), other.key_span))]);
+                }
+                (None, _) => return Err(vec![self.error(&NodeError::at(expected(), node.span))]),
+            },
+            value => Node::new(node.span, value),
+        };
+        notify::read(list).map_err(|errors| errors.iter().map(|error| self.error(error)).collect())
+    }
+
     /// The documents of the file: several only in YAML.
     pub(super) fn tree(&self, format: Format) -> Result<Vec<Node>, NodeError> {
         if self.text.len() > MAX_BYTES {
@@ -167,9 +195,11 @@ struct Parts {
     jobs: Vec<Node>,
     /// The values of `calendars`.
     calendars: Vec<Node>,
+    /// The value of `notify` where it is the namespace's.
+    notify: Option<Node>,
 }
 
-/// Each document is a job, a list of jobs, or a map with `jobs`, `calendars` or both.
+/// Each document is a job, a list of jobs, or a map with `jobs`, `calendars`, `notify` or several of them.
 fn parts(documents: Vec<Node>) -> Result<Parts, NodeError> {
     let mut parts = Parts::default();
     for document in documents {
@@ -184,8 +214,10 @@ fn parts(documents: Vec<Node>) -> Result<Parts, NodeError> {
         }
     }
     match parts.jobs.len() {
-        0 if parts.calendars.is_empty() => Err(NodeError::at("there is no job in this file", Span::start())
-            .hint("a job needs a name and what it does, such as name: hello and command: echo hello")),
+        0 if parts.calendars.is_empty() && parts.notify.is_none() => {
+            Err(NodeError::at("there is no job in this file", Span::start())
+                .hint("a job needs a name and what it does, such as name: hello and command: echo hello"))
+        }
         found if found > MAX_JOBS => {
             Err(NodeError::at(format!("there are too many jobs in this file: {MAX_JOBS} are allowed"), Span::start()))
         }
@@ -202,7 +234,15 @@ impl Parts {
         let lists_calendars = jobs.is_some() || !entries.iter().any(|entry| entry.key == "name");
         let at = entries.iter().position(|entry| lists_calendars && entry.key == "calendars");
         let calendars = at.map(|at| entries.remove(at).value);
-        if jobs.is_none() && calendars.is_none() {
+        // A job itself has more than its notifiers.
+        let is_shared = jobs.is_some() || calendars.is_some() || entries.len() == 1;
+        let at = entries.iter().position(|entry| is_shared && entry.key == "notify");
+        if let Some(Entry { key_span, value, .. }) = at.map(|at| entries.remove(at))
+            && self.notify.replace(value).is_some()
+        {
+            return Err(NodeError::at("the notifiers of the namespace are given twice in this file", key_span));
+        }
+        if jobs.is_none() && calendars.is_none() && (self.notify.is_none() || !entries.is_empty()) {
             self.jobs.push(Node::new(span, Value::Map(entries)));
             return Ok(());
         }

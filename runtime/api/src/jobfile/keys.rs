@@ -14,7 +14,6 @@ const LATER: &[&str] = &[
     "groups",
     "host",
     "hosts",
-    "notify",
     "paused",
     "requires",
     "secrets",

@@ -12,6 +12,7 @@ mod error;
 mod json;
 mod keys;
 mod node;
+mod notify;
 mod short;
 #[cfg(test)]
 mod tests;
@@ -25,9 +26,10 @@ use sandglass_core::spec::{JobSpec, Trigger};
 use serde::Deserialize as _;
 
 pub use calendars::FileCalendar;
-pub use check::faults;
+pub use check::{faults, faults_of_notifiers};
 pub use document::KEYS;
 pub use error::JobFileError;
+pub use notify::FileNotify;
 
 use crate::problem::Position;
 use node::Node;
@@ -108,6 +110,8 @@ pub struct FileContents {
     pub jobs: Vec<FileJob>,
     /// The calendars under its `calendars:`.
     pub calendars: Vec<FileCalendar>,
+    /// The notifiers of the namespace: those under its `notify:` beside `jobs:`.
+    pub notify: Option<FileNotify>,
 }
 
 /// Reads what is in a file whose content is `text` and whose name, for errors, is `source`.
@@ -124,16 +128,17 @@ pub fn read_all(text: &str, format: Format, source: &str) -> Result<FileContents
 ///
 /// # Errors
 ///
-/// As [`read_all`], and if there are calendars in the file.
+/// As [`read_all`], and if there are calendars or notifiers of the namespace in the file.
 pub fn read(text: &str, format: Format, source: &str) -> Result<Vec<FileJob>, Vec<JobFileError>> {
     let contents = read_all(text, format, source)?;
-    match contents.calendars.first() {
-        None => Ok(contents.jobs),
-        Some(calendar) => {
-            let message = "calendars cannot stand here: only jobs can";
-            let error = error::NodeError::at(message, calendar.node.span).under("calendars");
-            Err(vec![document::Document { text, source }.error(&error)])
-        }
+    let refused = |what: &str, key: &str, span| {
+        let error = error::NodeError::at(format!("{what} cannot stand here: only jobs can"), span).under(key);
+        Err(vec![document::Document { text, source }.error(&error)])
+    };
+    match (contents.calendars.first(), &contents.notify) {
+        (None, None) => Ok(contents.jobs),
+        (Some(calendar), _) => refused("calendars", "calendars", calendar.node.span),
+        (None, Some(notify)) => refused("notifiers of a namespace", "notify", notify.node.span),
     }
 }
 
@@ -144,6 +149,15 @@ pub fn read(text: &str, format: Format, source: &str) -> Result<Vec<FileJob>, Ve
 /// As [`read_all`], and if there is no calendar or something else.
 pub fn read_calendars(text: &str, format: Format, source: &str) -> Result<Vec<FileCalendar>, Vec<JobFileError>> {
     document::Document { text, source }.calendars(format)
+}
+
+/// Reads the notifiers of a namespace from a file that holds nothing else: a list of them, or `notify:`.
+///
+/// # Errors
+///
+/// As [`read_all`], and if there is something else.
+pub fn read_notify(text: &str, format: Format, source: &str) -> Result<FileNotify, Vec<JobFileError>> {
+    document::Document { text, source }.notify(format)
 }
 
 /// Reads the jobs of a file, as [`read`] does, and forgets where they were.

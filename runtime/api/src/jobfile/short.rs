@@ -78,6 +78,10 @@ impl Parts {
                 as_texts(&mut entry.value);
                 self.rest.push(entry);
             }
+            "notify" => match notifiers(&mut entry.value) {
+                Ok(()) => self.rest.push(entry),
+                Err(error) => self.errors.push(error.under("notify")),
+            },
             _ => self.rest.push(entry),
         }
     }
@@ -205,6 +209,21 @@ fn http(span: Span, value: Node) -> Result<Node, NodeError> {
         None => with.push(entry_of("url", url.clone())),
     }
     Ok(action(span, "http", Node::new(url.span, Value::Map(with))))
+}
+
+/// The environment variables of each notifier of a list.
+pub(super) fn notifiers(list: &mut Node) -> Result<(), NodeError> {
+    let (span, kind) = (list.span, list.kind_name());
+    let Value::List(items) = &mut list.value else {
+        let hint = "write a '-' before each, such as - {on: [failed], use: http, with: {url: …}}";
+        return Err(NodeError::at(format!("expected a list of notifiers, found {kind}"), span).hint(hint));
+    };
+    for item in items {
+        if let Value::Map(entries) = &mut item.value {
+            entries.iter_mut().filter(|entry| entry.key == "env").for_each(|entry| as_texts(&mut entry.value));
+        }
+    }
+    Ok(())
 }
 
 /// Environment variables are text: `PORT: 8080` means the text that is written there.

@@ -162,7 +162,13 @@ impl From<Refusal> for Problem {
             }
             Refusal::TooManyCalendars { .. } => (Code::InvalidCalendar, None),
             Refusal::CalendarInUse { .. } => (Code::CalendarInUse, None),
-            Refusal::RevisionConflict { .. } | Refusal::CalendarConflict { .. } => (Code::RevisionConflict, None),
+            Refusal::RevisionConflict { .. } | Refusal::CalendarConflict { .. } | Refusal::NotifyConflict { .. } => {
+                (Code::RevisionConflict, None)
+            }
+            Refusal::NoNotify(_) => (Code::NotifyNotFound, Some("`sandglass namespace notify set FILE` saves some")),
+            Refusal::PluginNotifies { .. } => {
+                (Code::PluginInUse, Some("`sandglass namespace notify show` shows the notifiers of a namespace"))
+            }
             Refusal::PluginInUse { .. } => (Code::PluginInUse, None),
             Refusal::BackfillTooLarge { .. } | Refusal::BackfillTooLong { .. } => (Code::BackfillTooLarge, None),
             Refusal::Overdue { .. } => (Code::FiresOverdue, None),

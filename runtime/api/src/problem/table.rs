@@ -113,6 +113,8 @@ table! {
     UnknownPlugin: "unknown_plugin", Invalid, 422, "The job's plugin is not there";
     /// The job names an action that its plugin lacks.
     UnknownAction: "unknown_action", Invalid, 422, "The plugin has no such action";
+    /// The notifiers of a namespace are wrong.
+    InvalidNotify: "invalid_notify", Invalid, 422, "The notifiers are not valid";
     /// The calendar is wrong.
     InvalidCalendar: "invalid_calendar", Invalid, 422, "The calendar is not valid";
     /// More fires than one backfill may have.
@@ -133,6 +135,8 @@ table! {
     PluginNotFound: "plugin_not_found", NotFound, 404, "There is no such plugin";
     /// There is no such calendar.
     CalendarNotFound: "calendar_not_found", NotFound, 404, "There is no such calendar";
+    /// The namespace has no notifiers.
+    NotifyNotFound: "notify_not_found", NotFound, 404, "The namespace has no notifiers";
     /// A job of this name is there already.
     JobExists: "job_exists", Conflict, 409, "A job of this name is there already";
     /// The job is disabled, so it does nothing.

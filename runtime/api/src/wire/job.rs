@@ -8,10 +8,10 @@ use sandglass_core::hold::{Hold, HoldKind, Holds, Standing};
 use sandglass_core::id::{JobId, JobName, Namespace};
 use sandglass_core::job;
 use sandglass_core::schedule::Warning;
-use sandglass_core::spec::{CalendarSpec, JobSpec};
+use sandglass_core::spec::{CalendarSpec, JobSpec, Notifiers};
 use sandglass_core::time::Timestamp;
 
-use super::{CalendarResult, Fire, Run};
+use super::{CalendarResult, Fire, NotifyResult, Run};
 
 /// A job as the API shows it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -170,6 +170,9 @@ pub struct ApplyRequest {
     /// Jobs in canonical form, whatever is there under their names. They may name the calendars that come with them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<JobSpec>,
+    /// The notifiers of the namespace, in the place of those there are; if absent, these stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Notifiers>,
 }
 
 /// The answer to saving jobs and calendars together, in the order of the request.
@@ -179,4 +182,7 @@ pub struct Applied {
     pub calendars: Vec<CalendarResult>,
     /// The jobs.
     pub jobs: Vec<ApplyResult>,
+    /// The notifiers of the namespace, if they were among it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<NotifyResult>,
 }

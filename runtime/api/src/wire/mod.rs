@@ -23,6 +23,9 @@
 //! | `GET …/calendars/{name}` | [`Calendar`], its revision as `ETag` |
 //! | `PUT …/calendars/{name}`; `If-Match: "REVISION"`, `If-None-Match: *` | [`CalendarResult`] |
 //! | `DELETE …/calendars/{name}` | 204; 409 if jobs use it |
+//! | `GET /api/v1/namespaces/{ns}/notify` | [`NamespaceNotify`], its revision as `ETag`; 404 if there are none |
+//! | `PUT …/notify` `?dry_run=`, a [`NotifyRequest`] as body; `If-Match: "REVISION"`, `If-None-Match: *` | [`NotifyResult`] |
+//! | `DELETE …/notify`; `If-Match: "REVISION"` | 204 |
 //! | `GET /api/v1/namespaces/{ns}/runs`, see [`RunListQuery`] | [`Page`] of [`Run`] |
 //! | `GET …/runs/{id}` `?wait=SECONDS` | [`Run`], once it is over or the time is up |
 //! | `GET …/runs/{id}/logs`, see [`LogsQuery`] | [`OutputEvent`]s, a line each; or an event stream; or [`frames`] |
@@ -42,6 +45,7 @@ mod fire;
 pub mod frames;
 mod job;
 mod note;
+mod notify;
 mod output;
 mod run;
 #[cfg(test)]
@@ -58,6 +62,7 @@ pub use calendar::{Calendar, CalendarResult};
 pub use fire::{Backfill, BackfillRequest, Fire, Overlap, Verdict, Why, refusal};
 pub use job::{Applied, ApplyRequest, ApplyResult, HoldRequest, HoldResult, Job, JobHold};
 pub use note::retry_note;
+pub use notify::{NamespaceNotify, NotifyRequest, NotifyResult};
 pub use output::{EVENT_END, EVENT_OUTPUT, EVENT_PROGRESS, LogLevel, LogsQuery, MAX_TAIL, OutputEvent, ProgressEvent};
 pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, StartRequest, Usage, origin_name, outcome_name};
 pub use sandglass_core::plugin::Plugin;
@@ -101,8 +106,11 @@ pub struct Status {
     pub jobs: u64,
     /// How many plugins there are.
     pub plugins: u64,
-    /// How many runs are in each state, by the state's name; states without runs may be left out.
+    /// How many runs are in each state, by the state's name; states without runs may be left out, and notifications are.
     pub runs: BTreeMap<String, u64>,
+    /// How many notifications are in each state, by the state's name; states without any are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notifications: BTreeMap<String, u64>,
     /// When the next fire of any job is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_fire_at: Option<Timestamp>,

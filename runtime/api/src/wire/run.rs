@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use sandglass_core::id::{JobName, Namespace, RunId};
+use sandglass_core::notice::Notice;
 use sandglass_core::run::{self, AttemptOutcome, ErrorClass, Missed, Origin, RunState, StateName};
 use sandglass_core::spec::ParamValues;
 use sandglass_core::time::Timestamp;
@@ -69,6 +70,12 @@ pub struct Run {
     /// What its successful attempt returned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<serde_json::Value>,
+    /// When it was told to be late, as it had not started by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_at: Option<Timestamp>,
+    /// What it tells, if it is a notification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Box<Notice>>,
 }
 
 /// One try at a run.
@@ -179,6 +186,8 @@ impl From<&run::Run> for Run {
             exit_code: run.exit_code(),
             attempts: run.attempts.iter().map(Attempt::from).collect(),
             result: run.result.as_ref().map(value),
+            late_at: run.late,
+            notice: run.notice.clone(),
         }
     }
 }
@@ -232,6 +241,9 @@ pub struct RunListQuery {
     /// Only runs in one of these states: names with commas between.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// Also notifications; not together with `job`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notifications: Option<bool>,
     /// Only runs due at or after this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::id::{JobId, JobName, Namespace, RunId};
+use crate::notice::Notice;
 use crate::spec::ParamValues;
 use crate::time::Timestamp;
 
@@ -40,11 +41,14 @@ pub enum Origin {
     Backfill,
     /// Somebody asked for another run to be made again.
     Retry,
+    /// It tells somebody of other runs.
+    Notification,
 }
 
 impl Origin {
     /// All origins.
-    pub const ALL: [Self; 5] = [Self::Schedule, Self::Manual, Self::CatchUp, Self::Backfill, Self::Retry];
+    pub const ALL: [Self; 6] =
+        [Self::Schedule, Self::Manual, Self::CatchUp, Self::Backfill, Self::Retry, Self::Notification];
 
     /// The name in text.
     #[must_use]
@@ -55,6 +59,7 @@ impl Origin {
             Self::CatchUp => "catch_up",
             Self::Backfill => "backfill",
             Self::Retry => "retry",
+            Self::Notification => "notification",
         }
     }
 }
@@ -111,6 +116,11 @@ pub struct Run {
     pub no_retry: Option<NoRetry>,
     /// What its successful attempt returned: JSON text.
     pub result: Option<String>,
+    /// When it was found to be late, and those told who asked for that: it had not started by then.
+    pub late: Option<Timestamp>,
+    /// What it tells, if it is a notification. Its job is then what stands for the notifier
+    /// ([`JobId::of_notifier`]), and the name that of the first job that it tells of.
+    pub notice: Option<Box<Notice>>,
 }
 
 /// That a running run shall be stopped.
@@ -165,6 +175,8 @@ impl Run {
             attempts: Vec::new(),
             no_retry: None,
             result: None,
+            late: None,
+            notice: None,
         }
     }
 
@@ -188,6 +200,11 @@ impl Run {
             self.cancel = Some(request);
             self.version += 1;
         }
+    }
+
+    /// Moves the version up by one, for a change that leaves the state as it is.
+    pub fn revise(&mut self) {
+        self.version += 1;
     }
 
     /// How many fires its record stands for.

@@ -12,7 +12,7 @@ use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
 use crate::job::Job;
 use crate::plugin::Plugin;
 use crate::run::{CancelCause, Origin};
-use crate::spec::{JobSpec, ParamValues};
+use crate::spec::{ActionRef, JobSpec, ParamValues};
 use crate::time::Timestamp;
 
 impl Scheduler {
@@ -41,9 +41,13 @@ impl Scheduler {
                 Command::PutCalendar { namespace, spec, expect } => {
                     self.put_calendar(&namespace, &spec, expect, moment.now, step)
                 }
-                Command::Apply { namespace, calendars, jobs } => {
-                    self.apply(&namespace, &calendars, &jobs, moment, step)
+                Command::Apply { namespace, calendars, jobs, notify } => {
+                    self.apply(&namespace, &calendars, &jobs, notify.as_ref(), moment, step)
                 }
+                Command::PutNotify { namespace, notify, expect } => {
+                    self.put_notify(&namespace, &notify, expect, moment.now, step)
+                }
+                Command::DeleteNotify { namespace, expect } => self.delete_notify(namespace, expect, step),
                 Command::DeleteCalendar { namespace, name } => self.delete_calendar(namespace, name, step),
                 Command::Backfill { namespace, name, fires, again, overlap } => {
                     self.backfill(&namespace, &name, &Backfill { fires, again, overlap }, moment, step)
@@ -76,6 +80,7 @@ impl Scheduler {
         }
         let entry = self.jobs.remove(&id).expect("names point to jobs that are there");
         self.leave_groups(&namespace, &entry.job.spec);
+        self.forget_notifiers(&entry.job, now, step);
         if let Some(names) = self.names.get_mut(&namespace) {
             names.remove(&name);
         }
@@ -123,11 +128,12 @@ impl Scheduler {
             if old.built_in && !plugin.built_in {
                 return Err(Refusal::BuiltIn(name));
             }
-            let unserved: Vec<_> = self.jobs_using(&name).filter(|job| !plan::serves(&plugin, &job.spec)).collect();
+            let unserved: Vec<_> = self.jobs_using(&name).filter(|job| !served(&plugin, job.spec.actions())).collect();
             if let Some(example) = unserved.first() {
                 let (jobs, example) = (unserved.len(), example.spec.name.clone());
                 return Err(Refusal::PluginInUse { name: name.clone(), jobs, example });
             }
+            self.check_notified(&name, |actions| !served(&plugin, actions))?;
         }
         step.batch.writes.push(Write::PutPlugin { plugin: Arc::clone(&plugin), wasm });
         self.plugins.insert(name, Arc::clone(&plugin));
@@ -144,18 +150,27 @@ impl Scheduler {
             let example = example.spec.name.clone();
             return Err(Refusal::PluginInUse { name: name.clone(), jobs: users.len(), example });
         }
+        self.check_notified(name, |_| true)?;
         step.batch.writes.push(Write::RemovePlugin { name: name.clone(), digest: plugin.digest });
         Ok(Reply::PluginRemoved(self.plugins.remove(name).expect("looked up above")))
     }
 
     fn jobs_using<'a>(&'a self, name: &'a PluginName) -> impl Iterator<Item = &'a Arc<Job>> {
-        self.jobs.values().map(|entry| &entry.job).filter(move |job| job.spec.action.uses.plugin == *name)
+        self.jobs
+            .values()
+            .map(|entry| &entry.job)
+            .filter(move |job| job.spec.actions().any(|uses| uses.plugin == *name))
     }
 
     pub(super) fn job_named(&self, namespace: &Namespace, name: &JobName) -> Result<JobId, Refusal> {
         let no_job = || Refusal::NoJob { namespace: namespace.clone(), name: name.clone() };
         self.names.get(namespace).and_then(|names| names.get(name)).copied().ok_or_else(no_job)
     }
+}
+
+/// Whether `plugin` is what each of `actions` names that names it at all.
+fn served<'a>(plugin: &Plugin, mut actions: impl Iterator<Item = &'a ActionRef>) -> bool {
+    actions.all(|uses| uses.plugin != plugin.manifest.name || plan::serves(plugin, uses))
 }
 
 /// Refuses values of parameters that the job does not declare, and a start without a value that it cannot be without.

@@ -47,7 +47,13 @@ impl Scheduler {
         if run.cancel.is_some() {
             return (ended(ending), Some(NoRetry::CancelRequested));
         }
-        let Some(entry) = self.jobs.get(&run.job_id) else {
+        let entry = self.jobs.get(&run.job_id);
+        let policy = match run.notice.as_deref() {
+            // A message that comes twice does less harm than one that never comes.
+            Some(notice) => self.notifier(&run.namespace, notice).map(|notifier| (&notifier.retry, true)),
+            None => entry.map(|entry| (&entry.job.spec.retry, entry.job.spec.idempotent)),
+        };
+        let Some((policy, idempotent)) = policy else {
             return (ended(ending), Some(NoRetry::JobDeleted));
         };
         let first = run.attempts.first().filter(|first| first.number != report.attempt);
@@ -58,12 +64,12 @@ impl Scheduler {
             first_began_at: first.map_or(report.started_at, |first| first.started_at),
             advice: report.advice,
         };
-        let next = retry::next_attempt(&entry.job.spec, &failure, moment.now, moment.rng);
+        let next = retry::next_attempt(policy, idempotent, &failure, moment.now, moment.rng);
         #[cfg(feature = "defects")]
         let next = next.or_else(|why| self.retried_anyway(run.id, moment.now).ok_or(why));
         match next {
             // An attempt that could only begin when the run must be over is not waited for.
-            Ok(until) if entry.deadline_of(run).is_some_and(|deadline| until >= deadline) => {
+            Ok(until) if entry.and_then(|entry| entry.deadline_of(run)).is_some_and(|deadline| until >= deadline) => {
                 (ended(ending), Some(NoRetry::Deadline))
             }
             Ok(until) => (RunState::RetryWait { until }, None),

@@ -6,8 +6,8 @@ use super::{Entry, Scheduler};
 use crate::id::{GroupName, Namespace};
 use crate::queue::{LimitKey, LimitOf, Needs};
 use crate::run::{Run, RunState};
-use crate::spec::JobSpec;
 use crate::spec::bounds::groups;
+use crate::spec::{ActionRef, JobSpec};
 use crate::template::{Scope, is_template, render_key};
 
 /// The limits that jobs name for each group, with how many jobs name each.
@@ -62,16 +62,19 @@ impl Scheduler {
         self.queue.set_limit(&LimitOf::Group(namespace.clone(), group.clone()), least);
     }
 
-    /// What the next attempt of a run takes places of; of its namespace alone if its job is gone.
+    /// What the next attempt of a run takes places of; of its namespace alone if its job, or its notifier, is gone.
     pub(super) fn needs(&self, run: &Run, entry: Option<&Entry>) -> Needs {
         let namespace = &run.namespace;
         let mut limits = Vec::new();
+        let notifier = run.notice.as_deref().and_then(|notice| self.notifier(namespace, notice));
+        let uses = notifier.map(|notifier| &notifier.uses).or_else(|| entry.map(|entry| &entry.job.spec.action.uses));
+        if let Some(ActionRef { plugin, .. }) = uses
+            && self.options.max_running_of_plugin.contains_key(plugin)
+        {
+            limits.push(LimitKey::of(LimitOf::Plugin(plugin.clone())));
+        }
         if let Some(entry) = entry {
             let spec = &entry.job.spec;
-            let plugin = &spec.action.uses.plugin;
-            if self.options.max_running_of_plugin.contains_key(plugin) {
-                limits.push(LimitKey::of(LimitOf::Plugin(plugin.clone())));
-            }
             limits.extend(groups(&spec.concurrency).map(|need| LimitKey {
                 of: LimitOf::Group(namespace.clone(), need.group.clone()),
                 key: need.key.as_deref().map(|key| self.key_of(run, entry, key)),

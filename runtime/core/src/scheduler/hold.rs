@@ -175,6 +175,7 @@ impl Scheduler {
             entry.cursor.next_fire_at = entry.next_fire_after(entry.cursor.done_until);
             self.put_cursor(id, now, step);
         }
+        self.watch_held(id, change.hold.is_none(), now, step);
     }
 
     /// Takes in the holds of a namespace that the store has, or will have.

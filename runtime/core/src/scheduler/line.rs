@@ -20,6 +20,8 @@ impl Scheduler {
         let (id, job) = (run.id, run.job_id);
         let place = (run.scheduled_at, id);
         let in_turn = run.gate == Gate::Turn && run.attempts.is_empty();
+        let not_before = run.notice.as_ref().filter(|_| run.attempts.is_empty()).and_then(|notice| notice.not_before);
+        self.adopt_notification(&run);
         self.active.insert(id, Active { run, stands: Stands::Apart, expires_at: None, inserted_by: None });
         match self.jobs.get_mut(&job) {
             Some(entry) if in_turn => {
@@ -31,9 +33,13 @@ impl Scheduler {
                 entry.runs.insert(id);
                 self.enqueue(id);
             }
-            // The job is gone: nobody gives turns any more.
-            None => self.enqueue(id),
+            // The job is gone, or it is a notification: nobody gives turns.
+            None => match not_before {
+                Some(at) => self.defer(id, at),
+                None => self.enqueue(id),
+            },
         }
+        self.watch_start(id);
     }
 
     /// A run of the job is over that was not in its line.
@@ -74,7 +80,7 @@ impl Scheduler {
         self.set_expiry(id);
     }
 
-    /// Puts a run that has left the queue aside until the window of its job opens at `opens_at`.
+    /// Puts a run aside until the window of its job opens, or it has waited for more to tell of, at `opens_at`.
     pub(super) fn defer(&mut self, id: RunId, opens_at: Timestamp) {
         self.active.get_mut(&id).expect("only active runs are queued").stands = Stands::Window(opens_at);
         self.windows.insert((opens_at, id));

@@ -10,6 +10,7 @@ use crate::event::Step;
 use crate::hold::{HoldSubject, Holds, Standing};
 use crate::id::{JobId, RunId};
 use crate::job::{Cursor, Job};
+use crate::notice::NamespaceNotify;
 use crate::plugin::Plugin;
 use crate::run::{Run, RunState};
 use crate::time::Timestamp;
@@ -23,6 +24,8 @@ pub struct Snapshot {
     pub holds: Vec<(HoldSubject, Holds)>,
     /// All calendars.
     pub calendars: Vec<Arc<Calendar>>,
+    /// The notifiers of namespaces.
+    pub notify: Vec<Arc<NamespaceNotify>>,
     /// All plugins.
     pub plugins: Vec<Arc<Plugin>>,
     /// All runs that are not over.
@@ -53,6 +56,7 @@ impl Scheduler {
             held_namespaces: HashMap::new(),
             expiries: BTreeSet::new(),
             groups: super::groups::Groups::default(),
+            notify: super::notify::Notify::default(),
             queue,
             active: HashMap::new(),
             inserted: Vec::new(),
@@ -66,6 +70,9 @@ impl Scheduler {
         }
         for calendar in snapshot.calendars {
             scheduler.adopt_calendar(calendar);
+        }
+        for notify in snapshot.notify {
+            scheduler.adopt_notify(notify);
         }
         let mut held_jobs: HashMap<JobId, Holds> = HashMap::new();
         for (subject, holds) in snapshot.holds {
@@ -94,6 +101,7 @@ impl Scheduler {
             scheduler.interrupt(&run, moment, &mut step);
         }
         scheduler.fill(moment.now, &mut step);
+        scheduler.tell(moment, &mut step);
         scheduler.drop_stale_fires();
         scheduler.end_step();
         (scheduler, step)
@@ -113,7 +121,9 @@ impl Scheduler {
         if let Some(at) = entry.wake_at {
             self.due.push(Reverse((at, job.id)));
         }
+        self.count_notified(&job.spec, true);
         self.jobs.insert(job.id, Box::new(entry));
+        self.watch_again(job.id);
     }
 
     fn adopt_run(&mut self, run: Arc<Run>) {
@@ -139,6 +149,7 @@ impl Scheduler {
         if let Some(entry) = self.jobs.get_mut(&job) {
             entry.runs.insert(id);
         }
+        self.adopt_notification(&run);
         self.active.insert(id, Active { run, stands, expires_at: None, inserted_by: None });
     }
 }

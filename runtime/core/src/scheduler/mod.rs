@@ -17,6 +17,7 @@ mod groups;
 mod hold;
 mod line;
 mod load;
+mod notify;
 mod of_job;
 mod options;
 mod overlap;
@@ -82,7 +83,7 @@ pub struct Scheduler {
     due: BinaryHeap<Reverse<(Timestamp, JobId)>>,
     /// Runs in `retry_wait`, soonest first.
     retries: BTreeSet<(Timestamp, RunId)>,
-    /// Queued runs that wait for the window of their job, the one that opens first in front.
+    /// Queued runs that wait for the window of their job, or for more to tell of, the one that may go first in front.
     windows: BTreeSet<(Timestamp, RunId)>,
     /// When queued runs expire that are not started before, soonest first.
     expiries: BTreeSet<(Timestamp, RunId)>,
@@ -90,6 +91,8 @@ pub struct Scheduler {
     groups: groups::Groups,
     /// The calendars of each namespace.
     calendars: HashMap<Namespace, calendars::Kept>,
+    /// What notifiers there are, and what waits to be told.
+    notify: notify::Notify,
     /// Namespaces that are paused or disabled as a whole.
     held_namespaces: HashMap<Namespace, Holds>,
     /// Runs in `queued` that may start.
@@ -141,7 +144,7 @@ enum Stands {
     Line,
     /// Queued, for a free place.
     Queue(LaneId, Place),
-    /// Queued, for the window of its job, which opens then.
+    /// Queued, for the window of its job, or until a notification has waited for more to tell of; until then.
     Window(Timestamp),
     /// Running, with the places of this lane.
     Going(LaneId),
@@ -159,7 +162,8 @@ impl Scheduler {
         let retry = self.retries.first().map(|(at, _)| *at);
         let window = self.windows.first().map(|(at, _)| *at);
         let expiry = self.expiries.first().map(|(at, _)| *at);
-        startup.into_iter().chain(fire).chain(retry).chain(window).chain(expiry).min()
+        let notice = self.notify.next_wake();
+        startup.into_iter().chain(fire).chain(retry).chain(window).chain(expiry).chain(notice).min()
     }
 
     /// Whether [`Event::Tick`] should come now: something is due, or the clock was set back, which may change what is.
@@ -188,6 +192,7 @@ impl Scheduler {
             Event::Shutdown => self.shutdown(&mut step),
         }
         self.fill(moment.now, &mut step);
+        self.tell(moment, &mut step);
         if let Some((ticket, reply)) = answer {
             step.after.push(Effect::Reply { ticket, reply: self.as_it_is_now(reply) });
         }
@@ -249,6 +254,8 @@ impl Scheduler {
         self.due_retries(moment.now, step);
         self.due_windows(moment.now);
         self.due_expiries(moment.now, step);
+        self.due_lates(moment.now, step);
+        self.due_silences(moment.now, step);
     }
 
     fn shutdown(&mut self, step: &mut Step) {
@@ -290,6 +297,7 @@ impl Scheduler {
             RunState::Ended { .. } => {
                 self.give_places_back(id);
                 self.active.remove(&id);
+                self.end_watch(&run);
                 if !in_line {
                     self.give_turn(run.job_id, id);
                 }

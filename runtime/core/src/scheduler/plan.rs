@@ -1,71 +1,83 @@
 //! What follows from a saved job: its schedules, and the work that every run of it does.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Entry, Options, RunsOfJob, Scheduler};
-use crate::capability::EffectiveGrants;
-use crate::invocation::Work;
+use crate::capability::{EffectiveGrants, Grants};
+use crate::id::{JobId, JobName, Namespace};
+use crate::invocation::{TimeLimit, Work};
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
 use crate::run::Run;
 use crate::schedule::{Calendars, JobSchedule};
 use crate::spec::bounds::MAX_TRIGGERS;
-use crate::spec::{JobSpec, TriggerKind};
+use crate::spec::{ActionRef, Limits, TriggerKind};
 use crate::template::{Scope, is_template};
 use crate::time::Timestamp;
 
-/// The grants that a run of `spec` has with `plugin` under `options`.
-#[must_use]
-pub(super) fn effective_grants(spec: &JobSpec, plugin: &Plugin, options: &Options) -> EffectiveGrants {
-    EffectiveGrants {
-        request: plugin.manifest.capabilities.clone(),
-        ceiling: options.ceiling.clone(),
-        plugin: plugin.granted.clone(),
-        job: spec.grants.clone(),
-    }
-}
-
-/// Whether `plugin` is what `spec` names: the version, if it names one, and the action.
-pub(super) fn serves(plugin: &Plugin, spec: &JobSpec) -> bool {
-    let uses = &spec.action.uses;
+/// Whether `plugin` is what `uses` names: the version, if it names one, and the action.
+pub(super) fn serves(plugin: &Plugin, uses: &ActionRef) -> bool {
     let version = uses.version.as_ref().is_none_or(|version| *version == plugin.manifest.version);
     version && plugin.action(uses.action.as_deref()).is_some()
 }
 
-fn work(entry: &Entry, run: &Run, plugin: &Plugin, options: &Options, now: Timestamp) -> Option<Work> {
-    let job = &entry.job;
-    let spec = &job.spec;
-    if !serves(plugin, spec) {
+/// What an attempt does, as a job or a notifier has it written.
+pub(super) struct Doing<'a> {
+    pub(super) job_id: JobId,
+    pub(super) job: &'a JobName,
+    pub(super) revision: u64,
+    pub(super) uses: &'a ActionRef,
+    pub(super) with: &'a serde_json::Map<String, serde_json::Value>,
+    pub(super) env: &'a BTreeMap<String, String>,
+    pub(super) working_dir: Option<&'a str>,
+    pub(super) grants: Option<&'a Grants>,
+    pub(super) timeout: Duration,
+    pub(super) time_limit: TimeLimit,
+    pub(super) grace: Duration,
+    pub(super) limits: Limits,
+}
+
+/// The attempt that does this with `plugin` in `namespace`; `scope` is asked for only if there is a template.
+pub(super) fn work(
+    doing: &Doing<'_>,
+    namespace: &Namespace,
+    plugin: &Plugin,
+    options: &Options,
+    scope: impl FnOnce() -> Scope,
+) -> Option<Work> {
+    if !serves(plugin, doing.uses) {
         return None;
     }
-    let action = plugin.action(spec.action.uses.action.as_deref())?;
-    let params = serde_json::to_string(&spec.action.with).expect("a JSON object is always writable");
+    let action = plugin.action(doing.uses.action.as_deref())?;
+    let params = serde_json::to_string(doing.with).expect("a JSON object is always writable");
     // JSON itself has neither of a template's marks, so its text can be asked at once.
     let has_templates = is_template(&params)
-        || spec.env.values().any(|value| is_template(value))
-        || spec.working_dir.as_deref().is_some_and(is_template);
-    let scope = || {
-        let attempt = run.attempts.last().map_or(1, |attempt| attempt.number);
-        Box::new(Scope::of(run, attempt, spec, job.revision, options.timezone))
-    };
-    let (timeout, time_limit) = entry.time_of_attempt(run, now);
+        || doing.env.values().any(|value| is_template(value))
+        || doing.working_dir.is_some_and(is_template);
     Some(Work {
-        namespace: job.namespace.clone(),
-        job_id: job.id,
-        job: spec.name.clone(),
-        revision: job.revision,
+        namespace: namespace.clone(),
+        job_id: doing.job_id,
+        job: doing.job.clone(),
+        revision: doing.revision,
         plugin: plugin.manifest.name.clone(),
         digest: plugin.digest,
         action: action.name.clone(),
         params,
-        scope: has_templates.then(scope),
-        env: spec.env.clone(),
-        working_dir: spec.working_dir.clone(),
-        timeout,
-        time_limit,
-        grace: spec.grace.get(),
-        limits: spec.limits,
-        grants: effective_grants(spec, plugin, options),
+        scope: has_templates.then(|| Box::new(scope())),
+        env: doing.env.clone(),
+        working_dir: doing.working_dir.map(str::to_owned),
+        timeout: doing.timeout,
+        time_limit: doing.time_limit,
+        grace: doing.grace,
+        limits: doing.limits,
+        grants: EffectiveGrants {
+            request: plugin.manifest.capabilities.clone(),
+            ceiling: options.ceiling.clone(),
+            plugin: plugin.granted.clone(),
+            job: doing.grants.cloned(),
+        },
     })
 }
 
@@ -118,7 +130,27 @@ impl Scheduler {
     /// What an attempt of `run` does that starts at `now`. It is made for every attempt, as it would fill more memory than
     /// all else that is kept of a job. None only if the store has lost the plugin; runs of such a job fail and say so.
     pub(super) fn work(&self, entry: &Entry, run: &Run, now: Timestamp) -> Option<Arc<Work>> {
-        let plugin = self.plugins.get(&entry.job.spec.action.uses.plugin)?;
-        work(entry, run, plugin, &self.options, now).map(Arc::new)
+        let Job { id, namespace, revision, spec, .. } = &*entry.job;
+        let plugin = self.plugins.get(&spec.action.uses.plugin)?;
+        let (timeout, time_limit) = entry.time_of_attempt(run, now);
+        let doing = Doing {
+            job_id: *id,
+            job: &spec.name,
+            revision: *revision,
+            uses: &spec.action.uses,
+            with: &spec.action.with,
+            env: &spec.env,
+            working_dir: spec.working_dir.as_deref(),
+            grants: spec.grants.as_ref(),
+            timeout,
+            time_limit,
+            grace: spec.grace.get(),
+            limits: spec.limits,
+        };
+        let scope = || {
+            let attempt = run.attempts.last().map_or(1, |attempt| attempt.number);
+            Scope::of(run, attempt, spec, *revision, self.options.timezone)
+        };
+        work(&doing, namespace, plugin, &self.options, scope).map(Arc::new)
     }
 }

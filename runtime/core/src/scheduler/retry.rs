@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::invocation::RetryAdvice;
 use crate::run::NoRetry;
-use crate::spec::{Backoff, JobSpec, Retry, RetryJitter, RetryOutcome};
+use crate::spec::{Backoff, Retry, RetryJitter, RetryOutcome};
 use crate::time::Timestamp;
 
 /// An attempt that did not succeed.
@@ -19,18 +19,19 @@ pub(super) struct Failure {
     pub(super) advice: RetryAdvice,
 }
 
-/// When the attempt after `failure` is due, or why there is none.
+/// When the attempt after `failure` is due by `policy`, or why there is none. Only what is `idempotent` is tried again after
+/// it was interrupted.
 pub(super) fn next_attempt(
-    spec: &JobSpec,
+    policy: &Retry,
+    idempotent: bool,
     failure: &Failure,
     now: Timestamp,
     rng: &mut fastrand::Rng,
 ) -> Result<Timestamp, NoRetry> {
-    let policy = &spec.retry;
     let named = match (policy.on, failure.outcome) {
-        (None, RetryOutcome::Interrupted) => spec.idempotent,
+        (None, RetryOutcome::Interrupted) => idempotent,
         (None, _) => true,
-        (Some(on), RetryOutcome::Interrupted) => spec.idempotent && on.contains(RetryOutcome::Interrupted),
+        (Some(on), RetryOutcome::Interrupted) => idempotent && on.contains(RetryOutcome::Interrupted),
         (Some(on), outcome) => on.contains(outcome),
     };
     if !named {
@@ -82,11 +83,9 @@ mod tests {
     const NOW: i64 = FIRST + 100;
 
     fn decide(retry: &str, idempotent: bool, failure: Failure, seed: u64) -> Result<i64, NoRetry> {
-        let retry: serde_json::Value = serde_json::from_str(retry).unwrap();
-        let spec =
-            serde_json::json!({ "name": "a", "action": { "use": "noop" }, "retry": retry, "idempotent": idempotent });
-        let spec: JobSpec = serde_json::from_value(spec).unwrap();
-        let due = next_attempt(&spec, &failure, Timestamp::from_secs(NOW), &mut fastrand::Rng::with_seed(seed));
+        let retry: Retry = serde_json::from_str(retry).unwrap();
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let due = next_attempt(&retry, idempotent, &failure, Timestamp::from_secs(NOW), &mut rng);
         due.map(|due| due.as_millis() - NOW * 1000)
     }
 

@@ -9,7 +9,7 @@ use crate::calendar::Calendar;
 use crate::event::{Refusal, Reply, SavedCalendar, SavedJob, Step};
 use crate::id::{JobId, Namespace};
 use crate::job::{Cursor, Job};
-use crate::spec::{CalendarSpec, JobSpec};
+use crate::spec::{ActionRef, CalendarSpec, JobSpec, Notifiers};
 use crate::time::Timestamp;
 
 impl Scheduler {
@@ -48,18 +48,20 @@ impl Scheduler {
         Ok(Reply::Calendar(self.save_calendar(namespace, spec, now, step)))
     }
 
-    /// Saves calendars and jobs, all or none.
+    /// Saves calendars, jobs and the notifiers of the namespace, all or none.
     pub(super) fn apply(
         &mut self,
         namespace: &Namespace,
         calendars: &[Arc<CalendarSpec>],
         jobs: &[Arc<JobSpec>],
+        notify: Option<&Arc<Notifiers>>,
         moment: &mut Moment<'_>,
         step: &mut Step,
     ) -> Result<Reply, Refusal> {
         for spec in jobs {
             self.check_job(namespace, spec, calendars)?;
         }
+        self.check_actions(notify.into_iter().flat_map(|notify| notify.actions()))?;
         self.check_room(namespace, calendars)?;
         let mut unsettled: BTreeSet<JobId> =
             calendars.iter().flat_map(|spec| self.concerned(namespace, spec)).collect();
@@ -68,15 +70,23 @@ impl Scheduler {
         let now = moment.now;
         let calendars = calendars.iter().map(|spec| self.save_calendar(namespace, spec, now, step)).collect();
         let jobs = jobs.iter().map(|spec| self.save_job(namespace, spec, moment, step)).collect();
-        Ok(Reply::Applied { calendars, jobs })
+        let notify = notify.map(|notify| self.save_notify(namespace, notify, now, step));
+        Ok(Reply::Applied { calendars, jobs, notify })
+    }
+
+    /// Refuses actions whose plugin is not there.
+    pub(super) fn check_actions<'a>(&self, mut actions: impl Iterator<Item = &'a ActionRef>) -> Result<(), Refusal> {
+        let is_served =
+            |uses: &ActionRef| self.plugins.get(&uses.plugin).is_some_and(|plugin| plan::serves(plugin, uses));
+        match actions.find(|uses| !is_served(uses)) {
+            Some(unserved) => Err(Refusal::NoPlugin(unserved.plugin.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Refuses a job whose plugin is not there, or that names a calendar which neither is there nor is `coming` with it.
     fn check_job(&self, namespace: &Namespace, spec: &JobSpec, coming: &[Arc<CalendarSpec>]) -> Result<(), Refusal> {
-        let plugin = self.plugins.get(&spec.action.uses.plugin);
-        if !plugin.is_some_and(|plugin| plan::serves(plugin, spec)) {
-            return Err(Refusal::NoPlugin(spec.action.uses.plugin.clone()));
-        }
+        self.check_actions(spec.actions())?;
         let known = self.calendars_of(namespace);
         let is_missing = |name| known.get(name).is_none() && coming.iter().all(|calendar| calendar.name != *name);
         match spec.calendars().find(|name| is_missing(name)) {
@@ -157,7 +167,8 @@ impl Scheduler {
         let from = old.map_or(now, |entry| now.max(entry.cursor.done_until));
         let kept = kept.map(|entry| (entry.cursor.clone(), entry.wake_at));
         let is_kept = kept.is_some();
-        let fresh = || (Cursor { done_until: from, ..Cursor::default() }, None);
+        let health = old.and_then(|entry| entry.cursor.health.clone());
+        let fresh = || (Cursor { done_until: from, health, ..Cursor::default() }, None);
         let (cursor, wake_at) = kept.unwrap_or_else(fresh);
         let mut entry = Entry { wake_at, ..self.entry(Arc::clone(&job), cursor) };
         // Other triggers have another next fire, and `max_runs` may end the fires or let them go on: from now.
@@ -180,11 +191,14 @@ impl Scheduler {
     fn replace(&mut self, mut entry: Entry) {
         let job = Arc::clone(&entry.job);
         self.enter_groups(&job.namespace, &job.spec);
+        self.count_notified(&job.spec, true);
         if let Some(old) = self.jobs.remove(&job.id) {
             self.leave_groups(&job.namespace, &old.job.spec);
+            self.count_notified(&old.job.spec, false);
             entry.runs = old.runs;
         }
         self.jobs.insert(job.id, Box::new(entry));
+        self.watch_again(job.id);
         self.names.entry(job.namespace.clone()).or_default().insert(job.spec.name.clone(), job.id);
         self.queue_again(job.id);
     }

@@ -127,13 +127,16 @@ impl Scheduler {
     /// Begins the next attempt of a run that has its places.
     fn begin(&mut self, id: RunId, now: Timestamp, step: &mut Step) {
         self.forget_expiry(id);
-        let active = self.active.get_mut(&id).expect("it was queued until now");
+        let active = &self.active[&id];
         // The job may have been changed while the run waited: the attempt does what it is now.
         let revision = self.jobs.get(&active.run.job_id).map(|entry| entry.job.revision);
+        let late = self.begins_late(id, now);
         let begin = |run: &mut Run| {
             add_attempt(run, now);
             run.revision = revision.unwrap_or(run.revision);
+            run.late = late.or(run.late);
         };
+        let active = self.active.get_mut(&id).expect("it was queued until now");
         match active.inserted_by {
             // Nobody knows of it yet, so it is running from the first.
             Some(place) => {
@@ -158,7 +161,10 @@ impl Scheduler {
 
     /// Lets the run's attempt start once this step is durable.
     fn invoke(&mut self, run: &Arc<Run>, now: Timestamp, step: &mut Step) {
-        let work = self.jobs.get(&run.job_id).and_then(|entry| self.work(entry, run, now));
+        let work = match run.notice.as_deref() {
+            Some(notice) => self.work_of_notice(run, notice),
+            None => self.jobs.get(&run.job_id).and_then(|entry| self.work(entry, run, now)),
+        };
         let Some(work) = work else {
             self.fail_unstartable(run.id, now, step);
             return;
@@ -174,14 +180,19 @@ impl Scheduler {
     }
 
     fn fail_unstartable(&mut self, id: RunId, now: Timestamp, step: &mut Step) {
-        let error = AttemptError {
-            class: ErrorClass::Lost,
-            code: "no-plugin".to_owned(),
-            message:
-                "the job's plugin, or the version or action of it that the job names, is not there any more: add it \
-                      again, or let the job use another"
-                    .to_owned(),
+        let (code, message) = if self.active[&id].run.notice.is_some() {
+            (
+                "no-notifier",
+                "the notifier, or the plugin that it names, is not there any more: there is nothing to tell with",
+            )
+        } else {
+            (
+                "no-plugin",
+                "the job's plugin, or the version or action of it that the job names, is not there any more: add it again, \
+                 or let the job use another",
+            )
         };
+        let error = AttemptError { class: ErrorClass::Lost, code: code.to_owned(), message: message.to_owned() };
         let end = AttemptEnd {
             finished_at: now,
             outcome: AttemptOutcome::Failed,

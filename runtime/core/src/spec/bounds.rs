@@ -3,7 +3,10 @@
 //! What people and programs write is refused beyond these bounds. What a store already holds is still read: a schedule
 //! is made of what lies within them, and [`excess`] tells what lies beyond.
 
-use super::{CalendarRules, ConcurrencyGroup, DaysOfMonth, JobSpec, Trigger, TriggerKind};
+use super::{
+    CalendarRules, ConcurrencyGroup, DaysOfMonth, JobSpec, MAX_NOTICE_EVENTS, MAX_NOTIFIERS, Notifiers, Trigger,
+    TriggerKind,
+};
 use crate::id::CalendarName;
 
 /// The most triggers of a job.
@@ -44,6 +47,23 @@ pub fn excess(spec: &JobSpec) -> Vec<Excess> {
         for (key, names) in [("exclude", exclude), ("include", include)] {
             found.extend(of_names(&format!("{pointer}/calendars/{key}"), names));
         }
+    }
+    found.extend(of_notifiers(&spec.notify));
+    found
+}
+
+/// Everything of which a job's or a namespace's notifiers have more than they may, with pointers below `/notify`.
+#[must_use]
+pub fn of_notifiers(notifiers: &Notifiers) -> Vec<Excess> {
+    let mut found = Vec::new();
+    let count = notifiers.as_slice().len();
+    if count > MAX_NOTIFIERS {
+        let message = format!("{count} notifiers are too many: {MAX_NOTIFIERS} are allowed");
+        found.push(Excess { pointer: "/notify".to_owned(), message });
+    }
+    for (place, notifier) in notifiers.iter().filter(|(_, notifier)| notifier.on.len() > MAX_NOTICE_EVENTS) {
+        let message = format!("{} events are too many: {MAX_NOTICE_EVENTS} are allowed", notifier.on.len());
+        found.push(Excess { pointer: format!("/notify/{place}/on"), message });
     }
     found
 }

@@ -12,6 +12,7 @@ pub mod day;
 mod exit_codes;
 mod limits;
 pub mod list;
+mod notify;
 mod overlap;
 mod parameter;
 mod retention;
@@ -34,6 +35,7 @@ pub use catch_up::{CatchUp, CatchUpPolicy};
 pub use concurrency::ConcurrencyGroup;
 pub use exit_codes::{CodeRange, ExitCodes, InvalidCodeRange, MAX_CODES};
 pub use limits::Limits;
+pub use notify::{MAX_NOTICE_EVENTS, MAX_NOTIFIERS, NoticeOn, Notifier, Notifiers};
 pub use overlap::Overlap;
 pub use parameter::{MAX_PARAM_BYTES, MAX_PARAMETERS, ParamValues, Parameter, Parameters, is_parameter_name};
 pub use retention::Retention;
@@ -131,6 +133,9 @@ pub struct JobSpec {
     /// What the run may do at most. Default: what the plugin was granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Grants>,
+    /// Who is told of how the job's runs end, and in what way; those of the namespace are told besides.
+    #[serde(default, skip_serializing_if = "Notifiers::is_empty")]
+    pub notify: Notifiers,
 }
 
 fn default_timeout() -> Period {

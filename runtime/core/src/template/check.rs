@@ -1,7 +1,7 @@
 //! Templates looked at when their job is saved.
 
 use super::{MAX_SOURCE, MAX_TEMPLATES, engine, places, scope};
-use crate::spec::{JobSpec, Parameters};
+use crate::spec::{JobSpec, Notifiers, Parameters};
 use crate::spelling::unknown;
 
 /// Something wrong with a template.
@@ -19,40 +19,98 @@ const LATER: [&str; 2] = ["secret", "upstream"];
 /// Everything that is wrong with the templates of `spec`, in its order.
 #[must_use]
 pub fn check(spec: &JobSpec) -> Vec<Fault> {
-    let (mut faults, mut count, mut size) = (Vec::new(), 0, 0);
-    let environment = std::cell::OnceCell::new();
-    places::each(spec, |pointer, text| {
-        (count, size) = (count + 1, size + text.len());
-        let message = if count > MAX_TEMPLATES {
-            (count == MAX_TEMPLATES + 1).then(|| format!("these are too many templates: {MAX_TEMPLATES} are allowed"))
-        } else if size > MAX_SOURCE {
-            Some(format!("the job's templates are too long: {} KiB are allowed for all", MAX_SOURCE >> 10))
-        } else {
-            let environment = environment.get_or_init(|| engine::environment(chrono_tz::Tz::UTC));
-            one(environment, text, &spec.parameters).err()
-        };
-        faults.extend(message.map(|message| Fault { pointer, message }));
-    });
-    faults
+    let mut checking = Checking::default();
+    places::each(spec, |pointer, text| checking.look_at(pointer, text, Names::OfJob(&spec.parameters)));
+    checking.look_at_notifiers(&spec.notify);
+    checking.faults
 }
 
-fn one(environment: &minijinja::Environment<'_>, text: &str, parameters: &Parameters) -> Result<(), String> {
-    let names = engine::Shape::of(text).and_then(|_| engine::names(environment, text)).map_err(|message| {
+/// Everything that is wrong with the templates of a namespace's notifiers, in their order, with pointers below `/notify`.
+#[must_use]
+pub fn check_notifiers(notifiers: &Notifiers) -> Vec<Fault> {
+    let mut checking = Checking::default();
+    checking.look_at_notifiers(notifiers);
+    checking.faults
+}
+
+/// What templates can name.
+#[derive(Clone, Copy)]
+enum Names<'a> {
+    /// What a job's attempts have, which declares these parameters.
+    OfJob(&'a Parameters),
+    /// What notifications have.
+    OfNotice,
+}
+
+/// Templates that are bounded together.
+#[derive(Default)]
+struct Checking {
+    faults: Vec<Fault>,
+    count: usize,
+    size: usize,
+    environment: std::cell::OnceCell<minijinja::Environment<'static>>,
+}
+
+impl Checking {
+    fn look_at_notifiers(&mut self, notifiers: &Notifiers) {
+        for (place, notifier) in notifiers.iter() {
+            places::each_of_notifier(place, notifier, |pointer, text| self.look_at(pointer, text, Names::OfNotice));
+        }
+    }
+
+    fn look_at(&mut self, pointer: String, text: &str, names: Names<'_>) {
+        (self.count, self.size) = (self.count + 1, self.size + text.len());
+        let message = if self.count > MAX_TEMPLATES {
+            let first = self.count == MAX_TEMPLATES + 1;
+            first.then(|| format!("these are too many templates: {MAX_TEMPLATES} are allowed"))
+        } else if self.size > MAX_SOURCE {
+            Some(format!("the job's templates are too long: {} KiB are allowed for all", MAX_SOURCE >> 10))
+        } else {
+            let environment = self.environment.get_or_init(|| engine::environment(chrono_tz::Tz::UTC));
+            one(environment, text, names).err()
+        };
+        self.faults.extend(message.map(|message| Fault { pointer, message }));
+    }
+}
+
+fn one(environment: &minijinja::Environment<'_>, text: &str, names: Names<'_>) -> Result<(), String> {
+    let used = engine::Shape::of(text).and_then(|_| engine::names(environment, text)).map_err(|message| {
         format!(
             "this is no template: {message}; for '{{{{' and '{{%' as they stand, write {{% raw %}} before and \
              {{% endraw %}} behind"
         )
     })?;
-    names.iter().try_for_each(|name| known(name, parameters))
+    used.iter().try_for_each(|name| {
+        let first = name.split('.').next().unwrap_or_default();
+        if LATER.contains(&first) {
+            return Err(format!("'{name}' is not supported yet: this version knows no {first} values in templates"));
+        }
+        match names {
+            Names::OfJob(parameters) => known(name, parameters),
+            Names::OfNotice => known_of_notice(name),
+        }
+    })
+}
+
+/// Refuses a name that no notification has.
+fn known_of_notice(name: &str) -> Result<(), String> {
+    let mut parts = name.split('.');
+    let (first, second) = (parts.next().unwrap_or_default(), parts.next());
+    let is_known = match second {
+        None => first == "namespace" || scope::NOTICE_HOLDERS.contains(&first),
+        Some(key) => scope::NOTICE_NAMES.contains(&format!("{first}.{key}").as_str()),
+    };
+    if is_known {
+        return Ok(());
+    }
+    let written = second.map_or_else(|| first.to_owned(), |second| format!("{first}.{second}"));
+    Err(unknown("value", &written, &scope::NOTICE_NAMES))
 }
 
 /// Refuses a name that no attempt has.
 fn known(name: &str, parameters: &Parameters) -> Result<(), String> {
     let mut parts = name.split('.');
     let (first, second) = (parts.next().unwrap_or_default(), parts.next());
-    if LATER.contains(&first) {
-        return Err(format!("'{name}' is not supported yet: this version knows no {first} values in templates"));
-    }
     match (first, second) {
         ("namespace", _) => return Ok(()),
         ("params", Some(parameter)) => {

@@ -18,7 +18,7 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Fault, check};
+pub use check::{Fault, check, check_notifiers};
 pub use lint::lint;
 pub use render::{Rendered, render, render_key};
 pub use scope::Scope;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::is_template;
-use crate::spec::JobSpec;
+use crate::spec::{JobSpec, Notifier};
 
 /// Calls `visit` with the pointer (RFC 6901) and the text of every template of `spec`, in the order of its keys.
 pub(super) fn each<'a>(spec: &'a JobSpec, mut visit: impl FnMut(String, &'a str)) {
@@ -19,6 +19,19 @@ pub(super) fn each<'a>(spec: &'a JobSpec, mut visit: impl FnMut(String, &'a str)
             visit(format!("/concurrency/{index}/key"), text);
         }
     }
+}
+
+/// As [`each`], of the notifier at `place`.
+pub(super) fn each_of_notifier<'a>(place: u16, notifier: &'a Notifier, mut visit: impl FnMut(String, &'a str)) {
+    in_map(&format!("{}/with", of_notifier(place)), &notifier.with, &mut visit);
+    for (name, text) in notifier.env.iter().filter(|(_, text)| is_template(text)) {
+        visit(below(&format!("{}/env", of_notifier(place)), name), text);
+    }
+}
+
+/// The pointer to the notifier at `place`.
+pub(super) fn of_notifier(place: u16) -> String {
+    format!("/notify/{place}")
 }
 
 fn in_map<'a>(pointer: &str, map: &'a Map<String, Value>, visit: &mut impl FnMut(String, &'a str)) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::engine::{Budget, evaluate, evaluate_text};
-use super::places::below;
+use super::places::{below, of_notifier};
 use super::{KEY_STEPS, MAX_KEY, MAX_OUTPUT, MAX_STEPS, RenderError, Scope, is_template};
 use crate::invocation::Work;
 
@@ -28,12 +28,14 @@ pub struct Rendered {
 pub fn render(work: &Work, scope: &Scope) -> Result<Rendered, RenderError> {
     let mut renderer =
         Renderer { values: scope.values(), scope, budget: Budget { steps: MAX_STEPS, output: MAX_OUTPUT } };
+    let notifier = scope.notice.as_ref().map(|notice| of_notifier(notice.entry));
+    let with = notifier.as_ref().map_or_else(|| "/action/with".to_owned(), |place| format!("{place}/with"));
     let mut params = serde_json::from_str(&work.params)
-        .map_err(|error| failed("/action/with", format!("the parameters are no JSON: {error}")))?;
-    renderer.fill_in("/action/with", &mut params)?;
+        .map_err(|error| failed(&with, format!("the parameters are no JSON: {error}")))?;
+    renderer.fill_in(&with, &mut params)?;
     let mut env = work.env.clone();
     for (name, text) in env.iter_mut().filter(|(_, text)| is_template(text)) {
-        *text = renderer.plain(&below("/env", name), text)?;
+        *text = renderer.plain(&below(&format!("{}/env", notifier.as_deref().unwrap_or_default()), name), text)?;
     }
     let mut working_dir = work.working_dir.clone();
     if let Some(folder) = working_dir.as_mut().filter(|text| is_template(text)) {

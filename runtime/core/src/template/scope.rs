@@ -6,7 +6,8 @@ use minijinja::value::Serde;
 use serde_json::json;
 
 use crate::id::{JobName, Namespace, RunId};
-use crate::run::{Origin, Run};
+use crate::notice::{Notice, NoticeEvent, summary};
+use crate::run::{Origin, Run, StateName};
 use crate::spec::{JobSpec, ParamValues, TimeZone};
 use crate::time::Timestamp;
 
@@ -37,6 +38,8 @@ pub struct Scope {
     pub params: ParamValues,
     /// The zone of dates.
     pub zone: TimeZone,
+    /// What the run tells of, if it is a notification: `job` and `run` are then those of the newest event.
+    pub notice: Option<Box<Notice>>,
 }
 
 /// The names there are, but for those of parameters.
@@ -56,6 +59,26 @@ pub(super) const NAMES: [&str; 10] = [
 /// Names that hold others.
 pub(super) const HOLDERS: [&str; 4] = ["run", "trigger", "job", "params"];
 
+/// The names there are in a notification.
+pub(super) const NOTICE_NAMES: [&str; 13] = [
+    "notification.event",
+    "notification.summary",
+    "notification.count",
+    "notification.events",
+    "namespace",
+    "job.name",
+    "job.tags",
+    "run.id",
+    "run.state",
+    "run.reason",
+    "run.message",
+    "run.exit_code",
+    "run.scheduled_at",
+];
+
+/// Names that hold others in a notification.
+pub(super) const NOTICE_HOLDERS: [&str; 3] = ["notification", "job", "run"];
+
 impl Scope {
     /// The scope of attempt `attempt` of `run`, a run of `spec` at `revision`; `default_zone` is used if the job names
     /// no zone.
@@ -74,6 +97,35 @@ impl Scope {
             tags: spec.tags.clone(),
             params: spec.parameters.with(run.params.as_deref()),
             zone: spec.timezone.unwrap_or(default_zone),
+            notice: None,
+        }
+    }
+
+    /// The scope of an attempt of `run`, a notification that tells `notice`; `job` is the job that it tells of last, if that
+    /// is still there, whose tags and zone it has.
+    #[must_use]
+    pub fn of_notice(
+        run: &Run,
+        attempt: u32,
+        notice: &Notice,
+        job: Option<&JobSpec>,
+        revision: u64,
+        default_zone: TimeZone,
+    ) -> Self {
+        Self {
+            run: run.id,
+            attempt,
+            origin: run.origin,
+            scheduled_at: run.scheduled_at,
+            queued_at: run.queued_at,
+            trigger: None,
+            namespace: run.namespace.clone(),
+            job: notice.newest().map_or_else(|| run.job.clone(), |event| event.job.clone()),
+            revision,
+            tags: job.map(|job| job.tags.clone()).unwrap_or_default(),
+            params: ParamValues::new(),
+            zone: job.and_then(|job| job.timezone).unwrap_or(default_zone),
+            notice: Some(Box::new(notice.clone())),
         }
     }
 
@@ -83,6 +135,9 @@ impl Scope {
 
     /// The same for the engine.
     pub(super) fn values(&self) -> Value {
+        if let Some(notice) = &self.notice {
+            return Value::from(Serde(self.notice_values(notice)));
+        }
         let values = json!({
             "run": {
                 "id": self.run.to_string(),
@@ -98,4 +153,42 @@ impl Scope {
         });
         Value::from(Serde(values))
     }
+
+    fn notice_values(&self, notice: &Notice) -> serde_json::Value {
+        let newest = notice.newest();
+        let run = |of: fn(&NoticeEvent) -> serde_json::Value| newest.map_or(serde_json::Value::Null, of);
+        json!({
+            "notification": {
+                "event": run(|event| event.kind.as_str().into()),
+                "summary": summary(notice, self.tz()),
+                "count": notice.count,
+                "events": notice.events.iter().map(event_values).collect::<Vec<_>>(),
+            },
+            "namespace": self.namespace.as_str(),
+            "job": { "name": self.job.as_str(), "tags": self.tags },
+            "run": {
+                "id": run(|event| event.run.map(|run| run.to_string()).into()),
+                "state": run(|event| event.state.map(StateName::as_str).into()),
+                "reason": run(|event| event.reason.as_deref().into()),
+                "message": run(|event| event.message.as_deref().into()),
+                "exit_code": run(|event| event.exit_code.into()),
+                "scheduled_at": run(|event| event.scheduled_at.map(|at| at.to_string()).into()),
+            },
+        })
+    }
+}
+
+/// An event with all its names, those without a value included, so that no template fails on one.
+fn event_values(event: &NoticeEvent) -> serde_json::Value {
+    json!({
+        "event": event.kind.as_str(),
+        "job": event.job.as_str(),
+        "run": event.run.map(|run| run.to_string()),
+        "state": event.state.map(StateName::as_str),
+        "reason": event.reason,
+        "message": event.message,
+        "exit_code": event.exit_code,
+        "scheduled_at": event.scheduled_at.map(|at| at.to_string()),
+        "at": event.at.to_string(),
+    })
 }

@@ -36,6 +36,7 @@ fn scope(spec: &JobSpec) -> Scope {
         tags: spec.tags.clone(),
         params: spec.parameters.defaults(),
         zone: TimeZone(chrono_tz::Tz::Europe__Berlin),
+        notice: None,
     }
 }
 
@@ -177,4 +178,61 @@ fn unquoted_parameters_in_a_command_are_warned_about() {
     assert!(pointers(unquoted)[0].contains("params.target | quote"));
     assert_eq!(pointers(json!({ "command": "tar {{ params.target | quote }} {{ params.count }}" })), [""; 0]);
     assert_eq!(pointers(json!({ "command": "print({{ params.target }})", "interpreter": "python3" })), [""; 0]);
+}
+
+/// A notification of two failures of the job `b`.
+fn of_notice() -> Scope {
+    let job = spec(&json!({}));
+    let text = r#"{
+        "owner": "namespace", "entry": 3, "count": 2,
+        "events": [
+            {"kind": "failed", "job": "b", "at": "2027-01-15T08:00:00Z"},
+            {"kind": "failed", "job": "b", "run": "00000000000000000000000007", "state": "failed", "exit_code": 3,
+             "message": "it \"broke\"", "scheduled_at": "2027-01-15T08:00:00Z", "at": "2027-01-15T08:01:00Z"}
+        ]
+    }"#;
+    let run = crate::run::Run::queued(
+        RunId::from_bits(9),
+        "default".parse().unwrap(),
+        JobId::from_bits(1),
+        "b".parse().unwrap(),
+        Timestamp::EPOCH,
+    );
+    Scope::of_notice(&run, 1, &serde_json::from_str(text).unwrap(), Some(&job), 1, TimeZone::UTC)
+}
+
+#[test]
+fn notifications_have_values_of_their_own() {
+    let notifier = |with: &Value| {
+        serde_json::from_value(
+            json!([{ "on": ["failed"], "use": "http", "with": with, "env": { "A": "{{ job.name }}" } }]),
+        )
+        .unwrap()
+    };
+    for (template, expected) in [
+        ("{{ notification.summary }}", json!("2 runs of job 'b' failed since 08:00")),
+        ("{{ notification.event }} {{ notification.count }}", json!("failed 2")),
+        ("{{ job.name }} {{ job.tags | join(',') }} {{ namespace }}", json!("b t default")),
+        ("{{ run.id }} {{ run.exit_code }}", json!("00000000000000000000000007 3")),
+        ("{{ run.message | tojson }}", json!(r#""it \"broke\"""#)),
+        ("<{{ run.reason }}>", json!("<>")),
+        ("{% for e in notification.events %}{{ e.job }}:{{ e.exit_code }} {% endfor %}", json!("b: b:3 ")),
+    ] {
+        let with = json!({ "x": template });
+        assert_eq!(check_notifiers(&notifier(&with)), [], "{template}");
+        let rendered = render(&work(&with), &of_notice()).unwrap();
+        assert_eq!(rendered.params["x"], expected, "{template}");
+    }
+    for (template, part) in [
+        ("{{ secret.TOKEN }}", "'secret.TOKEN' is not supported yet"),
+        ("{{ params.count }}", "there is no value 'params.count'"),
+        ("{{ notification.sumary }}", "did you mean 'notification.summary'?"),
+        ("{{ run.attempt }}", "there is no value 'run.attempt'"),
+    ] {
+        let fault = check_notifiers(&notifier(&json!({ "x": [template] }))).remove(0);
+        assert_eq!(fault.pointer, "/notify/0/with/x/0");
+        assert!(fault.message.contains(part), "{template}: {}", fault.message);
+    }
+    let error = render(&work(&json!({ "x": "{{ run.nothing }}" })), &of_notice()).unwrap_err();
+    assert_eq!(error.pointer, "/notify/3/with/x");
 }

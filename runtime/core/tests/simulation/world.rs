@@ -235,6 +235,7 @@ impl World {
             jobs: self.jobs.values().cloned().collect(),
             calendars: self.calendars.clone(),
             holds: Vec::new(),
+            notify: Vec::new(),
             plugins: vec![plugin()],
             active: self.active.values().cloned().collect(),
         };

@@ -6,6 +6,7 @@ mod params;
 
 pub(crate) use parameters::check_given;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sandglass_api::jobfile;
@@ -14,7 +15,7 @@ use sandglass_core::capability::{EffectiveGrants, Grants};
 use sandglass_core::id::PluginName;
 use sandglass_core::invocation::Work;
 use sandglass_core::plugin::{ActionInfo, Manifest, Plugin};
-use sandglass_core::spec::JobSpec;
+use sandglass_core::spec::{ActionRef, JobSpec, Notifier, Notifiers};
 use sandglass_core::template::holds_template;
 use sandglass_core::time::Timestamp;
 use sandglass_host::{Host, HostError, Inspection};
@@ -23,38 +24,92 @@ use sandglass_store::Store;
 /// The most faults of parameters that are told at once.
 const MAX_FAULTS: usize = 20;
 
+/// What an attempt is to do, as a job or a notifier has it written.
+#[derive(Clone, Copy)]
+struct Doing<'a> {
+    /// Where it is written, as a JSON Pointer (RFC 6901).
+    at: &'a str,
+    uses: &'a ActionRef,
+    with: &'a serde_json::Map<String, serde_json::Value>,
+    env: &'a BTreeMap<String, String>,
+    grants: Option<&'a Grants>,
+}
+
 /// Checks a job: its ranges; against its plugin the version, the action, the parameters by schema and by the plugin's own
-/// word; and the grants.
+/// word; and the grants. The same of each of its notifiers.
 pub(crate) async fn check_job(spec: &JobSpec, store: &dyn Store, host: &Host, ceiling: &Grants) -> Result<(), Problem> {
     check_ranges(spec)?;
     parameters::check_declared(spec)?;
-    let plugin = find_plugin(spec, store)?;
-    let action = find_action(spec, &plugin)?;
-    params::check(spec, action)?;
+    let doing = Doing {
+        at: "/action",
+        uses: &spec.action.uses,
+        with: &spec.action.with,
+        env: &spec.env,
+        grants: spec.grants.as_ref(),
+    };
+    check_doing(doing, store, host, ceiling).await?;
+    check_notifiers(&spec.notify, store, host, ceiling).await
+}
+
+/// Checks the notifiers of a namespace as those of a job are checked.
+pub(crate) async fn check_notify(
+    notifiers: &Notifiers,
+    store: &dyn Store,
+    host: &Host,
+    ceiling: &Grants,
+) -> Result<(), Problem> {
+    told(Code::InvalidNotify, jobfile::faults_of_notifiers(notifiers))?;
+    check_notifiers(notifiers, store, host, ceiling).await
+}
+
+async fn check_notifiers(
+    notifiers: &Notifiers,
+    store: &dyn Store,
+    host: &Host,
+    ceiling: &Grants,
+) -> Result<(), Problem> {
+    for (place, notifier) in notifiers.iter() {
+        let at = format!("/notify/{place}");
+        let Notifier { uses, with, env, grants, .. } = notifier;
+        check_doing(Doing { at: &at, uses, with, env, grants: grants.as_ref() }, store, host, ceiling).await?;
+    }
+    Ok(())
+}
+
+async fn check_doing(doing: Doing<'_>, store: &dyn Store, host: &Host, ceiling: &Grants) -> Result<(), Problem> {
+    let plugin = find_plugin(doing, store)?;
+    let action = find_action(doing, &plugin)?;
+    params::check(doing, action)?;
     let grants = EffectiveGrants {
         request: plugin.manifest.capabilities.clone(),
         ceiling: ceiling.clone(),
         plugin: plugin.granted.clone(),
-        job: spec.grants.clone(),
+        job: doing.grants.cloned(),
     };
     let mut denials = grants.missing();
-    denials.extend(spec.env.keys().filter_map(|name| grants.variable(name).err()));
-    if let Some(problem) = Problem::from_denials(&denials) {
+    denials.extend(doing.env.keys().filter_map(|name| grants.variable(name).err()));
+    if let Some(mut problem) = Problem::from_denials(&denials) {
+        problem.errors.iter_mut().for_each(|fault| fault.pointer = format!("{}/use", doing.at));
         return Err(problem);
     }
-    ask_plugin(spec, &plugin, action, store, host).await
+    ask_plugin(doing, &plugin, action, store, host).await
 }
 
 /// What the types cannot say. Files are checked for it where they are read, and jobs that come in canonical form are not.
 fn check_ranges(spec: &JobSpec) -> Result<(), Problem> {
-    let mut faults = jobfile::faults(spec).into_iter().take(MAX_FAULTS);
+    told(Code::InvalidJob, jobfile::faults(spec))
+}
+
+/// Faults as one problem, if there are any.
+fn told(code: Code, faults: Vec<(String, String)>) -> Result<(), Problem> {
+    let mut faults = faults.into_iter().take(MAX_FAULTS);
     let Some((pointer, message)) = faults.next() else { return Ok(()) };
-    let problem = Problem::new(Code::InvalidJob, format!("{pointer}: {message}")).with_fault(pointer, message);
+    let problem = Problem::new(code, format!("{pointer}: {message}")).with_fault(pointer, message);
     Err(faults.fold(problem, |problem, (pointer, message)| problem.with_fault(pointer, message)))
 }
 
-fn find_plugin(spec: &JobSpec, store: &dyn Store) -> Result<Arc<Plugin>, Problem> {
-    let uses = &spec.action.uses;
+fn find_plugin(doing: Doing<'_>, store: &dyn Store) -> Result<Arc<Plugin>, Problem> {
+    let Doing { at, uses, .. } = doing;
     let known = store.plugin(&uses.plugin).map_err(|error| from_store(&error))?;
     let Some(plugin) = known else {
         let names: Vec<String> = store
@@ -66,17 +121,18 @@ fn find_plugin(spec: &JobSpec, store: &dyn Store) -> Result<Arc<Plugin>, Problem
         let detail = format!("there is no plugin '{}'; there are: {}", uses.plugin, names.join(", "));
         return Err(Problem::new(Code::UnknownPlugin, detail.clone())
             .with_hint("add it with `sandglass plugin add FILE`")
-            .with_fault("/action/use", detail));
+            .with_fault(format!("{at}/use"), detail));
     };
     if let Some(version) = uses.version.as_ref().filter(|version| **version != plugin.manifest.version) {
         let detail = format!("plugin '{}' is at version {}, not {version}", uses.plugin, plugin.manifest.version);
-        return Err(Problem::new(Code::UnknownPlugin, detail.clone()).with_fault("/action/use", detail));
+        return Err(Problem::new(Code::UnknownPlugin, detail.clone()).with_fault(format!("{at}/use"), detail));
     }
     Ok(plugin)
 }
 
-fn find_action<'a>(spec: &JobSpec, plugin: &'a Plugin) -> Result<&'a ActionInfo, Problem> {
-    let wanted = spec.action.uses.action.as_deref();
+fn find_action<'a>(doing: Doing<'_>, plugin: &'a Plugin) -> Result<&'a ActionInfo, Problem> {
+    let Doing { at, uses, .. } = doing;
+    let wanted = uses.action.as_deref();
     plugin.action(wanted).ok_or_else(|| {
         let names: Vec<&str> = plugin.actions.iter().map(|action| action.name.as_str()).collect();
         let detail = format!(
@@ -85,31 +141,31 @@ fn find_action<'a>(spec: &JobSpec, plugin: &'a Plugin) -> Result<&'a ActionInfo,
             wanted.unwrap_or_default(),
             names.join(", ")
         );
-        Problem::new(Code::UnknownAction, detail.clone()).with_fault("/action/use", detail)
+        Problem::new(Code::UnknownAction, detail.clone()).with_fault(format!("{at}/use"), detail)
     })
 }
 
 /// Lets the plugin itself look at the parameters.
 async fn ask_plugin(
-    spec: &JobSpec,
+    doing: Doing<'_>,
     plugin: &Plugin,
     action: &ActionInfo,
     store: &dyn Store,
     host: &Host,
 ) -> Result<(), Problem> {
     make_ready(plugin, store, host).map_err(|error| Problem::new(Code::Unavailable, error.to_string()))?;
-    if spec.action.with.values().any(holds_template) {
+    if doing.with.values().any(holds_template) {
         // The plugin would judge the templates rather than what they come to.
         return Ok(());
     }
-    let params = serde_json::Value::Object(spec.action.with.clone()).to_string();
+    let params = serde_json::Value::Object(doing.with.clone()).to_string();
     let issues = host
         .validate(plugin.digest, &action.name, &params)
         .await
         .map_err(|error| Problem::new(Code::InvalidParams, format!("the plugin could not check them: {error}")))?;
     let mut issues = issues.into_iter().take(MAX_FAULTS);
     let Some(first) = issues.next() else { return Ok(()) };
-    let pointer = |issue: &str| format!("/action/with{issue}");
+    let pointer = |issue: &str| format!("{}/with{issue}", doing.at);
     let problem = Problem::new(Code::InvalidParams, format!("{}: {}", pointer(&first.pointer), first.message))
         .with_fault(pointer(&first.pointer), first.message);
     Err(issues.fold(problem, |problem, issue| problem.with_fault(pointer(&issue.pointer), issue.message)))
@@ -121,7 +177,11 @@ pub(crate) fn check_filled(work: &Work, params: &serde_json::Value, store: &dyn 
     let plugin = store.plugin(&work.plugin).map_err(|error| error.to_string())?;
     let plugin = plugin.filter(|plugin| plugin.digest == work.digest);
     match plugin.as_ref().and_then(|plugin| plugin.action(Some(&work.action))) {
-        Some(action) => params::check_filled(params, action),
+        Some(action) => {
+            let notice = work.scope.as_ref().and_then(|scope| scope.notice.as_ref());
+            let at = notice.map_or_else(|| "/action".to_owned(), |notice| format!("/notify/{}", notice.entry));
+            params::check_filled(&at, params, action)
+        }
         None => Ok(()),
     }
 }

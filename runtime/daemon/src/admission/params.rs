@@ -5,18 +5,17 @@ use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use sandglass_api::problem::{Code, Problem};
 use sandglass_core::plugin::ActionInfo;
-use sandglass_core::spec::JobSpec;
 use sandglass_core::spelling::nearest;
 use sandglass_core::template::{holds_template, is_expression, is_template};
 use serde_json::Value;
 
-use super::MAX_FAULTS;
+use super::{Doing, MAX_FAULTS};
 
-/// Checks the parameters of `spec` against the schema of `action`.
-pub(super) fn check(spec: &JobSpec, action: &ActionInfo) -> Result<(), Problem> {
-    let params = serde_json::Value::Object(spec.action.with.clone());
+/// Checks the parameters of `doing` against the schema of `action`.
+pub(super) fn check(doing: Doing<'_>, action: &ActionInfo) -> Result<(), Problem> {
+    let plugin = &doing.uses.plugin;
+    let params = serde_json::Value::Object(doing.with.clone());
     let validator = jsonschema::validator_for(&action.params_schema).map_err(|error| {
-        let plugin = &spec.action.uses.plugin;
         Problem::new(
             Code::InvalidParams,
             format!("plugin '{plugin}' has a wrong schema for its action '{}': {error}", action.name),
@@ -26,20 +25,18 @@ pub(super) fn check(spec: &JobSpec, action: &ActionInfo) -> Result<(), Problem> 
         .iter_errors(&params)
         .filter(|error| !depends_on_template(error))
         .take(MAX_FAULTS)
-        .flat_map(|error| faults(&error, action))
+        .flat_map(|error| faults(doing.at, &error, action))
         .collect();
     let Some((pointer, message)) = faults.first() else { return Ok(()) };
-    let problem = Problem::new(Code::InvalidParams, format!("{pointer}: {message}")).with_hint(format!(
-        "`sandglass plugin show {}` shows what action '{}' takes",
-        spec.action.uses.plugin, action.name
-    ));
+    let problem = Problem::new(Code::InvalidParams, format!("{pointer}: {message}"))
+        .with_hint(format!("`sandglass plugin show {plugin}` shows what action '{}' takes", action.name));
     Err(faults.into_iter().fold(problem, |problem, (pointer, message)| problem.with_fault(pointer, message)))
 }
 
 /// Says what is wrong with parameters whose templates are filled in, if anything is.
-pub(super) fn check_filled(params: &Value, action: &ActionInfo) -> Result<(), String> {
+pub(super) fn check_filled(at: &str, params: &Value, action: &ActionInfo) -> Result<(), String> {
     let validator = jsonschema::validator_for(&action.params_schema).map_err(|error| error.to_string())?;
-    match validator.iter_errors(params).flat_map(|error| faults(&error, action)).next() {
+    match validator.iter_errors(params).flat_map(|error| faults(at, &error, action)).next() {
         Some((pointer, message)) => Err(format!("{pointer}, once its templates are filled in: {message}")),
         None => Ok(()),
     }
@@ -63,9 +60,9 @@ fn depends_on_template(error: &ValidationError<'_>) -> bool {
     }
 }
 
-/// A violation as pointers and messages: one for each parameter that is too much or missing.
-fn faults(error: &ValidationError<'_>, action: &ActionInfo) -> Vec<(String, String)> {
-    let at = format!("/action/with{}", error.instance_path());
+/// A violation as pointers and messages: one for each parameter that is too much or missing. The action is at `at`.
+fn faults(at: &str, error: &ValidationError<'_>, action: &ActionInfo) -> Vec<(String, String)> {
+    let at = format!("{at}/with{}", error.instance_path());
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let known = known_params(action);
@@ -115,7 +112,6 @@ mod tests {
     use super::*;
 
     fn problem(with: &serde_json::Value) -> Option<Problem> {
-        let spec = serde_json::json!({ "name": "a", "action": { "use": "http", "with": with } });
         let action = serde_json::json!({
             "name": "request", "title": "", "description": "", "idempotent": false,
             "params_schema": {
@@ -129,8 +125,10 @@ mod tests {
                 "additionalProperties": false
             }
         });
-        let spec: JobSpec = serde_json::from_value(spec).unwrap();
-        check(&spec, &serde_json::from_value(action).unwrap()).err()
+        let (uses, env) = ("http".parse().unwrap(), std::collections::BTreeMap::new());
+        let with = with.as_object().unwrap();
+        let doing = Doing { at: "/action", uses: &uses, with, env: &env, grants: None };
+        check(doing, &serde_json::from_value(action).unwrap()).err()
     }
 
     #[test]

@@ -185,6 +185,7 @@ pub(super) fn snapshot(store: &dyn Store, now: Timestamp) -> Result<Snapshot, St
         jobs: loaded.jobs.into_iter().map(|stored| (Arc::clone(&stored.job), stored.cursor)).collect(),
         holds: loaded.holds,
         calendars: loaded.calendars,
+        notify: loaded.notify,
         plugins: loaded.plugins,
         active: loaded.active,
     })

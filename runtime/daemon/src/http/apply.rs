@@ -1,4 +1,4 @@
-//! Calendars and jobs that are saved together.
+//! Calendars, jobs and the notifiers of a namespace that are saved together.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::error::Failure;
 use super::jobs::{self, parse_namespace};
 use super::path::Path;
 use super::schedule::calendars_named;
-use super::{App, calendars};
+use super::{App, calendars, notify};
 use crate::admission;
 
 pub(super) async fn apply(
@@ -26,7 +26,7 @@ pub(super) async fn apply(
 ) -> Result<Json<Applied>, Failure> {
     let namespace = parse_namespace(&namespace)?;
     let request: ApplyRequest = serde_json::from_slice(&body?).map_err(|error| {
-        let hint = "send JSON: lists of 'calendars' and of 'jobs' in canonical form";
+        let hint = "send JSON: lists of 'calendars', of 'jobs' in canonical form, and of notifiers under 'notify'";
         Failure(Problem::new(Code::InvalidJob, error.to_string()).with_hint(hint))
     })?;
     save(&app, namespace, request).await.map(Json)
@@ -38,6 +38,9 @@ pub(crate) async fn save(app: &App, namespace: Namespace, request: ApplyRequest)
         let checked = admission::check_job(spec, app.store.as_ref(), &app.host, &app.options.ceiling).await;
         checked.map_err(|problem| of_job(problem, index, spec))?;
     }
+    if let Some(notify) = &request.notify {
+        admission::check_notify(notify, app.store.as_ref(), &app.host, &app.options.ceiling).await?;
+    }
     let mut known = calendars_named(app, &namespace, request.jobs.iter().flat_map(JobSpec::calendars))?;
     request.calendars.iter().for_each(|calendar| known.insert(calendar));
     let warnings: Vec<_> = request.jobs.iter().map(|spec| jobs::warnings(app, &namespace, spec, &known)).collect();
@@ -45,9 +48,10 @@ pub(crate) async fn save(app: &App, namespace: Namespace, request: ApplyRequest)
         namespace,
         calendars: request.calendars.into_iter().map(Arc::new).collect(),
         jobs: request.jobs.into_iter().map(Arc::new).collect(),
+        notify: request.notify.map(Arc::new),
     };
     match app.inbox.ask(command).await? {
-        Reply::Applied { calendars, jobs } => {
+        Reply::Applied { calendars, jobs, notify } => {
             let mut known = Some(known);
             Ok(Applied {
                 calendars: calendars.iter().map(calendars::result).collect(),
@@ -56,6 +60,7 @@ pub(crate) async fn save(app: &App, namespace: Namespace, request: ApplyRequest)
                     .zip(warnings)
                     .map(|(saved, warnings)| jobs::result(app, saved, warnings, &mut known))
                     .collect::<Result<_, _>>()?,
+                notify: notify.as_ref().map(notify::result),
             })
         }
         Reply::Refused(refusal) => Err(jobs::refused(refusal)),

@@ -9,6 +9,7 @@ mod holds;
 mod job_locks;
 mod jobs;
 mod logs;
+mod notify;
 mod path;
 mod plugins;
 mod runs;
@@ -87,6 +88,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/apply", post(apply::apply).layer(DefaultBodyLimit::max(MAX_APPLY_BYTES)))
         .route("/calendars", get(calendars::list))
         .route("/calendars/{name}", get(calendars::show).put(calendars::put).delete(calendars::delete))
+        .route("/notify", get(notify::show).put(notify::put).delete(notify::delete))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/cancel", post(runs::cancel))

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use http::StatusCode;
-use sandglass_api::problem::Code;
+use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::{DEFAULT_LIMIT, MAX_LIMIT, MAX_WAIT_SECONDS, Page, Run, RunListQuery};
 use sandglass_core::event::{Command, Reply};
 use sandglass_core::id::{JobId, JobName, Namespace, RunId};
@@ -54,6 +54,10 @@ fn to_store(app: &App, namespace: Namespace, query: &RunListQuery) -> Result<Run
         Some(name) => Some(job_of(app, &namespace, parse_name(name)?)?),
         None => None,
     };
+    let notifications = query.notifications.unwrap_or_default();
+    if notifications && job.is_some() {
+        return Err(bad("notifications are no runs of a job: send 'job' or 'notifications', not both".to_owned()));
+    }
     let states =
         query.state.iter().flat_map(|states| states.split(',')).filter(|state| !state.is_empty()).map(|state| {
             StateName::parse(state.trim()).ok_or_else(|| {
@@ -74,6 +78,7 @@ fn to_store(app: &App, namespace: Namespace, query: &RunListQuery) -> Result<Run
         until: instant(&query.to)?,
         order,
         after: query.cursor.as_deref().map(parse_id).transpose()?,
+        notifications,
         limit: query.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT),
     })
 }
@@ -157,6 +162,12 @@ pub(super) async fn retry(
     if !run.state.name().is_terminal() {
         let detail = format!("run {id} is {}: wait until it is over, or cancel it", run.state.name().as_str());
         return Err(Failure::new(Code::RunGoing, detail));
+    }
+    if run.notice.is_some() {
+        let detail = format!("run {id} is a notification: only runs of jobs can be made again");
+        return Err(Problem::new(Code::BadRequest, detail)
+            .with_hint("how often a notification is tried is what its notifier says under 'retry'")
+            .into());
     }
     let (job, params) = (run.job_id, run.params.clone());
     let command = Command::RetryRun { namespace, name: run.job.clone(), job, run: id, force, params };

@@ -8,6 +8,7 @@ use sandglass_api::problem::Code;
 use sandglass_api::wire::{Status, Version};
 use sandglass_core::run::StateName;
 use sandglass_core::time::Clock;
+use sandglass_store::RunCounts;
 use sandglass_store::query::JobPosition;
 
 use super::App;
@@ -39,14 +40,18 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Result<Json<Status>, 
     let stats = app.store.stats()?;
     let now = SystemClock.now();
     let version = Version::current();
-    let runs = StateName::ALL.map(|state| (state.as_str().to_owned(), stats.runs.of(state)));
+    let by_state = |counts: RunCounts| {
+        let counts = StateName::ALL.map(|state| (state.as_str().to_owned(), counts.of(state)));
+        counts.into_iter().filter(|(_, count)| *count > 0).collect()
+    };
     Ok(Json(Status {
         version: version.version,
         started_at: app.started_at,
         uptime_seconds: now.since(app.started_at).as_secs(),
         jobs: stats.jobs,
         plugins: stats.plugins,
-        runs: runs.into_iter().filter(|(_, count)| *count > 0).collect(),
+        runs: by_state(stats.runs),
+        notifications: by_state(stats.notifications),
         next_fire_at: next_fire(&app)?,
         store_bytes: stats.size_bytes,
         data_dir: Some(app.data_dir.path().display().to_string()),

@@ -2,6 +2,7 @@
 
 use sandglass_core::batch::{Expectation, Write};
 use sandglass_core::job::{Backlog, Cursor, Job};
+use sandglass_core::notice::Health;
 
 use super::Subject;
 use super::sample::{NOW, at, commit, conflict, job, job_id, put_job};
@@ -33,7 +34,8 @@ pub(super) fn revisions(subject: &mut dyn Subject) {
         commit(&*store, vec![put_cursor(&cursor)]).unwrap();
         assert_eq!(store.job(first.id).unwrap().unwrap().cursor, cursor);
     }
-    let last = Cursor { done_until: at(7), next_fire_at: None, fired: u64::MAX, backlog: None };
+    let health = Health { failing: true, since: at(8), told_until: at(9) };
+    let last = Cursor { done_until: at(7), fired: u64::MAX, health: Some(Box::new(health)), ..Cursor::default() };
     commit(&*store, vec![put_cursor(&last)]).unwrap();
     drop(store);
     subject.restart();

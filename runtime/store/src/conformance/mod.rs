@@ -11,6 +11,7 @@
 mod calendars;
 mod holds;
 mod jobs;
+mod notify;
 mod outputs;
 mod plugins;
 mod queries;
@@ -44,6 +45,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("deleting a job takes its cursor and state along", jobs::deletion),
     ("what holds jobs and namespaces back is kept", holds::kept),
     ("calendars are saved by revision", calendars::revisions),
+    ("the notifiers of namespaces are saved by revision", notify::revisions),
     ("plugins and components are kept", plugins::kept),
     ("state entries have revisions and expectations", state::expectations),
     ("state entries expire", state::expiry),

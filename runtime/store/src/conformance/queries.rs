@@ -2,7 +2,7 @@
 
 use sandglass_core::batch::Batch;
 use sandglass_core::id::{JobId, RunId};
-use sandglass_core::run::{Ending, Run, RunState, StateName};
+use sandglass_core::run::{Ending, Origin, Run, RunState, StateName};
 
 use super::Subject;
 use super::sample::{ENDINGS, NOW, at, commit, ended, insert, job, moved, run, update};
@@ -20,7 +20,8 @@ pub(super) fn agree_with_plain_search(subject: &mut dyn Subject) {
     let mut all: Vec<Run> = Vec::new();
     for number in 0..600 {
         // Many runs share a millisecond.
-        let fresh = run(number, &jobs[rng.usize(0..jobs.len())], rng.i64(0..60));
+        let origin = if number % 5 == 0 { Origin::Notification } else { Origin::Schedule };
+        let fresh = Run { origin, ..run(number, &jobs[rng.usize(0..jobs.len())], rng.i64(0..60)) };
         commit(&*store, vec![insert(&fresh)]).unwrap();
         let running = moved(&fresh, RunState::Running);
         let path = match rng.u8(0..10) {
@@ -40,7 +41,7 @@ pub(super) fn agree_with_plain_search(subject: &mut dyn Subject) {
     for _ in 0..300 {
         let query = random_query(&mut rng, &jobs);
         assert_eq!(everything(&*store, &query), plain_search(&all, &query), "{query:?}");
-        let query = RunQuery { namespace: None, ..query };
+        let query = RunQuery { namespace: None, notifications: true, ..query };
         let over = plain_search(&all, &query).into_iter().filter(|run| run.state.name().is_terminal());
         assert_eq!(all_ids(&*store, &query), over.map(|run| run.id).collect::<Vec<_>>(), "{query:?}");
     }
@@ -53,9 +54,12 @@ pub(super) fn agree_with_plain_search(subject: &mut dyn Subject) {
     assert_eq!(with_history(None, 2), (ids[..2].to_vec(), Some(ids[1])));
     assert_eq!(with_history(Some(ids[1]), 2), (ids[2..].to_vec(), None));
     assert_eq!(with_history(Some(ids[3]), 2), (vec![], None));
-    let counts = store.stats().unwrap().runs;
+    let stats = store.stats().unwrap();
     for state in StateName::ALL {
-        assert_eq!(counts.of(state), all.iter().filter(|run| run.state.name() == state).count() as u64);
+        let (told, others): (Vec<_>, Vec<_>) =
+            all.iter().filter(|run| run.state.name() == state).partition(|run| run.origin == Origin::Notification);
+        let counts = (stats.notifications.of(state), stats.runs.of(state));
+        assert_eq!(counts, (told.len() as u64, others.len() as u64), "{state:?}");
     }
 }
 
@@ -67,6 +71,7 @@ fn random_query(rng: &mut fastrand::Rng, jobs: &[sandglass_core::job::Job]) -> R
     query.from = rng.bool().then(|| at(rng.i64(-5..65)));
     query.until = rng.bool().then(|| at(rng.i64(-5..65)));
     query.limit = rng.usize(1..40);
+    query.notifications = rng.bool();
     if rng.bool() {
         query.order = Order::OldestFirst;
     }
@@ -109,6 +114,7 @@ fn plain_search(all: &[Run], query: &RunQuery) -> Vec<Run> {
     let millis = |id: RunId| i64::try_from(id.to_bits() >> 80).unwrap();
     let wanted = |run: &&Run| {
         query.wants(run.state.name())
+            && query.wants_origin(run.origin)
             && query.job.is_none_or(|job| job == run.job_id)
             && query.namespace.as_ref().is_none_or(|namespace| *namespace == run.namespace)
             && query.from.is_none_or(|from| millis(run.id) >= from.as_millis())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::job::Job;
+use sandglass_core::notice::{Notice, NoticeEvent, NoticeKind, NoticeOwner};
 use sandglass_core::run::{
     Attempt, AttemptEnd, AttemptError, AttemptOutcome, CancelCause, CancelRequest, Ending, ErrorClass, ExpiryReason,
     Gate, Missed, NoRetry, Origin, Run, RunState, SkipReason, Usage,
@@ -104,6 +105,12 @@ pub(super) fn every_kind(job: &Job) -> Vec<Run> {
     runs[3].origin = Origin::Retry;
     runs[4].missed = Some(Missed { until: at(90), count: u64::MAX });
     runs[3].rerun_of = Some(runs[4].id);
+    runs[6].late = Some(at(-1));
+    let event = NoticeEvent::of_run(NoticeKind::TimedOut, &runs[5], at(5));
+    let mut notice = Notice::new(NoticeOwner::Job(job.id), u16::MAX, event, Some(at(60)));
+    notice.add(NoticeEvent::of_silence(job.spec.name.clone(), at(1), at(6)));
+    runs[7].origin = Origin::Notification;
+    runs[7].notice = Some(Box::new(notice));
     for (run, why) in runs.iter_mut().zip(NoRetry::ALL) {
         run.no_retry = Some(why);
     }

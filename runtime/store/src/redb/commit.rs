@@ -6,8 +6,9 @@ use sandglass_core::calendar::Calendar;
 use sandglass_core::hold::{HoldSubject, Holds};
 use sandglass_core::id::{CalendarName, JobId, Namespace, PluginName, RunId};
 use sandglass_core::job::{Cursor, Job};
+use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::plugin::Plugin;
-use sandglass_core::run::{Run, StateName};
+use sandglass_core::run::{Origin, Run, StateName};
 use sandglass_core::time::Timestamp;
 
 use super::rows;
@@ -78,6 +79,8 @@ fn apply_write(writing: &mut Writing<'_>, write: &Write, now: Timestamp) -> Resu
         Write::PutHolds { subject, holds } => put_holds(writing, subject, holds),
         Write::PutCalendar(calendar) => put_calendar(writing, calendar),
         Write::DeleteCalendar { namespace, name, revision } => delete_calendar(writing, namespace, name, *revision),
+        Write::PutNotify(notify) => put_notify(writing, notify),
+        Write::DeleteNotify { namespace, revision } => delete_notify(writing, namespace, *revision),
         Write::PutPlugin { plugin, wasm } => Ok(put_plugin(writing, plugin, wasm)?),
         Write::RemovePlugin { name, digest } => remove_plugin(writing, name, digest),
         Write::PutState { job, key, value, expect, expires_at } => {
@@ -117,7 +120,7 @@ fn update_run(writing: &mut Writing<'_>, run: &Run) -> Result<(), Refused> {
     if version.checked_add(1) != Some(run.version) {
         return Err(version_conflict(run, Some(version)).into());
     }
-    writing.counts.subtract(state);
+    writing.counts_of(run.origin).subtract(state);
     if run.state.name().is_terminal() {
         writing.remove(Table::Active, &key)?;
     }
@@ -132,7 +135,7 @@ fn put_run(writing: &mut Writing<'_>, run: &Run) -> Result<(), StoreError> {
     let key = run_key(run.id);
     let state = run.state.name();
     let row = run_row::encode(run);
-    writing.counts.add(state);
+    writing.counts_of(run.origin).add(state);
     if !state.is_terminal() {
         return writing.put(Table::Active, &key, &row);
     }
@@ -144,10 +147,10 @@ fn put_run(writing: &mut Writing<'_>, run: &Run) -> Result<(), StoreError> {
 /// Removes a run that is over; says whether there was one.
 pub(super) fn remove_ended(writing: &mut Writing<'_>, id: RunId) -> Result<bool, StoreError> {
     let key = run_key(id);
-    let head: Option<(JobId, StateName)> =
-        writing.get(Table::Ended, &key, |row| run_row::head(row).map(|head| (head.job, head.state)))?;
-    let Some((job, state)) = head else { return Ok(false) };
-    writing.counts.subtract(state);
+    let head: Option<(JobId, StateName, Origin)> =
+        writing.get(Table::Ended, &key, |row| run_row::head(row).map(|head| (head.job, head.state, head.origin)))?;
+    let Some((job, state, origin)) = head else { return Ok(false) };
+    writing.counts_of(origin).subtract(state);
     writing.remove(Table::Ended, &key)?;
     writing.remove(Table::EndedByJob, &by_job_key(job, state, id))?;
     writing.remove(Table::EndedByState, &by_state_key(state, id))?;
@@ -248,6 +251,26 @@ fn expect_calendar(
     }
     let (namespace, name) = (namespace.clone(), name.clone());
     Err(ConflictKind::CalendarRevision { namespace, name, expected, found }.into())
+}
+
+fn put_notify(writing: &mut Writing<'_>, notify: &NamespaceNotify) -> Result<(), Refused> {
+    expect_notify(writing, &notify.namespace, notify.revision.saturating_sub(1))?;
+    Ok(writing.put(Table::Notify, notify.namespace.as_str().as_bytes(), &rows::encode_notify(notify))?)
+}
+
+fn delete_notify(writing: &mut Writing<'_>, namespace: &Namespace, revision: u64) -> Result<(), Refused> {
+    expect_notify(writing, namespace, revision)?;
+    Ok(writing.remove(Table::Notify, namespace.as_str().as_bytes())?)
+}
+
+/// Whether the notifiers of a namespace are at the revision `expected`; 0 if they should not be there.
+fn expect_notify(writing: &mut Writing<'_>, namespace: &Namespace, expected: u64) -> Result<(), Refused> {
+    let key = namespace.as_str().as_bytes();
+    let found = writing.get(Table::Notify, key, |row| rows::decode_notify(key, row))?.map(|notify| notify.revision);
+    if found.unwrap_or(0) == expected {
+        return Ok(());
+    }
+    Err(ConflictKind::NotifyRevision { namespace: namespace.clone(), expected, found }.into())
 }
 
 fn put_plugin(writing: &mut Writing<'_>, plugin: &Plugin, wasm: &[u8]) -> Result<(), StoreError> {

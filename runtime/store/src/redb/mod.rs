@@ -26,6 +26,7 @@ use redb::backends::{FileBackend, InMemoryBackend};
 use sandglass_core::batch::Batch;
 use sandglass_core::calendar::Calendar;
 use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId};
+use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::output::OutputChunk;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
@@ -242,6 +243,10 @@ impl Reader for RedbStore {
         self.read(|reading| reading.calendars(Some(namespace)))
     }
 
+    fn notify(&self, namespace: &Namespace) -> Result<Option<Arc<NamespaceNotify>>, StoreError> {
+        self.read(|reading| reading.notify(namespace))
+    }
+
     fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError> {
         self.read(|reading| reading.plugin(name))
     }
@@ -270,8 +275,8 @@ impl Reader for RedbStore {
     }
 
     fn stats(&self) -> Result<Stats, StoreError> {
-        let (runs, jobs, plugins) = self.read(|reading| reading.counts())?;
-        Ok(Stats { runs, jobs, plugins, size_bytes: self.shared.disk.size_bytes()? })
+        let counts = self.read(|reading| reading.counts())?;
+        Ok(Stats { size_bytes: self.shared.disk.size_bytes()?, ..counts })
     }
 }
 

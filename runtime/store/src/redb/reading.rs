@@ -7,6 +7,7 @@ use sandglass_core::calendar::Calendar;
 use sandglass_core::hold::{HoldSubject, Holds, Standing};
 use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId};
 use sandglass_core::job::Job;
+use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
 use sandglass_core::time::Timestamp;
@@ -14,11 +15,13 @@ use sandglass_core::time::Timestamp;
 use super::disk::from_redb;
 use super::rows::{self, StateRow};
 use super::run_row;
-use super::tables::{META_COUNTS, META_FENCE, Table, job_key, job_of_key, piece_key, run_key, run_of_key};
+use super::tables::{
+    META_COUNTS, META_FENCE, META_NOTIFICATIONS, Table, job_key, job_of_key, piece_key, run_key, run_of_key,
+};
 use super::writing::decode_counts;
 use crate::error::StoreError;
 use crate::query::{JobPosition, MAX_PAGE, Page};
-use crate::records::{RunCounts, Snapshot, StateEntry, StoredJob};
+use crate::records::{Snapshot, StateEntry, Stats, StoredJob};
 
 /// The tables of a snapshot.
 pub(super) struct Reading<'t> {
@@ -75,6 +78,10 @@ impl<'t> Reading<'t> {
         })?;
         self.scan(Table::Holds, &[], |key, row| {
             snapshot.holds.push((rows::holds_subject(key)?, rows::decode_holds(row)?));
+            Ok(Step::Go)
+        })?;
+        self.scan(Table::Notify, &[], |key, row| {
+            snapshot.notify.push(Arc::new(rows::decode_notify(key, row)?));
             Ok(Step::Go)
         })?;
         self.scan(Table::Active, &[], |key, row| {
@@ -182,6 +189,11 @@ impl<'t> Reading<'t> {
         Ok(calendars)
     }
 
+    pub(super) fn notify(&self, namespace: &Namespace) -> Result<Option<Arc<NamespaceNotify>>, StoreError> {
+        let key = namespace.as_str().as_bytes();
+        Ok(self.get(Table::Notify, key, |row| rows::decode_notify(key, row))?.map(Arc::new))
+    }
+
     pub(super) fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError> {
         Ok(self.get(Table::Plugins, name.as_str().as_bytes(), rows::decode_plugin)?.map(Arc::new))
     }
@@ -244,11 +256,18 @@ impl<'t> Reading<'t> {
         Ok(page)
     }
 
-    pub(super) fn counts(&self) -> Result<(RunCounts, u64, u64), StoreError> {
+    /// All counts; the size is left at 0.
+    pub(super) fn counts(&self) -> Result<Stats, StoreError> {
         use redb::ReadableTableMetadata;
-        let runs = self.get(Table::Meta, META_COUNTS, decode_counts)?.unwrap_or_default();
+        let runs = |key| Ok(self.get(Table::Meta, key, decode_counts)?.unwrap_or_default());
         let length = |table| self.rows(table)?.len().map_err(failed);
-        Ok((runs, length(Table::Jobs)?, length(Table::Plugins)?))
+        Ok(Stats {
+            runs: runs(META_COUNTS)?,
+            notifications: runs(META_NOTIFICATIONS)?,
+            jobs: length(Table::Jobs)?,
+            plugins: length(Table::Plugins)?,
+            size_bytes: 0,
+        })
     }
 }
 

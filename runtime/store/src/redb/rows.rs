@@ -6,6 +6,7 @@ use sandglass_core::calendar::Calendar;
 use sandglass_core::hold::{HoldSubject, Holds};
 use sandglass_core::id::{CalendarName, JobId, JobName, Namespace};
 use sandglass_core::job::{Backlog, Cursor, Job};
+use sandglass_core::notice::{Health, NamespaceNotify};
 use sandglass_core::plugin::Plugin;
 use sandglass_core::time::Timestamp;
 
@@ -14,9 +15,10 @@ use crate::error::StoreError;
 use crate::records::StateEntry;
 
 const JOB_FORMAT: u8 = 1;
-const CURSOR_FORMAT: u8 = 2;
+const CURSOR_FORMAT: u8 = 3;
 const HOLDS_FORMAT: u8 = 1;
 const CALENDAR_FORMAT: u8 = 1;
+const NOTIFY_FORMAT: u8 = 1;
 const PLUGIN_FORMAT: u8 = 1;
 const STATE_FORMAT: u8 = 2;
 const STATE_SIZE_FORMAT: u8 = 1;
@@ -67,6 +69,11 @@ pub(super) fn encode_cursor(cursor: &Cursor) -> Vec<u8> {
             row.instant_from(cursor.done_until, *until);
         }
     }
+    row.option(cursor.health.as_deref(), |row, health| {
+        row.byte(u8::from(health.failing));
+        row.instant(health.since);
+        row.instant(health.told_until);
+    });
     row.finish()
 }
 
@@ -80,8 +87,12 @@ pub(super) fn decode_cursor(bytes: &[u8]) -> Result<Cursor, StoreError> {
         2 => Some(Backlog::StoodForUntil(row.instant_from(done_until)?)),
         other => return Err(row.wrong(&format!("has the unknown backlog {other}"))),
     };
+    let health = row.option(|row| {
+        let failing = row.byte()? != 0;
+        Ok(Health { failing, since: row.instant()?, told_until: row.instant()? })
+    })?;
     row.end()?;
-    Ok(Cursor { done_until, next_fire_at, fired, backlog: backlog.map(Box::new) })
+    Ok(Cursor { done_until, next_fire_at, fired, backlog: backlog.map(Box::new), health: health.map(Box::new) })
 }
 
 fn decode_held(row: &mut Decoder<'_>, done_until: Timestamp) -> Result<Vec<Timestamp>, StoreError> {
@@ -147,6 +158,27 @@ pub(super) fn decode_calendar(bytes: &[u8]) -> Result<Calendar, StoreError> {
     let spec = serde_json::from_slice(row.rest())
         .map_err(|error| StoreError::corrupt(format!("a calendar of namespace {namespace}: {error}")))?;
     Ok(Calendar { namespace, revision, spec: Arc::new(spec), updated_at })
+}
+
+/// The revision comes first. The notifiers are JSON, which outlives changes of the type.
+pub(super) fn encode_notify(notify: &NamespaceNotify) -> Vec<u8> {
+    let mut row = Encoder::new(NOTIFY_FORMAT);
+    row.number(notify.revision);
+    row.instant(notify.updated_at);
+    row.raw(&serde_json::to_vec(&*notify.notify).expect("notifiers have only text keys"));
+    row.finish()
+}
+
+/// The notifiers of the namespace whose name is the key.
+pub(super) fn decode_notify(key: &[u8], bytes: &[u8]) -> Result<NamespaceNotify, StoreError> {
+    let mut row = Decoder::new(bytes, "notifiers of a namespace", NOTIFY_FORMAT)?;
+    let (revision, updated_at) = (row.number()?, row.instant()?);
+    let namespace: Option<Namespace> = std::str::from_utf8(key).ok().and_then(|name| name.parse().ok());
+    let namespace =
+        namespace.ok_or_else(|| StoreError::corrupt("notifiers are kept for something that is no namespace"))?;
+    let notify = serde_json::from_slice(row.rest())
+        .map_err(|error| StoreError::corrupt(format!("the notifiers of namespace {namespace}: {error}")))?;
+    Ok(NamespaceNotify { namespace, revision, notify: Arc::new(notify), updated_at })
 }
 
 pub(super) fn encode_plugin(plugin: &Plugin) -> Vec<u8> {

@@ -8,7 +8,8 @@
 //! | 1 | number of the state |
 //! | 2..6 | version |
 //! | 6..22 | job |
-//! | 22.. | namespace (length and text), then the rest as [`encode`] writes it |
+//! | 22 | origin |
+//! | 23.. | namespace (length and text), then the rest as [`encode`] writes it |
 //!
 //! The numbers of states, origins and so on are fixed for good: they are in stores that must be readable years later.
 
@@ -24,7 +25,7 @@ use sandglass_core::time::Timestamp;
 use super::codec::{Decoder, Encoder};
 use crate::error::StoreError;
 
-const FORMAT: u8 = 5;
+const FORMAT: u8 = 6;
 /// More attempts than a run can have; a row that claims more is damaged.
 const MAX_ATTEMPTS: usize = 100_000;
 
@@ -44,6 +45,21 @@ pub(super) const fn state_number(state: StateName) -> u8 {
     }
 }
 
+const fn origin_number(origin: Origin) -> u8 {
+    match origin {
+        Origin::Schedule => 0,
+        Origin::Manual => 1,
+        Origin::CatchUp => 2,
+        Origin::Backfill => 3,
+        Origin::Retry => 4,
+        Origin::Notification => 5,
+    }
+}
+
+fn origin_of(number: u8) -> Option<Origin> {
+    Origin::ALL.into_iter().find(|origin| origin_number(*origin) == number)
+}
+
 fn state_of(number: u8) -> Option<StateName> {
     StateName::ALL.into_iter().find(|state| state_number(*state) == number)
 }
@@ -53,6 +69,7 @@ pub(super) struct Head<'a> {
     pub(super) state: StateName,
     pub(super) version: u32,
     pub(super) job: JobId,
+    pub(super) origin: Origin,
     pub(super) namespace: &'a str,
 }
 
@@ -66,7 +83,9 @@ fn read_head<'a>(decoder: &mut Decoder<'a>) -> Result<Head<'a>, StoreError> {
     let state = state_of(state).ok_or_else(|| decoder.wrong(&format!("has the unknown state {state}")))?;
     let version = u32::from_le_bytes(decoder.array()?);
     let job = JobId::from_bytes(decoder.array()?);
-    Ok(Head { state, version, job, namespace: decoder.text()? })
+    let origin = decoder.byte()?;
+    let origin = origin_of(origin).ok_or_else(|| decoder.wrong(&format!("has the unknown origin {origin}")))?;
+    Ok(Head { state, version, job, origin, namespace: decoder.text()? })
 }
 
 pub(super) fn encode(run: &Run) -> Vec<u8> {
@@ -74,16 +93,10 @@ pub(super) fn encode(run: &Run) -> Vec<u8> {
     row.byte(state_number(run.state.name()));
     row.raw(&run.version.to_le_bytes());
     row.raw(&run.job_id.to_bytes());
+    row.byte(origin_number(run.origin));
     row.text(run.namespace.as_str());
     row.text(run.job.as_str());
     row.number(run.revision);
-    row.byte(match run.origin {
-        Origin::Schedule => 0,
-        Origin::Manual => 1,
-        Origin::CatchUp => 2,
-        Origin::Backfill => 3,
-        Origin::Retry => 4,
-    });
     row.option(run.trigger, |row, trigger| row.number(u64::from(trigger)));
     row.instant(run.scheduled_at);
     row.instant_from(run.scheduled_at, run.queued_at);
@@ -122,6 +135,10 @@ pub(super) fn encode(run: &Run) -> Vec<u8> {
     });
     row.option(run.params.as_ref(), |row, params| {
         row.text(&serde_json::to_string(&**params).expect("a JSON object is always writable"));
+    });
+    row.option(run.late, |row, at| row.instant_from(run.scheduled_at, at));
+    row.option(run.notice.as_ref(), |row, notice| {
+        row.text(&serde_json::to_string(notice).expect("a notice has only text keys"));
     });
     row.finish()
 }
@@ -210,14 +227,6 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
     let namespace = head.namespace.parse().map_err(|_| row.wrong("has an invalid namespace"))?;
     let job = row.parsed()?;
     let revision = row.number()?;
-    let origin = match row.byte()? {
-        0 => Origin::Schedule,
-        1 => Origin::Manual,
-        2 => Origin::CatchUp,
-        3 => Origin::Backfill,
-        4 => Origin::Retry,
-        other => return Err(row.wrong(&format!("has the unknown origin {other}"))),
-    };
     let trigger = row.option(Decoder::small)?;
     let scheduled_at = row.instant()?;
     let queued_at = row.instant_from(scheduled_at)?;
@@ -248,6 +257,11 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
         let params = serde_json::from_str(row.text()?);
         params.map(Arc::new).map_err(|_| row.wrong("has parameters that are no JSON object"))
     })?;
+    let late = row.option(|row| row.instant_from(scheduled_at))?;
+    let notice = row.option(|row| {
+        let notice = serde_json::from_str(row.text()?);
+        notice.map(Box::new).map_err(|_| row.wrong("tells something that cannot be read"))
+    })?;
     row.end()?;
     Ok(Run {
         id,
@@ -256,7 +270,7 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
         job_id: head.job,
         job,
         revision,
-        origin,
+        origin: head.origin,
         trigger,
         rerun_of,
         missed,
@@ -269,6 +283,8 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
         attempts,
         no_retry,
         result,
+        late,
+        notice,
     })
 }
 

@@ -208,6 +208,7 @@ impl Search<'_> {
     fn matching(&self, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let head = run_row::head(row)?;
         let matches = self.query.wants(head.state)
+            && self.query.wants_origin(head.origin)
             && self.query.job.is_none_or(|job| job == head.job)
             && self.query.namespace.as_ref().is_none_or(|namespace| namespace.as_str() == head.namespace);
         Ok(matches.then(|| row.to_vec()))

@@ -8,11 +8,12 @@ use super::run_row::state_number;
 use crate::error::StoreError;
 
 /// The format of the whole. A store with another one is refused.
-pub(super) const FORMAT: u32 = 7;
+pub(super) const FORMAT: u32 = 8;
 
 pub(super) const META_FORMAT: &[u8] = b"format";
 pub(super) const META_FENCE: &[u8] = b"fence";
 pub(super) const META_COUNTS: &[u8] = b"counts";
+pub(super) const META_NOTIFICATIONS: &[u8] = b"notifications";
 
 /// A piece of a component: small enough that redb needs no large contiguous space for it.
 pub(super) const COMPONENT_PIECE: usize = 500_000;
@@ -43,6 +44,8 @@ pub(super) enum Table {
     Holds,
     /// namespace, name → row.
     Calendars,
+    /// namespace → row.
+    Notify,
     /// name → row.
     Plugins,
     /// digest, piece → bytes.
@@ -56,7 +59,7 @@ pub(super) enum Table {
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Meta,
         Self::Active,
         Self::Ended,
@@ -67,6 +70,7 @@ impl Table {
         Self::Cursors,
         Self::Holds,
         Self::Calendars,
+        Self::Notify,
         Self::Plugins,
         Self::Components,
         Self::State,
@@ -86,6 +90,7 @@ impl Table {
             Self::Cursors => "cursors",
             Self::Holds => "holds",
             Self::Calendars => "calendars",
+            Self::Notify => "notify",
             Self::Plugins => "plugins",
             Self::Components => "components",
             Self::State => "state",

@@ -1,11 +1,11 @@
 //! A write transaction's tables, with a memory of what a batch changed.
 
 use redb::{ReadableTable, WriteTransaction};
-use sandglass_core::run::StateName;
+use sandglass_core::run::{Origin, StateName};
 
 use super::disk::from_redb;
 use super::run_row::state_number;
-use super::tables::{META_COUNTS, Table};
+use super::tables::{META_COUNTS, META_NOTIFICATIONS, Table};
 use crate::error::StoreError;
 use crate::records::RunCounts;
 
@@ -16,12 +16,19 @@ pub(super) struct Writing<'t> {
     txn: &'t WriteTransaction,
     tables: [Option<Rows<'t>>; Table::ALL.len()],
     /// How many runs are in each state; written at the end.
-    pub(super) counts: RunCounts,
-    counts_before_batch: RunCounts,
-    counts_stored: RunCounts,
+    counts: Counts,
+    counts_before_batch: Counts,
+    counts_stored: Counts,
     remembering: bool,
     /// What the batch replaced, the first first.
     replaced: Vec<Replaced>,
+}
+
+/// How many runs are in each state, notifications apart.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Counts {
+    runs: RunCounts,
+    notifications: RunCounts,
 }
 
 struct Replaced {
@@ -35,15 +42,26 @@ impl<'t> Writing<'t> {
         let mut writing = Self {
             txn,
             tables: Default::default(),
-            counts: RunCounts::default(),
-            counts_before_batch: RunCounts::default(),
-            counts_stored: RunCounts::default(),
+            counts: Counts::default(),
+            counts_before_batch: Counts::default(),
+            counts_stored: Counts::default(),
             remembering: false,
             replaced: Vec::new(),
         };
-        writing.counts_stored = writing.get(Table::Meta, META_COUNTS, decode_counts)?.unwrap_or_default();
+        writing.counts_stored = Counts {
+            runs: writing.get(Table::Meta, META_COUNTS, decode_counts)?.unwrap_or_default(),
+            notifications: writing.get(Table::Meta, META_NOTIFICATIONS, decode_counts)?.unwrap_or_default(),
+        };
         writing.counts = writing.counts_stored;
         Ok(writing)
+    }
+
+    /// The counts of runs of this origin.
+    pub(super) fn counts_of(&mut self, origin: Origin) -> &mut RunCounts {
+        match origin {
+            Origin::Notification => &mut self.counts.notifications,
+            _ => &mut self.counts.runs,
+        }
     }
 
     /// A batch begins. One that can fail in the middle must be `revocable`.
@@ -69,9 +87,12 @@ impl<'t> Writing<'t> {
     /// Writes what is kept until the end of the transaction, and lets go of the tables.
     pub(super) fn finish(mut self) -> Result<(), StoreError> {
         self.remembering = false;
-        if self.counts != self.counts_stored {
-            let counts = encode_counts(&self.counts);
-            self.put(Table::Meta, META_COUNTS, &counts)?;
+        let (counts, stored) = (self.counts, self.counts_stored);
+        if counts.runs != stored.runs {
+            self.put(Table::Meta, META_COUNTS, &encode_counts(&counts.runs))?;
+        }
+        if counts.notifications != stored.notifications {
+            self.put(Table::Meta, META_NOTIFICATIONS, &encode_counts(&counts.notifications))?;
         }
         Ok(())
     }

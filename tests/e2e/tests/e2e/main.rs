@@ -11,6 +11,7 @@ mod holds;
 mod life;
 mod main_job;
 mod no_start;
+mod notify;
 mod people;
 mod plugins;
 mod retention;

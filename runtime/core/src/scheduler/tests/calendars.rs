@@ -113,7 +113,7 @@ fn apply(world: &mut World, now: Timestamp, calendars: &[serde_json::Value], job
         Arc::new(serde_json::from_value(job).unwrap())
     };
     let jobs = jobs.iter().map(with_action).collect();
-    let command = Command::Apply { namespace: Namespace::default(), calendars, jobs };
+    let command = Command::Apply { namespace: Namespace::default(), calendars, jobs, notify: None };
     world.at(now, Event::Command { ticket: Ticket(7), command });
     world.replies.pop().unwrap()
 }
@@ -128,12 +128,14 @@ fn jobs_and_the_calendars_they_name_are_saved_together_or_not_at_all() {
     let refused = apply(&mut world, day(0), &[serde_json::json!({ "name": "other" })], &[at_noon("a")]);
     assert!(matches!(refused, Reply::Refused(Refusal::NoCalendar { .. })));
     assert!(world.calendars.is_empty() && world.jobs.is_empty(), "a refusal saved something");
-    let Reply::Applied { calendars, jobs } = apply(&mut world, day(0), &[off(&["2027-01-15"])], &[at_noon("a")]) else {
+    let Reply::Applied { calendars, jobs, .. } = apply(&mut world, day(0), &[off(&["2027-01-15"])], &[at_noon("a")])
+    else {
         panic!("it was refused");
     };
     assert!(calendars[0].changed && jobs[0].changed);
     assert_eq!(jobs[0].cursor.next_fire_at, Some(noon(1)));
-    let Reply::Applied { calendars, jobs } = apply(&mut world, day(0), &[off(&["2027-01-15"])], &[at_noon("a")]) else {
+    let Reply::Applied { calendars, jobs, .. } = apply(&mut world, day(0), &[off(&["2027-01-15"])], &[at_noon("a")])
+    else {
         panic!("it was refused");
     };
     assert!(!calendars[0].changed && !jobs[0].changed);

@@ -141,7 +141,8 @@ fn held_fires_start_when_the_job_is_changed_meanwhile() {
     let job = world.apply(t(0), caught_up("a", "1m", &serde_json::json!({})));
     // As if the daemon had ended between two turns.
     let held = Backlog::Held(vec![t(60)]);
-    let cursor = Cursor { done_until: t(60), next_fire_at: Some(t(120)), fired: 0, backlog: Some(Box::new(held)) };
+    let cursor =
+        Cursor { done_until: t(60), next_fire_at: Some(t(120)), backlog: Some(Box::new(held)), ..Cursor::default() };
     world.jobs.insert(job.id, (Arc::clone(&job), cursor.clone()));
     world.restart(t(90));
     assert_eq!(ran_and_missed(&world).0, [60]);

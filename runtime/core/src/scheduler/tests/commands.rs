@@ -192,6 +192,7 @@ fn a_namespace_has_a_bounded_number_of_calendars() {
         namespace: Namespace::default(),
         calendars: names.map(|number| calendar(format!("c{number}"))).collect(),
         jobs: vec![],
+        notify: None,
     };
     world.at(t(0), Event::Command { ticket: Ticket(1), command: apply(0..1000) });
     assert!(matches!(world.replies.pop(), Some(Reply::Applied { .. })));

@@ -13,7 +13,7 @@ fn a_fire_becomes_a_run_and_the_cursor_moves_with_it() {
     assert_eq!(world.states(), [(60, StateName::Running)]);
     assert_eq!(
         world.jobs[&job.id].1,
-        Cursor { done_until: t(60), next_fire_at: Some(t(120)), fired: 1, backlog: None }
+        Cursor { done_until: t(60), next_fire_at: Some(t(120)), fired: 1, ..Cursor::default() }
     );
     let id = world.finish(t(61), AttemptOutcome::Succeeded);
     assert_eq!(id, RunId::of_fire(job.id, t(60)));

@@ -8,6 +8,7 @@ mod fires;
 mod hold;
 mod limits;
 mod line;
+mod notify;
 mod overlap;
 mod random;
 mod window;
@@ -23,6 +24,7 @@ use crate::event::{Command, Refusal, Reply, Ticket};
 use crate::hold::HoldSubject;
 use crate::id::{CalendarName, Digest};
 use crate::invocation::{AttemptReport, Invocation, RetryAdvice};
+use crate::notice::NamespaceNotify;
 use crate::plugin::{ActionInfo, Manifest};
 use crate::run::{AttemptEnd, AttemptOutcome, Origin, StateName, Usage};
 use crate::schedule::Calendars;
@@ -44,6 +46,7 @@ struct World {
     jobs: HashMap<JobId, (Arc<Job>, Cursor)>,
     holds: HashMap<HoldSubject, Holds>,
     calendars: HashMap<CalendarName, Arc<Calendar>>,
+    notify: HashMap<Namespace, Arc<NamespaceNotify>>,
     plugin: Arc<Plugin>,
     started: Vec<Invocation>,
     cancels: Vec<(RunId, CancelReason)>,
@@ -94,6 +97,7 @@ impl World {
             jobs: HashMap::new(),
             holds: HashMap::new(),
             calendars: HashMap::new(),
+            notify: HashMap::new(),
             plugin,
             started: vec![],
             cancels: vec![],
@@ -138,7 +142,8 @@ impl World {
                     let old = self.runs.insert(run.id, Arc::clone(&run)).expect("an updated run is there");
                     assert_eq!(old.version + 1, run.version);
                     let asked = run.cancel.is_some() && old.cancel.is_none();
-                    assert!(old.state.may_become(run.state) || (asked && old.state == run.state));
+                    let told = run.late != old.late || run.notice != old.notice;
+                    assert!(old.state.may_become(run.state) || ((asked || told) && old.state == run.state));
                 }
                 Write::PutJob(job) => {
                     // A job that is there keeps its cursor until another is written.
@@ -158,6 +163,13 @@ impl World {
                 }
                 Write::DeleteCalendar { name, revision, .. } => {
                     assert_eq!(self.calendars.remove(&name).expect("it is there").revision, revision);
+                }
+                Write::PutNotify(notify) => {
+                    let old = self.notify.insert(notify.namespace.clone(), Arc::clone(&notify));
+                    assert_eq!(old.map_or(0, |old| old.revision) + 1, notify.revision);
+                }
+                Write::DeleteNotify { namespace, revision } => {
+                    assert_eq!(self.notify.remove(&namespace).expect("they are there").revision, revision);
                 }
                 Write::PutCursor { job, cursor } => self.jobs.get_mut(&job).expect("the job is there").1 = cursor,
                 other => panic!("unexpected write {other:?}"),
@@ -251,6 +263,7 @@ impl World {
             jobs: self.jobs.values().cloned().collect(),
             holds: self.holds.iter().map(|(subject, holds)| (subject.clone(), holds.clone())).collect(),
             calendars: self.calendars.values().cloned().collect(),
+            notify: self.notify.values().cloned().collect(),
             plugins: vec![Arc::clone(&self.plugin)],
             active: self.runs.values().filter(|run| !run.state.name().is_terminal()).cloned().collect(),
         };
