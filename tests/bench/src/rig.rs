@@ -172,7 +172,17 @@ pub(crate) fn job(name: &str, action: Value, rest: Value) -> anyhow::Result<JobS
 
 /// Jobs of the plugin that does nothing, without triggers, and their names.
 pub(crate) fn manual_jobs(count: usize) -> anyhow::Result<(Vec<JobSpec>, Vec<JobName>)> {
-    let specs = (0..count).map(|n| job(&format!("job-{n}"), json!({ "use": "noop" }), Value::Null));
+    named_jobs("job", count, &json!({ "use": "noop" }), &Value::Null)
+}
+
+/// Jobs with one action, and their names: `name` with a number.
+pub(crate) fn named_jobs(
+    name: &str,
+    count: usize,
+    action: &Value,
+    rest: &Value,
+) -> anyhow::Result<(Vec<JobSpec>, Vec<JobName>)> {
+    let specs = (0..count).map(|n| job(&format!("{name}-{n}"), action.clone(), rest.clone()));
     let specs: Vec<JobSpec> = specs.collect::<Result<_, _>>()?;
     let names = specs.iter().map(|spec| spec.name.clone()).collect();
     Ok((specs, names))

@@ -5,6 +5,7 @@ mod idle;
 mod invoke;
 mod lateness;
 mod queries;
+mod queue;
 mod retention;
 mod runs;
 mod schedule;
@@ -27,6 +28,8 @@ pub(crate) enum Bench {
     Idle,
     /// The first page of a long history.
     Queries,
+    /// Places given to queued runs, however many wait.
+    Queue,
     /// The next fire of each kind of trigger, and a million jobs in the scheduler.
     Schedule,
     /// How fast a run prints, alone and followed.
@@ -36,13 +39,14 @@ pub(crate) enum Bench {
 }
 
 impl Bench {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Invoke,
         Self::Runs,
         Self::Lateness,
         Self::Spawn,
         Self::Idle,
         Self::Queries,
+        Self::Queue,
         Self::Schedule,
         Self::Follow,
         Self::Retention,
@@ -56,6 +60,7 @@ impl Bench {
             Self::Spawn => "spawn",
             Self::Idle => "idle",
             Self::Queries => "queries",
+            Self::Queue => "queue",
             Self::Schedule => "schedule",
             Self::Follow => "follow",
             Self::Retention => "retention",
@@ -72,6 +77,7 @@ impl Bench {
             Self::Spawn => spawn::run(scale, report),
             Self::Idle => idle::run(scale, report),
             Self::Queries => queries::run(scale, report),
+            Self::Queue => queue::run(scale, report),
             Self::Schedule => schedule::run(scale, report),
             Self::Follow => follow::run(scale, report),
             Self::Retention => retention::run(scale, report),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use sandglass_core::id::JobName;
 use sandglass_core::time::Timestamp;
+use serde_json::json;
 
 use super::Scale;
 use crate::measure::{Sample, clock, millis, rate};
@@ -22,6 +23,8 @@ const HUNDRED: usize = 30_000;
 const WAITED_FOR: usize = 50_000;
 /// Runs with ten thousand queued.
 const TEN_THOUSAND: usize = 150_000;
+/// Runs that fail once and are tried again, and as many that do not.
+const RETRIED: usize = 50_000;
 
 pub(super) fn run(scale: Scale, report: &mut Report) -> anyhow::Result<()> {
     rig::runtime()?.block_on(async {
@@ -48,8 +51,32 @@ pub(super) fn run(scale: Scale, report: &mut Report) -> anyhow::Result<()> {
         many.tell(&rig, "10,000 queued", report)?;
         let per_run = rig.store().stats()?.size_bytes as f64 / rig.store().stats()?.runs.total() as f64;
         report.tell("store, all of it, for each run", per_run, "bytes");
+        retried(&rig, scale, report).await?;
         rig.stop().await
     })
+}
+
+/// Runs that fail once and are tried again after a millisecond, against runs of the same jobs that do not fail.
+async fn retried(rig: &Rig, scale: Scale, report: &mut Report) -> anyhow::Result<()> {
+    let retry = json!({ "retry": { "max_attempts": 2, "initial": "1ms", "max": "1ms", "jitter": "none" } });
+    let mut attempts = Vec::new();
+    // The template costs both the same.
+    for (name, fails_at, of_run) in [("smooth", "0{{ run.attempt }}", 1), ("failing", "{{ run.attempt }}", 2)] {
+        let action = json!({ "use": "noop", "with": { "fails_at": fails_at } });
+        let (specs, names) = rig::named_jobs(name, JOBS, &action, &retry)?;
+        rig.save(specs).await?;
+        let course = refilled(rig, &names, 10_000, scale.of(RETRIED)).await?;
+        let runs = rig.history(course.from, course.until)?;
+        let wrong = runs.iter().find(|run| run.attempts.len() != of_run);
+        anyhow::ensure!(wrong.is_none(), "a run of '{name}' has not {of_run} attempts: {wrong:?}");
+        attempts.push(rate(course.count * of_run, course.took));
+    }
+    let (smooth, failing) = (attempts[0], attempts[1]);
+    report.tell("runs that fail once, 10,000 queued", failing / 2.0, "/s");
+    report.tell("attempts of runs that fail once", failing, "/s");
+    report.tell("attempts of runs that do not", smooth, "/s");
+    report.hold("attempts where every run fails once, to where none does", failing / smooth, "", Reach::AtLeast(0.7));
+    Ok(())
 }
 
 /// What a measurement came to.

@@ -1,4 +1,4 @@
-//! A plugin that does nothing, as fast as a plugin can: no standard library, so no WASI, and an allocator that never frees,
+//! A plugin that does nothing, or fails once if it is asked to, as fast as a plugin can: no standard library, so no WASI, and an allocator that never frees,
 //! which is enough for one run in a fresh instance. What the runtime itself costs is measured with it.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
@@ -26,7 +26,9 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use bindings::exports::sandglass::plugin::action::{ActionInfo, Failure, Guest, Issue, Outcome, RunRequest};
+use bindings::exports::sandglass::plugin::action::{
+    ActionInfo, Failure, Guest, Issue, Outcome, RetryAdvice, RunRequest,
+};
 
 struct Noop;
 
@@ -47,7 +49,16 @@ impl Guest for Noop {
         Ok(())
     }
 
-    fn run(_request: RunRequest) -> Result<Outcome, Failure> {
+    fn run(request: RunRequest) -> Result<Outcome, Failure> {
+        // A job whose template puts the number of the attempt here fails once.
+        if request.params == "{\"fails_at\":1}" {
+            return Err(Failure {
+                code: "as-asked".to_owned(),
+                message: String::new(),
+                retry: RetryAdvice::ByJobPolicy,
+                detail: None,
+            });
+        }
         Ok(Outcome { summary: None, output: None, changed: Some(false), warnings: Vec::new() })
     }
 }
