@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use self::report::Report;
+use self::report::{Package, Report};
 use self::tools::Tools;
 use crate::run::{self, Environment};
 use crate::{Result, root};
@@ -118,22 +118,20 @@ fn programs() -> Result<Vec<PathBuf>> {
     Ok(programs)
 }
 
-/// The crates of the product that run: name and folder. Macros do in the compiler alone, and only if it has something to
+/// The crates of the product. Macros are none of it here: they run in the compiler alone, and only if it has something to
 /// compile.
-fn crates() -> Result<Vec<(String, PathBuf)>> {
+fn crates() -> Result<Vec<Package>> {
     let answer = run::answer(run::cargo_command().args(["metadata", "--no-deps", "--format-version=1"]))?;
     let metadata: Value = serde_json::from_str(&answer)?;
     let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let all = packages.iter().filter_map(|package| {
-        let mut targets = package["targets"].as_array()?.iter();
-        if targets.any(|target| target["kind"][0] == "proc-macro") {
-            return None;
-        }
-        let folder = Path::new(package["manifest_path"].as_str()?).parent()?;
-        Some((package["name"].as_str()?.to_owned(), folder.to_owned()))
-    });
     let tests = root().join("tests");
-    Ok(all.filter(|(_, folder)| !folder.starts_with(&tests)).collect())
+    let all = packages.iter().filter_map(|package| {
+        let folder = Path::new(package["manifest_path"].as_str()?).parent()?.to_owned();
+        let is_macro = package["targets"].as_array()?.iter().any(|target| target["kind"][0] == "proc-macro");
+        let counts = !is_macro && !folder.starts_with(&tests);
+        Some(Package { name: package["name"].as_str()?.to_owned(), folder, counts })
+    });
+    Ok(all.collect())
 }
 
 fn judge(report: &Report) -> Result {

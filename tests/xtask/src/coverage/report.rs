@@ -6,6 +6,14 @@ use std::path::{Path, PathBuf};
 use super::product::Tests;
 use crate::{Result, root};
 
+/// A crate of the workspace.
+pub(super) struct Package {
+    pub(super) name: String,
+    pub(super) folder: PathBuf,
+    /// Whether its lines count.
+    pub(super) counts: bool,
+}
+
 /// The lines of one crate that are code: by file, each with whether it was run.
 #[derive(Default)]
 struct Crate {
@@ -18,19 +26,19 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// What `lcov`, in the format of that name, says of the lines of `crates` that are not for tests.
-    pub(super) fn of(lcov: &str, crates: &[(String, PathBuf)]) -> Result<Self> {
-        let folders = crates.iter().map(|(name, folder)| Ok((name, folder, Tests::of(folder)?)));
-        let folders = folders.collect::<Result<Vec<_>>>()?;
+    /// What `lcov`, in the format of that name, says of the lines of `packages` that are not for tests.
+    pub(super) fn of(lcov: &str, packages: &[Package]) -> Result<Self> {
+        let tests = packages.iter().map(|package| Ok((package, Tests::of(&package.folder)?)));
+        let packages = tests.collect::<Result<Vec<_>>>()?;
         let mut report = Self { crates: BTreeMap::new() };
         for (file, lines) in files(lcov) {
             // The innermost, as a package may lie in the folder of another.
-            let owner = folders.iter().filter(|(_, folder, _)| file.starts_with(folder));
-            let owner = owner.max_by_key(|(_, folder, _)| folder.components().count());
-            let Some((name, _, tests)) = owner else { continue };
+            let owner = packages.iter().filter(|(package, _)| file.starts_with(&package.folder));
+            let owner = owner.max_by_key(|(package, _)| package.folder.components().count());
+            let Some((package, tests)) = owner.filter(|(package, _)| package.counts) else { continue };
             let lines: BTreeMap<_, _> = lines.into_iter().filter(|(line, _)| !tests.have(&file, *line)).collect();
             if !lines.is_empty() {
-                report.crates.entry((*name).clone()).or_default().files.insert(file, lines);
+                report.crates.entry(package.name.clone()).or_default().files.insert(file, lines);
             }
         }
         Ok(report)
