@@ -84,3 +84,47 @@ fn changes_jobs(write: &Write) -> bool {
     use Write::{DeleteCalendar, DeleteJob, PutCalendar, PutHolds, PutJob};
     matches!(write, PutJob(_) | DeleteJob { .. } | PutHolds { .. } | PutCalendar(_) | DeleteCalendar { .. })
 }
+
+#[cfg(test)]
+mod tests {
+    use sandglass_core::id::JobId;
+    use sandglass_core::job::Cursor;
+    use sandglass_core::run::Attempt;
+    use sandglass_core::time::Timestamp;
+
+    use super::*;
+
+    const AT: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    fn running(number: u128) -> Arc<Run> {
+        let (id, job) = (RunId::from_bits(number), JobId::from_bits(1));
+        let queued = Run::queued(id, "default".parse().expect("a name"), job, "a".parse().expect("a name"), AT);
+        let attempt = Attempt { number: 1, started_at: AT, end: None };
+        Arc::new(Run { state: RunState::Running, attempts: vec![attempt], ..queued })
+    }
+
+    fn told(writes: Vec<Write>, steps: &[usize], starts: [u128; 3]) -> Vec<String> {
+        let starts = starts.map(RunId::from_bits);
+        let deeds = in_order(&Batch { writes }, steps, &starts).into_iter();
+        let told = deeds.map(|deed| match deed {
+            Deed::Write(Write::InsertRun(run)) => format!("make {}", run.id.to_bits()),
+            Deed::Write(Write::UpdateRun(run)) => format!("start {}", run.id.to_bits()),
+            Deed::Write(_) => "cursor".to_owned(),
+            Deed::Begin(run) => format!("begin {}", run.id.to_bits()),
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn runs_begin_in_the_order_of_their_starts() {
+        let writes = vec![Write::InsertRun(running(1)), Write::InsertRun(running(2)), Write::UpdateRun(running(3))];
+        assert_eq!(told(writes, &[3], [2, 3, 1]), ["make 1", "make 2", "begin 2", "start 3", "begin 1"]);
+    }
+
+    #[test]
+    fn runs_begin_in_the_step_in_which_they_are_made() {
+        let cursor = Write::PutCursor { job: JobId::from_bits(1), cursor: Cursor::default() };
+        let writes = vec![Write::InsertRun(running(1)), cursor, Write::InsertRun(running(2))];
+        assert_eq!(told(writes, &[2, 3], [1, 2, 3]), ["make 1", "cursor", "begin 1", "make 2", "begin 2"]);
+    }
+}

@@ -106,3 +106,18 @@ pub fn weekday(at: Timestamp) -> usize {
     // 1970 began on a Thursday.
     usize::try_from((at.as_micros().div_euclid(DAY) + 3).rem_euclid(7)).expect("a small number")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_open_at_their_first_minute() {
+        let hours = Hours { from: 600, to: 300, defer: true };
+        let at = |minute: i64| Timestamp::from_secs(20_000 * 86_400 + minute * 60);
+        assert!(hours.contains(at(600)) && hours.contains(at(299)) && !hours.contains(at(300)));
+        assert_eq!(hours.next_open(at(300)), at(600));
+        assert_eq!(hours.next_open(at(599)), at(600));
+        assert_eq!(hours.next_open(at(600)), at(600 + 1440));
+    }
+}
