@@ -48,7 +48,7 @@ impl Model {
             active: snapshot.active.into_iter().map(|run| (run.id, run)).collect(),
             ..Self::default()
         };
-        let mut query = RunQuery { limit: 1000, ..RunQuery::default() };
+        let mut query = RunQuery { limit: 1000, notifications: true, ..RunQuery::default() };
         loop {
             let page = store.query(&query)?;
             model.runs.extend(page.items.into_iter().map(|run| (run.id, run)));
@@ -116,7 +116,8 @@ impl Model {
                     );
                 }
                 let asked = run.cancel.is_some() && old.cancel.is_none();
-                let same = asked && old.state == run.state;
+                let told = run.notice != old.notice;
+                let same = (asked || told) && old.state == run.state;
                 if !same && !old.state.may_become(run.state) {
                     return violation(NAME, format!("run {} goes from {:?} to {:?}", run.id, old.state, run.state));
                 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use sandglass_core::batch::Write;
 use sandglass_core::id::RunId;
+use sandglass_core::notice::{Notice, NoticeOwner};
 use sandglass_core::run::Run;
 use sandglass_core::scheduler::Options;
 
 use crate::check::{Seen, is_running, started};
 use crate::model::Model;
-use crate::plan::{Bound, Plan};
+use crate::plan::{Bound, NOTIFIER, Plan};
 
 /// The places of the runs that go. A run keeps what it took when it started, whatever becomes of its job meanwhile, until
 /// the daemon starts anew and counts all by their jobs as they are then.
@@ -48,8 +49,20 @@ impl Places {
 
 /// What a run takes a place of: of its namespace alone if its job is gone.
 fn bounds(model: &Model, plans: &[Plan], run: &Run) -> Vec<Bound> {
+    if let Some(notice) = &run.notice {
+        let own = Bound::Namespace(run.namespace.clone());
+        let uses = notifier(model, plans, notice).map(|_| Bound::Plugin(NOTIFIER));
+        return std::iter::once(own).chain(uses).collect();
+    }
     let plan = model.jobs.get(&run.job_id).map(|(job, _)| Plan::of(job, plans));
     plan.map_or_else(|| vec![Bound::Namespace(run.namespace.clone())], |plan| plan.bounds(run))
+}
+
+/// The plan by whose notifier `notice` is told; none if it has none any more.
+pub(crate) fn notifier<'a>(model: &Model, plans: &'a [Plan], notice: &Notice) -> Option<&'a Plan> {
+    let NoticeOwner::Job(job) = notice.owner else { return None };
+    let plan = model.jobs.get(&job).map(|(job, _)| Plan::of(job, plans));
+    plan.filter(|plan| plan.tells_within().is_some())
 }
 
 /// How many may go; none: any number.

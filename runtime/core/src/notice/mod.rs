@@ -186,12 +186,17 @@ impl NoticeEvent {
             run: None,
             state: None,
             reason: None,
-            message: Some(format!("no run has succeeded since {since}")),
+            message: Some(format!("no run has succeeded since {}", to_the_second(since))),
             exit_code: None,
             scheduled_at: None,
             at,
         }
     }
+}
+
+/// What people read of an instant.
+fn to_the_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_secs(at.as_micros().div_euclid(1_000_000))
 }
 
 /// A message on one line, and not too long.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono_tz::Tz;
 
-use super::{Notice, NoticeEvent, NoticeKind, NoticeOwner};
+use super::{Notice, NoticeEvent, NoticeKind, NoticeOwner, to_the_second};
 
 /// What the notice says, on one line, with local times in `zone`: `job 'nightly-backup' failed: exit code 3 (run 01K…)`, or
 /// `12 runs of 3 jobs failed since 02:00`.
@@ -24,7 +24,7 @@ fn of_one(event: &NoticeEvent) -> String {
     match event.kind {
         NoticeKind::NoSuccessWithin => format!("job '{job}'{why}{run}"),
         NoticeKind::Late => {
-            let due = event.scheduled_at.map(|at| format!(": it was due at {at}")).unwrap_or_default();
+            let due = event.scheduled_at.map(|at| format!(": it was due at {}", to_the_second(at))).unwrap_or_default();
             format!("job '{job}' is late{due}{run}")
         }
         kind => format!("job '{job}' {}{why}{run}", verb(kind)),

@@ -53,11 +53,13 @@ pub enum Defect {
     Superseded,
     /// A run is tried again after what its job leaves out, now and then.
     NeedlessRetry,
+    /// Nobody is told of the end of a run, now and then.
+    LostNotice,
 }
 
 impl Defect {
     /// All defects.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Drop,
         Self::Duplicate,
         Self::Early,
@@ -76,6 +78,7 @@ impl Defect {
         Self::LateStart,
         Self::Superseded,
         Self::NeedlessRetry,
+        Self::LostNotice,
     ];
 
     /// The name in text.
@@ -100,6 +103,7 @@ impl Defect {
             Self::LateStart => "late-start",
             Self::Superseded => "superseded",
             Self::NeedlessRetry => "needless-retry",
+            Self::LostNotice => "lost-notice",
         }
     }
 }
@@ -161,6 +165,11 @@ impl Scheduler {
     /// Whether the wait of a run is forgotten.
     pub(super) fn loses_retry(&self, id: RunId) -> bool {
         self.has(Defect::LostRetry) && is_struck(id)
+    }
+
+    /// Whether nobody is told that the run has ended.
+    pub(super) fn loses_notice(&self, id: RunId) -> bool {
+        self.has(Defect::LostNotice) && is_struck(id)
     }
 
     /// How many attempts there may be more than there may.

@@ -21,6 +21,7 @@ impl Scheduler {
         let place = (run.scheduled_at, id);
         let in_turn = run.gate == Gate::Turn && run.attempts.is_empty();
         let not_before = run.notice.as_ref().filter(|_| run.attempts.is_empty()).and_then(|notice| notice.not_before);
+        let not_before = not_before.filter(|at| *at > self.seen);
         self.adopt_notification(&run);
         self.active.insert(id, Active { run, stands: Stands::Apart, expires_at: None, inserted_by: None });
         match self.jobs.get_mut(&job) {

@@ -127,16 +127,15 @@ impl Scheduler {
     /// Begins the next attempt of a run that has its places.
     fn begin(&mut self, id: RunId, now: Timestamp, step: &mut Step) {
         self.forget_expiry(id);
-        let active = &self.active[&id];
+        let late = self.begins_late(id, now);
+        let active = self.active.get_mut(&id).expect("it was queued until now");
         // The job may have been changed while the run waited: the attempt does what it is now.
         let revision = self.jobs.get(&active.run.job_id).map(|entry| entry.job.revision);
-        let late = self.begins_late(id, now);
         let begin = |run: &mut Run| {
             add_attempt(run, now);
             run.revision = revision.unwrap_or(run.revision);
             run.late = late.or(run.late);
         };
-        let active = self.active.get_mut(&id).expect("it was queued until now");
         match active.inserted_by {
             // Nobody knows of it yet, so it is running from the first.
             Some(place) => {

@@ -32,8 +32,10 @@ impl Checker for Effects {
             return violation(NAME, format!("run {} stops running, but its attempt has no end", run.id));
         };
         let cut_short = end.outcome == AttemptOutcome::Interrupted && !seen.host.has(run.id, attempt.number);
+        let has_no_notifier =
+            end.error.as_ref().is_some_and(|error| run.notice.is_some() && error.code == "no-notifier");
         let reported = self.reported.get(&(run.id, attempt.number));
-        if reported != Some(&end.outcome) && !cut_short {
+        if reported != Some(&end.outcome) && !cut_short && !has_no_notifier {
             let (id, outcome) = (run.id, end.outcome);
             return violation(
                 NAME,

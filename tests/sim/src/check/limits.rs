@@ -16,7 +16,9 @@ impl Checker for Limits {
         if running >= seen.max_running() {
             return violation(NAME, format!("run {} starts beside {running} of {}", run.id, seen.max_running()));
         }
-        match seen.places.lacking(seen, run) {
+        // Which places a notification takes was decided when it was queued; its notifier may be another since.
+        let lacking = if run.notice.is_some() { None } else { seen.places.lacking(seen, run) };
+        match lacking {
             None => Ok(()),
             Some((bound, most, others)) => {
                 violation(NAME, format!("run {} starts beside {others} of {most} by {bound:?}", run.id))

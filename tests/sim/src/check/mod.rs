@@ -9,6 +9,7 @@ mod effects;
 mod holds;
 mod lateness;
 mod limits;
+mod notices;
 mod overlap;
 mod priority;
 mod progress;
@@ -25,7 +26,7 @@ use sandglass_core::time::Timestamp;
 
 use crate::host::Host;
 use crate::model::Model;
-use crate::places::Places;
+use crate::places::{Places, notifier};
 use crate::plan::Plan;
 
 /// What a checker says.
@@ -88,6 +89,14 @@ impl<'a> Seen<'a> {
     /// Whether nothing but its turn keeps a run from starting: there is a place for it everywhere.
     pub(crate) fn has_places(&self, run: &Run) -> bool {
         self.running() < self.max_running() && self.places.lacking(self, run).is_none()
+    }
+
+    /// Whether a notification waits for more to tell of at `at`, or has nobody to tell it, which shows when it starts.
+    pub(crate) fn waits_to_tell(&self, run: &Run, at: Timestamp) -> bool {
+        run.notice.as_ref().is_some_and(|notice| {
+            let waits = run.attempts.is_empty() && notice.not_before.is_some_and(|until| at < until);
+            waits || notifier(self.model, self.plans, notice).is_none()
+        })
     }
 
     /// Whether a queued run is not to start any more.
@@ -166,6 +175,7 @@ checkers! {
     windows: windows::Windows,
     retries: retries::Retries,
     effects: effects::Effects,
+    notices: notices::Notices,
     progress: progress::Progress,
 }
 

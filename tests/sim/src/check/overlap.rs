@@ -47,12 +47,18 @@ impl Checker for Overlaps {
 
 impl Overlaps {
     fn inserted(&self, seen: &Seen<'_>, run: &Run) -> Verdict {
+        if run.notice.is_some() {
+            return Ok(());
+        }
         let Some((_, plan)) = seen.job_of(run) else {
             return violation(NAME, format!("run {} is made for a job that is not there", run.id));
         };
         let others = seen.others(run).count();
-        let waiting =
-            seen.others(run).filter(|other| other.state == RunState::Queued && other.gate == Gate::Turn).count();
+        let lines_up = |other: &&Run| other.state == RunState::Queued && other.gate == Gate::Turn;
+        let waiting = seen.others(run).filter(lines_up).count();
+        // They may have had their turn when more could go at once than now.
+        let turns = seen.others(run).filter(lines_up).filter_map(|other| self.most.get(&other.id).copied());
+        let turns = turns.max().unwrap_or_default().max(plan.max_instances);
         match run.state {
             RunState::Ended { ending: Ending::Skipped(SkipReason::Overlap), .. } => {
                 let in_the_way = match plan.overlap {
@@ -77,7 +83,7 @@ impl Overlaps {
                     _ if in_turn => true,
                     Overlap::Skip => others < plan.max_instances,
                     // Those that have their turn and wait for a place do not count as waiting, but as going.
-                    Overlap::BufferOne => run.gate == Gate::Turn && waiting <= plan.max_instances,
+                    Overlap::BufferOne => run.gate == Gate::Turn && waiting <= turns,
                     Overlap::BufferAll | Overlap::CancelOther | Overlap::TerminateOther => run.gate == Gate::Turn,
                     Overlap::AllowAll => true,
                 };

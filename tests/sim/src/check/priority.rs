@@ -89,7 +89,8 @@ impl Priorities {
 
     /// Whether nothing but a place was lacking, and there is one.
     fn could_start(&self, seen: &Seen<'_>, run: &Run) -> bool {
-        if run.state != RunState::Queued || seen.is_expired(run) || !seen.has_places(run) {
+        let waits = seen.waits_to_tell(run, seen.now) || seen.waits_to_tell(run, self.ticked_at);
+        if run.state != RunState::Queued || waits || seen.is_expired(run) || !seen.has_places(run) {
             return false;
         }
         if !run.attempts.is_empty() {

@@ -41,7 +41,10 @@ impl Checker for Progress {
 impl Progress {
     /// Whether nothing is lacking for a queued run.
     fn can_start(&self, seen: &Seen<'_>, run: &Run) -> bool {
-        seen.has_places(run) && !self.is_outside(seen, run) && self.may_have_turn(seen, run)
+        seen.has_places(run)
+            && !seen.waits_to_tell(run, seen.now)
+            && !self.is_outside(seen, run)
+            && self.may_have_turn(seen, run)
     }
 
     fn is_outside(&self, seen: &Seen<'_>, run: &Run) -> bool {

@@ -46,7 +46,8 @@ impl Checker for Retries {
 
 impl Retries {
     fn after_attempt(&self, seen: &Seen<'_>, run: &Run) -> Verdict {
-        let Some(attempt) = run.attempts.last() else { return Ok(()) };
+        // A notification is tried again by its notifier, not by its job.
+        let Some(attempt) = run.attempts.last().filter(|_| run.notice.is_none()) else { return Ok(()) };
         let Some(end) = &attempt.end else { return Ok(()) };
         let plan = seen.job_of(run).map(|(_, plan)| plan);
         let advice = match end.outcome {

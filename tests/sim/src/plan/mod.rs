@@ -10,7 +10,7 @@ use sandglass_core::job::Job;
 use sandglass_core::time::Timestamp;
 
 pub use policy::{Bound, CatchUp, Deadlines, Group, Overlap, Part, Retry, SHARD};
-pub use text::calendar;
+pub use text::{NOTIFIER, TOLD, calendar};
 pub use when::{Hours, When, weekday};
 
 /// Microseconds in a second.
@@ -109,6 +109,13 @@ impl Plan {
             timeout: rng.i64(10..120),
             grace: rng.i64(1..20),
         }
+    }
+
+    /// Within how many seconds what is told of the job's runs is told together; none if nobody is told of them. It follows
+    /// from what is there, so that there are lives with and without.
+    #[must_use]
+    pub fn tells_within(&self) -> Option<i64> {
+        (self.grace % 3 == 0).then_some(self.timeout % 40)
     }
 
     /// The same job with one thing changed.

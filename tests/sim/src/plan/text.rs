@@ -1,9 +1,15 @@
 //! Jobs and calendars as files say them.
 
+use sandglass_core::run::StateName;
 use sandglass_core::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::{CatchUp, Group, Hours, Overlap, Plan, SHARD, When};
+
+/// The plugin that notifiers use.
+pub const NOTIFIER: &str = "spare";
+/// The ends that notifiers tell of.
+pub const TOLD: [StateName; 4] = [StateName::Succeeded, StateName::Failed, StateName::TimedOut, StateName::Interrupted];
 
 impl Plan {
     /// The job as a file says it; `number` finds the plan again.
@@ -64,6 +70,11 @@ impl Plan {
         }
         if let Some(most) = self.max_runs {
             spec["max_runs"] = most.into();
+        }
+        if let Some(secs) = self.tells_within() {
+            let on = TOLD.map(StateName::as_str);
+            let retry = json!({ "max_attempts": 2, "initial": "5s", "jitter": "none" });
+            spec["notify"] = json!([{ "on": on, "use": NOTIFIER, "group": text(secs), "retry": retry }]);
         }
         for (name, deadline) in [("start_deadline", self.start_deadline), ("deadline", self.deadline)] {
             if let Some(secs) = deadline {

@@ -144,6 +144,10 @@ impl Scheduler {
     /// Finds those who are told that `run` has ended.
     fn find_end(&mut self, run: &Run, step: &mut Step) {
         let Some(at) = run.finished_at() else { return };
+        #[cfg(feature = "defects")]
+        if self.loses_notice(run.id) {
+            return;
+        }
         let recovered = self.take_health(run, at, step);
         let state = run.state.name();
         let told = self.watchers(&run.namespace, run.job_id).filter_map(|watcher| {

@@ -167,6 +167,9 @@ impl Scheduler {
     /// The first or a further attempt of a run begins. If the run is late, those are found who are told of it, and when that
     /// was is given.
     pub(in super::super) fn begins_late(&mut self, id: RunId, now: Timestamp) -> Option<Timestamp> {
+        if self.notify.is_idle() && self.notify.lines.is_empty() {
+            return None;
+        }
         let run = &self.active[&id].run;
         if !run.attempts.is_empty() {
             return None;
