@@ -2,7 +2,7 @@
 //!
 //! A notification is a run like any other, with a [`Notice`] beside what other runs have. Who is told of what is decided
 //! here, without the scheduler: [`of_end`] says what the end of a run means, [`Health`] what a job must remember for that,
-//! [`grouped`] when the next notification may go, and [`summary`] puts it into words.
+//! [`grouped`] when the next notification may go, and [`summary()`] puts it into words.
 
 mod grouping;
 mod health;
