@@ -52,6 +52,10 @@ impl HostServices {
                 Ok(Err(CommitError::Conflict(conflict))) => match conflict.kind {
                     ConflictKind::State { .. } => Err(StateError::Conflict),
                     ConflictKind::StateFull { .. } => Err(StateError::Full(full())),
+                    ConflictKind::NoJob(_) => Err(StateError::Unavailable(
+                        "state belongs to a job: this one was deleted, or the run is a notification, which keeps none"
+                            .to_owned(),
+                    )),
                     other => Err(StateError::Unavailable(other.to_string())),
                 },
                 Ok(Err(CommitError::Store { cause, .. })) => Err(StateError::Unavailable(cause.to_string())),
