@@ -55,11 +55,15 @@ pub enum Defect {
     NeedlessRetry,
     /// Nobody is told of the end of a run, now and then.
     LostNotice,
+    /// A run that is to wait for its turn does not, now and then.
+    TurnIgnored,
+    /// Of a namespace's runs the one that was due last starts first.
+    LastFirst,
 }
 
 impl Defect {
     /// All defects.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Drop,
         Self::Duplicate,
         Self::Early,
@@ -79,6 +83,8 @@ impl Defect {
         Self::Superseded,
         Self::NeedlessRetry,
         Self::LostNotice,
+        Self::TurnIgnored,
+        Self::LastFirst,
     ];
 
     /// The name in text.
@@ -104,6 +110,8 @@ impl Defect {
             Self::Superseded => "superseded",
             Self::NeedlessRetry => "needless-retry",
             Self::LostNotice => "lost-notice",
+            Self::TurnIgnored => "turn-ignored",
+            Self::LastFirst => "last-first",
         }
     }
 }
@@ -160,6 +168,16 @@ impl Scheduler {
     /// The priority that a run is queued with.
     pub(super) fn inverted(&self, priority: u8) -> u8 {
         if self.has(Defect::PriorityInversion) { 9_u8.saturating_sub(priority) } else { priority }
+    }
+
+    /// The instant by which a run that was due at `at` has its place in the queue.
+    pub(super) fn reversed(&self, at: Timestamp) -> Timestamp {
+        if self.has(Defect::LastFirst) { Timestamp::from_micros(-at.as_micros()) } else { at }
+    }
+
+    /// Whether the run does not wait for its turn.
+    pub(super) fn jumps_line(&self, id: RunId) -> bool {
+        self.has(Defect::TurnIgnored) && is_struck(id)
     }
 
     /// Whether the wait of a run is forgotten.

@@ -20,6 +20,8 @@ impl Scheduler {
         let (id, job) = (run.id, run.job_id);
         let place = (run.scheduled_at, id);
         let in_turn = run.gate == Gate::Turn && run.attempts.is_empty();
+        #[cfg(feature = "defects")]
+        let in_turn = in_turn && !self.jumps_line(id);
         let not_before = run.notice.as_ref().filter(|_| run.attempts.is_empty()).and_then(|notice| notice.not_before);
         let not_before = not_before.filter(|at| *at > self.seen);
         self.adopt_notification(&run);
@@ -68,12 +70,11 @@ impl Scheduler {
         let priority = entry.map_or(ORPHAN_PRIORITY, |entry| entry.job.spec.priority);
         #[cfg(feature = "defects")]
         let priority = self.inverted(priority);
-        let place = Place {
-            priority: Reverse(priority),
-            made_up: run.origin == Origin::Backfill,
-            scheduled_at: run.scheduled_at,
-            run: id,
-        };
+        let scheduled_at = run.scheduled_at;
+        #[cfg(feature = "defects")]
+        let scheduled_at = self.reversed(scheduled_at);
+        let place =
+            Place { priority: Reverse(priority), made_up: run.origin == Origin::Backfill, scheduled_at, run: id };
         let needs = self.needs(run, entry);
         let lane = self.queue.lane(&needs);
         self.queue.push(lane, place);
