@@ -114,7 +114,7 @@ impl Accounting {
             if job.scheduled_since != old.scheduled_since {
                 return violation(NAME, format!("job {} counts anew, but its triggers are the same", job.spec.name));
             }
-            if account.is_exhausted(before) {
+            if account.is_exhausted(before) && !account.is_exhausted(plan) {
                 account.from = now.max(account.last_dealt_with());
                 account.until = account.from;
             }
