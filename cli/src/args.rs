@@ -120,6 +120,9 @@ pub(crate) enum Command {
     /// Show, save and delete what concerns all jobs of a namespace
     #[command(subcommand)]
     Namespace(commands::namespace::Command),
+    /// List, show and delete parts of jobs that other jobs extend
+    #[command(subcommand)]
+    Template(commands::template::Command),
     /// Add, list, inspect and remove plugins
     #[command(subcommand)]
     Plugin(commands::plugin::Command),

@@ -1,5 +1,6 @@
 //! What differs between two specifications, field by field.
 
+use sandglass_api::wire::SpecForms;
 use sandglass_core::spec::JobSpec;
 use serde::Serialize;
 use serde_json::Value;
@@ -20,6 +21,18 @@ pub(crate) struct Change {
 /// What differs between two jobs, in the order of their keys.
 pub(crate) fn between(old: &JobSpec, new: &JobSpec) -> Vec<Change> {
     let value = |spec: &JobSpec| serde_json::to_value(spec).unwrap_or_default();
+    let mut changes = Vec::new();
+    compare(String::new(), Some(&value(old)), Some(&value(new)), &mut changes);
+    changes
+}
+
+/// What differs between two forms of jobs: in what runs; and if that is the same, in what was written.
+pub(crate) fn between_forms(old: &SpecForms, new: &SpecForms) -> Vec<Change> {
+    let changes = between(old, new);
+    if !changes.is_empty() {
+        return changes;
+    }
+    let value = |forms: &SpecForms| serde_json::to_value(forms.written()).unwrap_or_default();
     let mut changes = Vec::new();
     compare(String::new(), Some(&value(old)), Some(&value(new)), &mut changes);
     changes

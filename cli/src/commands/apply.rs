@@ -1,18 +1,13 @@
-//! `apply`: the jobs and calendars of files, and the notifiers of the namespace, all or none.
+//! `apply`: the jobs, templates and calendars of files, and the notifiers of the namespace, all or none.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use sandglass_api::client::{ClientError, Precondition};
-use sandglass_api::wire::{ApplyRequest, ApplyResult};
-use sandglass_core::id::CalendarName;
-use sandglass_core::spec::{CalendarRules, JobSpec};
+use sandglass_api::client::ClientError;
+use sandglass_api::wire::{self, ApplyResult};
 use serde::Serialize;
 
-use super::calendar;
-use super::calendar::Change as CalendarChange;
-use super::files::{self, Refusals, SourcedJob, Sources};
-use super::namespace;
+use super::files::{self, SourcedJob, Sources};
+use super::{calendar, namespace, template};
 use crate::changes::{self, Change};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -47,29 +42,33 @@ struct Applied<T> {
     items: Vec<T>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     calendars: Vec<calendar::Outcome>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    templates: Vec<template::Outcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     notify: Option<namespace::Outcome>,
+}
+
+impl Applied<ApplyResult> {
+    fn new(saved: wire::Applied) -> Self {
+        Self {
+            items: saved.jobs,
+            calendars: saved.calendars.iter().map(calendar::Outcome::from).collect(),
+            templates: saved.templates.into_iter().map(template::Outcome::from).collect(),
+            notify: saved.notify.as_ref().map(namespace::Outcome::from),
+        }
+    }
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let sources = files::read(&args.files)?;
     if args.dry_run {
-        let calendars = calendar::plan(&sources.calendars, context).await?;
-        let items = plan(&sources, context).await?;
-        warn(&sources.jobs, items.iter().map(|planned| &planned.result), context);
-        let notify = namespace::plan(sources.notify.as_ref(), context).await?;
-        return show_plan(&Applied { items, calendars, notify }, context);
+        let Plan { jobs, calendars, templates, notify } = plan(&sources, context).await?;
+        warn(&sources.jobs, jobs.iter().map(|planned| &planned.result), context);
+        return show_plan(&Applied { items: jobs, calendars, templates, notify }, context);
     }
-    // The daemon is asked about every job first, so that the faults of all are told with their places.
+    // The daemon is asked about all of it first, so that every fault is told with its place.
     check(&sources, context).await?;
-    namespace::plan(sources.notify.as_ref(), context).await?;
-    let calendars = sources.calendars.clone();
-    let jobs = sources.jobs.iter().map(|sourced| sourced.job.spec.clone()).collect();
-    let notify = sources.notify.as_ref().map(|sourced| sourced.notify.notify.clone());
-    let saved = context.client.apply(&ApplyRequest { calendars, jobs, notify }).await?;
-    let calendars = saved.calendars.iter().map(calendar::Outcome::from).collect();
-    let notify = saved.notify.as_ref().map(namespace::Outcome::from);
-    let applied = Applied { items: saved.jobs, calendars, notify };
+    let applied = Applied::new(context.client.apply(&sources.request(), false).await?);
     warn(&sources.jobs, &applied.items, context);
     context.show(&applied, |context| {
         let jobs = render::job::applied(&applied.items, false, context.now, context.paint);
@@ -85,79 +84,58 @@ fn warn<'a>(jobs: &[SourcedJob], results: impl IntoIterator<Item = &'a ApplyResu
     }
 }
 
-/// The table of calendars, if there are any, what became of the notifiers, if there are any, and the table of `jobs`, if
-/// there are any or nothing else is.
+/// The tables of templates and of calendars, if there are any, what became of the notifiers, if there are any, and the table
+/// of `jobs`, if there are any or nothing else is.
 fn tables<T>(applied: &Applied<T>, jobs: String, dry_run: bool, context: &Context) -> String {
-    let Applied { items, calendars, notify } = applied;
-    let mut parts = Vec::new();
-    if !calendars.is_empty() {
-        parts.push(render::calendar::applied(calendars, dry_run, context.paint));
+    let mut tables = Vec::new();
+    if !applied.templates.is_empty() {
+        tables.push(render::template::applied(&applied.templates, dry_run, context.paint));
     }
-    if notify.is_some() {
-        parts.push(render::notify::applied(notify.as_ref(), dry_run, context.paint));
+    if !applied.calendars.is_empty() {
+        tables.push(render::calendar::applied(&applied.calendars, dry_run, context.paint));
     }
-    if !items.is_empty() || parts.is_empty() {
-        parts.push(jobs);
+    if applied.notify.is_some() {
+        tables.push(render::notify::applied(applied.notify.as_ref(), dry_run, context.paint));
     }
-    parts.join("\n")
+    if !applied.items.is_empty() || tables.is_empty() {
+        tables.push(jobs);
+    }
+    tables.join("\n")
 }
 
-/// What saving the jobs would come to, once the calendars that come with them are there.
-pub(crate) async fn check(sources: &Sources, context: &Context) -> Result<Vec<ApplyResult>, Failure> {
-    let outcomes = calendar::plan(&sources.calendars, context).await?;
-    let absent: Vec<&CalendarName> = outcomes
-        .iter()
-        .filter(|outcome| outcome.change == CalendarChange::Created)
-        .map(|outcome| &outcome.spec.name)
-        .collect();
-    let mut results = Vec::new();
-    let mut refusals = Refusals::default();
-    for sourced in &sources.jobs {
-        let spec = &sourced.job.spec;
-        let checked = without(spec, &absent);
-        match context.client.put_job(checked.as_ref().unwrap_or(spec), Precondition::Anything, true).await {
-            Ok(mut result) => {
-                if checked.is_some() {
-                    result.job.spec = Arc::new(spec.clone());
-                    // It cannot have named them before.
-                    result.changed = true;
-                }
-                results.push(result);
-            }
-            Err(ClientError::Refused(problem)) => refusals.push(sourced, *problem),
-            Err(error) => return Err(error.into()),
-        }
+/// What saving all of it would come to. What the daemon has against it is told with its places.
+pub(crate) async fn check(sources: &Sources, context: &Context) -> Result<wire::Applied, Failure> {
+    namespace::plan(sources.notify.as_ref(), context).await?;
+    match context.client.apply(&sources.request(), true).await {
+        Ok(applied) => Ok(applied),
+        Err(ClientError::Refused(problem)) => Err(sources.refused(*problem, context)),
+        Err(error) => Err(error.into()),
     }
-    refusals.into_failure(context)?;
-    Ok(results)
 }
 
-/// The job without its naming of calendars that are not there yet; none if it names none of them.
-fn without(spec: &JobSpec, absent: &[&CalendarName]) -> Option<JobSpec> {
-    let is_absent = |name: &CalendarName| absent.contains(&name);
-    let names_one = |rules: &CalendarRules| rules.exclude.iter().chain(rules.include.iter()).any(is_absent);
-    spec.triggers.iter().any(|trigger| names_one(&trigger.calendars)).then(|| {
-        let mut spec = spec.clone();
-        for trigger in spec.triggers.iter_mut().filter(|trigger| names_one(&trigger.calendars)) {
-            trigger.calendars = CalendarRules::default();
-        }
-        spec
-    })
+/// What saving files would change.
+pub(crate) struct Plan {
+    /// The jobs, field by field.
+    pub(crate) jobs: Vec<Planned>,
+    pub(crate) calendars: Vec<calendar::Outcome>,
+    pub(crate) templates: Vec<template::Outcome>,
+    pub(crate) notify: Option<namespace::Outcome>,
 }
 
-/// What saving the jobs would change, field by field.
-pub(crate) async fn plan(sources: &Sources, context: &Context) -> Result<Vec<Planned>, Failure> {
-    let mut planned = Vec::new();
-    for result in check(sources, context).await? {
+/// What saving the files would change.
+pub(crate) async fn plan(sources: &Sources, context: &Context) -> Result<Plan, Failure> {
+    let Applied { items, calendars, templates, notify } = Applied::new(check(sources, context).await?);
+    let mut jobs = Vec::new();
+    for result in items {
         let fields = if result.changed && !result.created {
             let saved = context.client.job(&result.job.name).await?;
-            changes::between(&saved.spec, &result.job.spec)
+            changes::between_forms(&saved.spec, &result.job.spec)
         } else {
             Vec::new()
         };
-        planned.push(Planned { result, fields });
+        jobs.push(Planned { result, fields });
     }
-    Ok(planned)
+    Ok(Plan { jobs, calendars, templates, notify })
 }
 
 fn show_plan(applied: &Applied<Planned>, context: &Context) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::Datelike as _;
 use sandglass_api::problem::{Code, Problem};
-use sandglass_api::wire::{ApplyRequest, Calendar, CalendarResult, Job, MAX_LIMIT, Page};
+use sandglass_api::wire::{ApplyRequest, CalendarResult, Job, MAX_LIMIT, Page};
 use sandglass_api::{ics, jobfile};
 use sandglass_core::id::CalendarName;
 use sandglass_core::spec::CalendarSpec;
@@ -112,7 +112,7 @@ pub(crate) struct Outcome {
     pub(crate) spec: Arc<CalendarSpec>,
 }
 
-/// Whether a calendar is another than before.
+/// Whether a calendar or template is another than before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Change {
@@ -121,41 +121,26 @@ pub(crate) enum Change {
     Unchanged,
 }
 
-impl Outcome {
-    /// `before` is the calendar that was there.
-    fn new(spec: &CalendarSpec, before: Option<&Calendar>) -> Self {
-        let change = match before {
-            None => Change::Created,
-            Some(before) if *before.spec == *spec => Change::Unchanged,
-            Some(_) => Change::Changed,
-        };
-        Self { calendar: spec.name.clone(), change, spec: Arc::new(spec.clone()) }
+impl Change {
+    /// What became of something that has this revision by now.
+    pub(super) fn of(changed: bool, revision: u64) -> Self {
+        match (changed, revision) {
+            (false, _) => Self::Unchanged,
+            (true, 1) => Self::Created,
+            (true, _) => Self::Changed,
+        }
     }
 }
 
 impl From<&CalendarResult> for Outcome {
     fn from(saved: &CalendarResult) -> Self {
-        let change = match (saved.changed, saved.calendar.revision) {
-            (false, _) => Change::Unchanged,
-            (true, 1) => Change::Created,
-            (true, _) => Change::Changed,
-        };
+        let change = Change::of(saved.changed, saved.calendar.revision);
         Self { calendar: saved.calendar.name.clone(), change, spec: Arc::clone(&saved.calendar.spec) }
     }
 }
 
-/// What saving the calendars would come to.
-pub(super) async fn plan(calendars: &[CalendarSpec], context: &Context) -> Result<Vec<Outcome>, Failure> {
-    if calendars.is_empty() {
-        return Ok(Vec::new());
-    }
-    let there = context.client.calendars().await?.items;
-    let before = |spec: &CalendarSpec| there.iter().find(|calendar| calendar.name == spec.name);
-    Ok(calendars.iter().map(|spec| Outcome::new(spec, before(spec))).collect())
-}
-
 async fn save(calendars: Vec<CalendarSpec>, context: &Context) -> Result<(), Failure> {
-    let saved = context.client.apply(&ApplyRequest { calendars, ..ApplyRequest::default() }).await?;
+    let saved = context.client.apply(&ApplyRequest { calendars, ..ApplyRequest::default() }, false).await?;
     let page: Page<Outcome> = Page { items: saved.calendars.iter().map(Outcome::from).collect(), next: None };
     context.show(&page, |context| render::calendar::applied(&page.items, false, context.paint))?;
     warn(&page.items, context).await

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::apply::{self, Planned};
+use super::apply::{self, Plan, Planned};
 use super::calendar::{self, Change as CalendarChange};
-use super::files;
-use super::namespace;
+use super::{files, namespace, template};
 use crate::changes::Change;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -39,17 +38,20 @@ struct Comparison {
     calendars: Vec<calendar::Outcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     notify: Option<namespace::Outcome>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    templates: Vec<template::Outcome>,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let sources = files::read(&args.files)?;
-    let calendars = calendar::plan(&sources.calendars, context).await?;
-    let items: Vec<Compared> = apply::plan(&sources, context).await?.into_iter().map(Compared::from).collect();
-    let notify = namespace::plan(sources.notify.as_ref(), context).await?;
+    let Plan { jobs, calendars, templates, notify } = apply::plan(&sources, context).await?;
+    let items: Vec<Compared> = jobs.into_iter().map(Compared::from).collect();
+    let mut changes =
+        calendars.iter().map(|outcome| outcome.change).chain(templates.iter().map(|outcome| outcome.change));
     let same = notify.as_ref().is_none_or(|outcome| !outcome.changed)
         && items.iter().all(|item| item.change == "unchanged")
-        && calendars.iter().all(|outcome| outcome.change == CalendarChange::Unchanged);
-    let comparison = Comparison { items, calendars, notify };
+        && changes.all(|change| change == CalendarChange::Unchanged);
+    let comparison = Comparison { items, calendars, notify, templates };
     context.show(&comparison, |context| text(&comparison, context))?;
     if same { Ok(()) } else { Err(Failure::NotSo) }
 }
@@ -69,12 +71,19 @@ impl From<Planned> for Compared {
 fn text(comparison: &Comparison, context: &Context) -> String {
     let paint = context.paint;
     let mut text = String::new();
+    let word = |change| match change {
+        CalendarChange::Created => Some(paint.green("created")),
+        CalendarChange::Changed => Some(paint.yellow("changed")),
+        CalendarChange::Unchanged => None,
+    };
+    for outcome in &comparison.templates {
+        let Some(change) = word(outcome.change) else { continue };
+        let jobs = render::template::jobs(&outcome.jobs);
+        let with = if jobs.is_empty() { jobs } else { format!(", and with it {jobs}") };
+        text.push_str(&format!("template {}: would be {change}{with}\n", paint.bold(outcome.template.as_str())));
+    }
     for outcome in &comparison.calendars {
-        let change = match outcome.change {
-            CalendarChange::Created => paint.green("created"),
-            CalendarChange::Changed => paint.yellow("changed"),
-            CalendarChange::Unchanged => continue,
-        };
+        let Some(change) = word(outcome.change) else { continue };
         text.push_str(&format!("calendar {}: would be {change}\n", paint.bold(outcome.spec.name.as_str())));
     }
     if comparison.notify.as_ref().is_some_and(|outcome| outcome.changed) {

@@ -5,11 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use sandglass_api::client::{ClientError, Precondition};
-use sandglass_api::jobfile::KEYS;
 use sandglass_api::problem::{Code, Problem};
-use sandglass_api::wire::{ApplyResult, Job};
+use sandglass_api::wire::{ApplyResult, Job, SpecForms};
 use sandglass_core::id::JobName;
-use sandglass_core::spec::JobSpec;
 
 use super::files::{self, SourcedJob};
 use crate::changes;
@@ -55,7 +53,7 @@ pub(crate) async fn edit(name: &JobName, context: &Context) -> Result<(), Failur
             }
         }
     };
-    let saved = match context.client.put_job(&edited.job.spec, Precondition::Revision(job.revision), false).await {
+    let saved = match context.client.put_job(&edited.job.written, Precondition::Revision(job.revision), false).await {
         Ok(saved) => saved,
         Err(error) => {
             drop(kept(file, context));
@@ -66,9 +64,9 @@ pub(crate) async fn edit(name: &JobName, context: &Context) -> Result<(), Failur
     show(&job.spec, &saved, context)
 }
 
-fn show(old: &JobSpec, saved: &ApplyResult, context: &Context) -> Result<(), Failure> {
+fn show(old: &SpecForms, saved: &ApplyResult, context: &Context) -> Result<(), Failure> {
     context.show(saved, |context| {
-        let fields = render::changes::show(&changes::between(old, &saved.job.spec), context.paint);
+        let fields = render::changes::show(&changes::between_forms(old, &saved.job.spec), context.paint);
         let applied = render::job::applied(std::slice::from_ref(saved), false, context.now, context.paint);
         format!("{fields}{applied}")
     })
@@ -90,18 +88,18 @@ async fn checked(path: &Path, job: &Job, context: &Context) -> Result<SourcedJob
         }
         other => Fault::Final(other),
     })?;
-    let is_more = !sources.calendars.is_empty() || sources.notify.is_some();
+    let is_more = !sources.calendars.is_empty() || !sources.templates.is_empty() || sources.notify.is_some();
     let mut jobs = sources.jobs;
     let (Some(edited), true, false) = (jobs.pop(), jobs.is_empty(), is_more) else {
         return Err(Fault::InFile("there must be one job here, and nothing else".to_owned()));
     };
-    let name = &edited.job.spec.name;
+    let name = edited.job.name();
     if *name != job.name {
         let message =
             format!("the job's name is '{}', and '{name}' would be another job: `apply` saves that", job.name);
         return Err(Fault::InFile(message));
     }
-    match context.client.put_job(&edited.job.spec, Precondition::Revision(job.revision), true).await {
+    match context.client.put_job(&edited.job.written, Precondition::Revision(job.revision), true).await {
         Ok(_) => Ok(edited),
         Err(ClientError::Refused(problem)) if !problem.is(Code::RevisionConflict) => {
             let faults = problem.errors.iter().filter(|fault| !problem.detail.contains(&fault.message));
@@ -115,9 +113,7 @@ async fn checked(path: &Path, job: &Job, context: &Context) -> Result<SourcedJob
 
 /// The job as people write it, with a word to whoever edits it.
 fn written(job: &Job) -> String {
-    let spec = serde_json::to_value(job.spec.as_ref()).unwrap_or_default();
-    let keys = KEYS.iter().filter_map(|key| Some((*key, spec.get(*key)?)));
-    let spec: String = keys.map(|(key, value)| render::yaml::document(&serde_json::json!({ key: value }))).collect();
+    let spec = render::job::spec(&job.spec.written());
     let (name, revision) = (&job.name, job.revision);
     format!(
         "# Job '{name}' at revision {revision}. Save and close to save it; leave it as it is to change nothing.\n{spec}"

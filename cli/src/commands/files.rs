@@ -5,15 +5,15 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sandglass_api::jobfile::{self, FileJob, FileNotify, Format, JobFileError, MAX_BYTES};
+use sandglass_api::jobfile::{self, FileJob, FileNotify, FileTemplate, Format, JobFileError, MAX_BYTES};
 use sandglass_api::problem::{Code, Position, Problem};
-use sandglass_core::id::{CalendarName, JobName};
+use sandglass_api::wire::ApplyRequest;
+use sandglass_core::id::{CalendarName, JobName, TemplateName};
 use sandglass_core::schedule::Warning;
-use sandglass_core::spec::CalendarSpec;
+use sandglass_core::spec::{CalendarSpec, JobSpec, WrittenJob};
 
 use crate::context::Context;
-use crate::failure::{Failure, for_invocation};
-use crate::render::ansi;
+use crate::failure::Failure;
 
 /// How deeply folders are searched, and how many files are taken.
 const MAX_DEPTH: usize = 8;
@@ -26,11 +26,13 @@ pub(crate) struct SourcedJob {
     /// All of the file.
     text: Arc<str>,
     pub(crate) job: FileJob,
+    /// What it comes to; none if it extends a template that is not in the files.
+    pub(crate) spec: Option<Arc<JobSpec>>,
 }
 
 impl SourcedJob {
     /// A fault at `pointer` of the canonical job, shown in its file.
-    fn fault(&self, pointer: &str, message: &str) -> JobFileError {
+    pub(super) fn fault(&self, pointer: &str, message: &str) -> JobFileError {
         self.job.fault(&self.text, &self.source, pointer, message)
     }
 
@@ -38,7 +40,7 @@ impl SourcedJob {
     pub(crate) fn warn(&self, warnings: &[Warning], context: &Context) {
         for Warning { pointer, message, hint, .. } in warnings {
             let line = self.job.locate(pointer).line;
-            let (source, job) = (&self.source, &self.job.spec.name);
+            let (source, job) = (&self.source, self.job.name());
             context
                 .note(&format!("{} {source}:{line}: job '{job}': {message}", context.error_paint.yellow("warning:")));
             context.note(&format!("  {hint}"));
@@ -67,14 +69,102 @@ impl SourcedNotify {
 pub(crate) struct Sources {
     pub(crate) jobs: Vec<SourcedJob>,
     pub(crate) calendars: Vec<CalendarSpec>,
+    pub(crate) templates: Vec<SourcedTemplate>,
     pub(crate) notify: Option<SourcedNotify>,
 }
 
-/// Reads every job and calendar of `paths`, and the notifiers of the namespace. Faults of all files are told together.
+/// A job template and the file it is from.
+#[derive(Debug)]
+pub(crate) struct SourcedTemplate {
+    source: String,
+    /// All of the file.
+    text: Arc<str>,
+    pub(crate) template: FileTemplate,
+}
+
+impl SourcedTemplate {
+    /// A fault at `pointer` of the template, shown in its file.
+    pub(super) fn fault(&self, pointer: &str, message: &str) -> JobFileError {
+        self.template.fault(&self.text, &self.source, pointer, message)
+    }
+}
+
+impl Sources {
+    /// All of it, to be saved together.
+    pub(crate) fn request(&self) -> ApplyRequest {
+        ApplyRequest {
+            templates: self.templates.iter().map(|sourced| Arc::new(sourced.template.spec.clone())).collect(),
+            calendars: self.calendars.clone(),
+            jobs: self.jobs.iter().map(|sourced| sourced.job.written.clone()).collect(),
+            notify: self.notify.as_ref().map(|sourced| sourced.notify.notify.clone()),
+        }
+    }
+
+    /// What the jobs come to, without a daemon.
+    pub(crate) fn resolved(&self) -> Result<Vec<JobSpec>, Failure> {
+        let (mut jobs, mut errors) = (Vec::new(), Vec::new());
+        for sourced in &self.jobs {
+            match &sourced.spec {
+                Some(spec) => jobs.push(JobSpec::clone(spec)),
+                None => {
+                    let message = format!("the template of job '{}' is not in these files", sourced.job.name());
+                    let hint = "give the file that has it, too: `sandglass template show` prints a saved one";
+                    errors.push(JobFileError { hint: Some(hint.to_owned()), ..sourced.fault("/extends", &message) });
+                }
+            }
+        }
+        if errors.is_empty() { Ok(jobs) } else { Err(Failure::JobFiles(errors)) }
+    }
+
+    /// Lays jobs over their templates, as far as those are in the files.
+    fn resolve(&mut self) -> Vec<JobFileError> {
+        let mut errors = Vec::new();
+        for place in 0..self.jobs.len() {
+            let sourced = &self.jobs[place];
+            let spec = match &sourced.job.written {
+                WrittenJob::Whole(spec) => Ok(Some(Arc::clone(spec))),
+                WrittenJob::Extending(overlay) => match self.template_of(&sourced.job) {
+                    Some(template) => {
+                        jobfile::resolve(overlay, &template.template.spec).map(|spec| Some(Arc::new(spec)))
+                    }
+                    None => Ok(None),
+                },
+            };
+            match spec {
+                Ok(spec) => self.jobs[place].spec = spec,
+                Err(faults) => errors
+                    .extend(faults.iter().map(|(pointer, message)| self.place(&self.jobs[place], pointer, message))),
+            }
+        }
+        errors
+    }
+
+    /// The template that the job extends, if it is in the files.
+    fn template_of(&self, job: &FileJob) -> Option<&SourcedTemplate> {
+        let name = job.written.overlay()?.template();
+        self.templates.iter().find(|sourced| sourced.template.spec.name == *name)
+    }
+
+    /// A fault of what a job comes to: where the job says it, or else its template, or else at the job.
+    pub(super) fn place(&self, sourced: &SourcedJob, pointer: &str, message: &str) -> JobFileError {
+        let in_template = format!("/job{pointer}");
+        match self.template_of(&sourced.job).filter(|_| !sourced.job.holds(pointer)) {
+            Some(template) if !pointer.is_empty() && template.template.holds(&in_template) => {
+                let name = sourced.job.name();
+                let fault = template.fault(&in_template, &format!("job '{name}': {message}"));
+                JobFileError { job: Some(name.to_string()), ..fault }
+            }
+            _ => sourced.fault(pointer, message),
+        }
+    }
+}
+
+/// Reads every job, calendar and template of `paths`, and the notifiers of the namespace. Faults of all files are told together.
 pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Failure> {
-    let (mut jobs, mut calendars, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut jobs, mut calendars, mut templates, mut errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut notify: Option<SourcedNotify> = None;
     let mut names: HashMap<CalendarName, (String, usize)> = HashMap::new();
+    let mut template_names: HashMap<TemplateName, (String, usize)> = HashMap::new();
     for path in expand(paths)? {
         let (text, source, format) = content(&path)?;
         let text: Arc<str> = text.into();
@@ -82,7 +172,7 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Failure> {
             Ok(found) => {
                 jobs.extend(found.jobs.into_iter().map(|job| {
                     let (source, text) = (source.clone(), Arc::clone(&text));
-                    SourcedJob { source, text, job }
+                    SourcedJob { source, text, job, spec: None }
                 }));
                 if let Some(found) = found.notify {
                     let sourced = SourcedNotify { source: source.clone(), text: Arc::clone(&text), notify: found };
@@ -103,12 +193,23 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Failure> {
                     names.insert(name, (source.clone(), calendar.position().line));
                     calendars.push(calendar.spec);
                 }
+                for template in found.templates {
+                    let (name, line) = (template.spec.name.clone(), template.position().line);
+                    if let Some((first, line)) = template_names.get(&name) {
+                        let message = format!("template '{name}' is given twice: first in {first}:{line}");
+                        errors.push(template.fault(&text, &source, "/name", &message));
+                    }
+                    template_names.insert(name, (source.clone(), line));
+                    templates.push(SourcedTemplate { source: source.clone(), text: Arc::clone(&text), template });
+                }
             }
             Err(found) => errors.extend(found),
         }
     }
     errors.extend(repeated(&jobs));
-    if errors.is_empty() { Ok(Sources { jobs, calendars, notify }) } else { Err(Failure::JobFiles(errors)) }
+    let mut sources = Sources { jobs, calendars, templates, notify };
+    errors.extend(sources.resolve());
+    if errors.is_empty() { Ok(sources) } else { Err(Failure::JobFiles(errors)) }
 }
 
 /// A name that two files use.
@@ -116,7 +217,7 @@ fn repeated(jobs: &[SourcedJob]) -> Vec<JobFileError> {
     let mut seen: HashMap<&JobName, &SourcedJob> = HashMap::new();
     let mut errors = Vec::new();
     for sourced in jobs {
-        let name = &sourced.job.spec.name;
+        let name = sourced.job.name();
         if let Some(first) = seen.insert(name, sourced) {
             let Position { line, .. } = first.job.locate("/name");
             let message = format!("job '{name}' is given twice: first in {}:{line}", first.source);
@@ -205,73 +306,5 @@ pub(super) fn text(path: &Path, limit: usize) -> Result<(String, String), Failur
             let problem = Problem::new(Code::InvalidFile, format!("{source} is not text: byte {at} is not UTF-8"));
             Err(problem.into())
         }
-    }
-}
-
-/// What the daemon has against jobs: told together, each with its place in its file.
-#[derive(Debug, Default)]
-pub(crate) struct Refusals {
-    refused: Vec<Refused>,
-}
-
-/// A refused job.
-#[derive(Debug)]
-struct Refused {
-    job: JobName,
-    problem: Problem,
-    /// The problem's faults in the job's file; at least one.
-    faults: Vec<JobFileError>,
-}
-
-impl Refusals {
-    /// Takes note of a refusal.
-    pub(crate) fn push(&mut self, sourced: &SourcedJob, mut problem: Problem) {
-        for fault in &mut problem.errors {
-            fault.position = Some(sourced.job.locate(&fault.pointer));
-        }
-        let mut faults: Vec<JobFileError> =
-            problem.errors.iter().map(|fault| sourced.fault(&fault.pointer, &fault.message)).collect();
-        if faults.is_empty() {
-            faults.push(sourced.fault("", &problem.to_string()));
-        }
-        self.refused.push(Refused { job: sourced.job.spec.name.clone(), problem, faults });
-    }
-
-    /// The failure they come to, if there are any. With `--json` they become one problem document.
-    pub(crate) fn into_failure(self, context: &Context) -> Result<(), Failure> {
-        let Some(Refused { job, problem, faults }) = self.refused.first() else { return Ok(()) };
-        if context.is_json() {
-            let mut all = problem.clone();
-            if let Some(JobFileError { source, position, .. }) = faults.first() {
-                let (line, column) = (position.line, position.column);
-                all.detail = format!("{source}:{line}:{column}: job '{job}': {}", problem.detail);
-            }
-            all.errors = self.refused.iter().flat_map(|refused| refused.problem.errors.clone()).collect();
-            return Err(all.into());
-        }
-        let mut text: String = self.refused.iter().map(|refused| refused.to_text(context)).collect();
-        text.push_str(&format!("{} nothing was applied\n", context.error_paint.red("error:")));
-        // Nobody is left to be told that this failed.
-        let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), ansi::colours_only(&text).as_bytes());
-        Err(Failure::Told(problem.class.exit_code()))
-    }
-}
-
-impl Refused {
-    /// In words: each fault with its line, as the faults that are found without a daemon, then what to do.
-    fn to_text(&self, context: &Context) -> String {
-        let paint = context.error_paint;
-        let mut text = String::new();
-        for fault in &self.faults {
-            let at = if fault.pointer.is_empty() { String::new() } else { format!("  at {}\n", fault.pointer) };
-            let message = format!("job '{}': {}", self.job, fault.message);
-            let fault = JobFileError { message, ..fault.clone() };
-            text.push_str(&format!("{} {fault}\n{at}\n", paint.red("error:")));
-        }
-        if let Some(hint) = &self.problem.hint {
-            let hint = for_invocation(hint, &context.invocation);
-            text.push_str(&format!("{} {hint}\n\n", paint.bold("hint:")));
-        }
-        text
     }
 }

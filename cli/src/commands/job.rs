@@ -23,10 +23,13 @@ pub(crate) enum Command {
         #[arg(long)]
         tag: Option<String>,
     },
-    /// Show one job in full
+    /// Show one job in full, as it was written
     Show {
         /// The job's name
         name: JobName,
+        /// Show what it comes to over the template that it extends
+        #[arg(long)]
+        resolved: bool,
     },
     /// Start a run now
     #[command(
@@ -138,8 +141,9 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::List { tag } => list(tag.as_deref(), context).await,
-        Command::Show { name } => {
+        Command::Show { name, resolved } => {
             let job = context.client.job(&name).await?;
+            let job = if resolved { Job { spec: job.spec.resolved(), ..job } } else { job };
             context.show(&job, |context| render::job::show(&job, context.now, context.paint))
         }
         Command::Pause { which, reason } => hold::hold(HoldVerb::Pause, which, reason, context).await,

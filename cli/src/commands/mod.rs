@@ -16,6 +16,7 @@ pub(crate) mod job;
 pub(crate) mod namespace;
 mod params;
 pub(crate) mod plugin;
+mod refused;
 pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod schema;
@@ -23,6 +24,7 @@ pub(crate) mod serve;
 mod simulate;
 mod status;
 pub(crate) mod store;
+pub(crate) mod template;
 pub(crate) mod validate;
 mod version;
 mod which_run;
@@ -44,6 +46,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<(), 
         Command::Run(command) => run::run(command, context).await,
         Command::Calendar(command) => calendar::run(command, context).await,
         Command::Namespace(command) => namespace::run(command, context).await,
+        Command::Template(command) => template::run(command, context).await,
         Command::Plugin(command) => plugin::run(command, context).await,
         Command::Schedule(command) => schedule::run(&command, context),
         Command::Store(command) => store::run(command, context).await,

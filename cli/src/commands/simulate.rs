@@ -68,7 +68,7 @@ const DEFAULT_SPAN: std::time::Duration = std::time::Duration::from_secs(28 * 86
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let sources = files::read(&args.files)?;
-    let jobs: Vec<JobSpec> = sources.jobs.into_iter().map(|sourced| sourced.job.spec).collect();
+    let jobs = sources.resolved()?;
     let zone = args.timezone.map_or_else(machine_zone, |zone| zone.0);
     let instant = |when: When| when.instant(context.now, zone);
     let from = args.from.map_or(context.now, instant);

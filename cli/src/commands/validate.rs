@@ -10,7 +10,7 @@ use sandglass_core::spec::TimeZone;
 use serde::Serialize;
 
 use super::schedule::machine_zone;
-use super::{apply, files, namespace};
+use super::{apply, files};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::amount::counted;
@@ -35,6 +35,8 @@ struct Report {
     /// How many notifiers of the namespace there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     notifiers: Option<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    templates: Vec<String>,
     /// Whether a daemon checked plugins, parameters and grants.
     checked_by_daemon: bool,
     /// What only a daemon can check, of each plugin that the jobs use.
@@ -68,8 +70,9 @@ impl NotChecked {
     fn of(jobs: &[files::SourcedJob]) -> Vec<Self> {
         let mut plugins: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for sourced in jobs {
-            let spec = &sourced.job.spec;
-            plugins.entry(spec.action.uses.to_string()).or_default().push(spec.name.to_string());
+            let plugin = sourced.spec.as_ref().map(|spec| spec.action.uses.to_string());
+            let plugin = plugin.unwrap_or_else(|| "the plugin that their templates name".to_owned());
+            plugins.entry(plugin).or_default().push(sourced.job.name().to_string());
         }
         plugins.into_iter().map(|(plugin, jobs)| Self { plugin, jobs, what: Self::WHAT }).collect()
     }
@@ -88,33 +91,36 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         sourced.warn(warnings, context);
     }
     let named = |(sourced, warnings): (&files::SourcedJob, Vec<Warning>)| {
-        let job = sourced.job.spec.name.to_string();
+        let job = sourced.job.name().to_string();
         warnings.into_iter().map(move |warning| JobWarning { job: job.clone(), warning }).collect::<Vec<_>>()
     };
     let warnings = jobs.iter().zip(warnings).flat_map(named).collect();
-    let names = jobs.iter().map(|sourced| sourced.job.spec.name.to_string()).collect();
+    let names = jobs.iter().map(|sourced| sourced.job.name().to_string()).collect();
     let not_checked = if checked_by_daemon { Vec::new() } else { NotChecked::of(jobs) };
     let calendars = sources.calendars.iter().map(|calendar| calendar.name.to_string()).collect();
     let notifiers = sources.notify.as_ref().map(|sourced| sourced.notify.notify.as_slice().len());
-    let report = Report { valid: true, jobs: names, calendars, notifiers, checked_by_daemon, not_checked, warnings };
+    let templates = sources.templates.iter().map(|sourced| sourced.template.spec.name.to_string()).collect();
+    let report =
+        Report { valid: true, jobs: names, calendars, notifiers, templates, checked_by_daemon, not_checked, warnings };
     context.show(&report, |context| report_text(&report, args.offline, context))
 }
 
 fn report_text(report: &Report, offline: bool, context: &Context) -> String {
-    let parts = [
+    let counts = [
         (report.jobs.len(), "job"),
         (report.calendars.len(), "calendar"),
+        (report.templates.len(), "template"),
         (report.notifiers.unwrap_or_default(), "notifier"),
     ];
-    let count: usize = parts.iter().map(|(count, _)| count).sum();
-    let there: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(*count, what)).collect();
-    let all = match there.as_slice() {
+    let parts: Vec<String> =
+        counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(count, what)).collect();
+    let all = match parts.as_slice() {
         [] => counted(0, "job"),
-        [first, last] => format!("{first} and {last}"),
-        several => several.join(", "),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     };
-    let jobs = format!("{all} {}", if count == 1 { "is" } else { "are" });
+    let total: usize = counts.iter().map(|(count, _)| count).sum();
+    let jobs = format!("{all} {}", if total == 1 { "is" } else { "are" });
     if report.checked_by_daemon {
         return format!("{}\n", context.paint.green(&format!("{jobs} valid")));
     }
@@ -137,7 +143,8 @@ fn report_text(report: &Report, offline: bool, context: &Context) -> String {
 fn lint(sources: &files::Sources, context: &Context) -> Vec<Vec<Warning>> {
     let calendars: Calendars = sources.calendars.iter().collect();
     let warnings = |sourced: &files::SourcedJob| {
-        let spec = &sourced.job.spec;
+        // What a job comes to over a template that is not here is not known.
+        let Some(spec) = &sourced.spec else { return Vec::new() };
         let zone = TimeZone(machine_zone());
         let planning = spec.planning(context.client.namespace(), context.now, zone, &calendars);
         let mut warnings = schedule::lint(spec, &planning, context.now);
@@ -149,12 +156,8 @@ fn lint(sources: &files::Sources, context: &Context) -> Vec<Vec<Warning>> {
 
 /// What a daemon says of each job, if one is there and has nothing against the notifiers of the namespace.
 async fn ask(sources: &files::Sources, context: &Context) -> Result<Option<Vec<ApplyResult>>, Failure> {
-    let checked = match namespace::plan(sources.notify.as_ref(), context).await {
-        Ok(_) => apply::check(sources, context).await,
-        Err(failure) => Err(failure),
-    };
-    match checked {
-        Ok(answers) => Ok(Some(answers)),
+    match apply::check(sources, context).await {
+        Ok(answers) => Ok(Some(answers.jobs)),
         Err(Failure::Problem(problem)) if problem.is(Code::NoDaemon) => Ok(None),
         Err(failure) => Err(failure),
     }

@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 use sandglass_api::jobfile::KEYS;
 use sandglass_api::wire::{ApplyResult, Fire, Job};
 use sandglass_core::spec::list::OneOrMany;
-use sandglass_core::spec::{DaysOfMonth, JobSpec, Trigger, TriggerKind};
+use sandglass_core::spec::{DaysOfMonth, EXTENDS, JobSpec, Trigger, TriggerKind, WrittenJob};
 use sandglass_core::time::Timestamp;
 
 use super::amount::{instant, relative};
@@ -114,14 +114,23 @@ fn next_in_full(job: &Job, now: Timestamp, zone: Tz) -> String {
     format!("{}{}", instant(at, now, zone), note.map(|note| format!("; {note}")).unwrap_or_default())
 }
 
+/// A job as it was written, its keys in the order that people write them.
+pub(crate) fn spec(written: &WrittenJob) -> String {
+    keys(&serde_json::to_value(written).unwrap_or_default())
+}
+
+/// Keys of a job, in the order that people write them.
+pub(crate) fn keys(document: &serde_json::Value) -> String {
+    let order = KEYS[..1].iter().chain(&[EXTENDS]).chain(&KEYS[1..]);
+    let keys = order.filter_map(|key| Some((*key, document.get(*key)?)));
+    keys.map(|(key, value)| yaml::document(&serde_json::json!({ key: value }))).collect()
+}
+
 /// One job in full.
 pub(crate) fn show(job: &Job, now: Timestamp, paint: Paint) -> String {
     let zone = zone(&job.spec);
     let instant = |at: Timestamp| instant(at, now, zone);
-    let spec = serde_json::to_value(job.spec.as_ref()).unwrap_or_default();
-    // In the order that people write them.
-    let keys = KEYS.iter().filter_map(|key| Some((*key, spec.get(*key)?)));
-    let spec: String = keys.map(|(key, value)| yaml::document(&serde_json::json!({ key: value }))).collect();
+    let spec = spec(&job.spec.written());
     let last_run = job.last_run.as_ref().map(|run| {
         let at = run.finished_at.unwrap_or(run.scheduled_at);
         format!("{} {} ({})", run.id, paint.state(run.state), relative(at, now, zone))

@@ -14,6 +14,7 @@ pub(crate) mod plugin;
 pub(crate) mod run;
 pub(crate) mod simulation;
 pub(crate) mod table;
+pub(crate) mod template;
 #[cfg(test)]
 mod tests;
 pub(crate) mod yaml;

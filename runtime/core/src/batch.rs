@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::calendar::Calendar;
 use crate::hold::{HoldSubject, Holds};
-use crate::id::{CalendarName, Digest, JobId, Namespace, PluginName};
+use crate::id::{CalendarName, Digest, JobId, Namespace, PluginName, TemplateName};
 use crate::job::{Cursor, Job};
+use crate::job_template::JobTemplate;
 use crate::notice::NamespaceNotify;
 use crate::plugin::Plugin;
 use crate::run::Run;
@@ -67,6 +68,17 @@ pub enum Write {
         /// Their revision.
         revision: u64,
     },
+    /// A job template: not there yet if its revision is 1, else there with the revision before.
+    PutTemplate(Arc<JobTemplate>),
+    /// A job template that is there with this revision.
+    DeleteTemplate {
+        /// Its owner.
+        namespace: Namespace,
+        /// Its name.
+        name: TemplateName,
+        /// Its revision.
+        revision: u64,
+    },
     /// A plugin and its component; replaces what was added under the same name.
     PutPlugin {
         /// What is known of it.
@@ -106,7 +118,7 @@ pub enum Write {
     },
 }
 
-/// What must hold of a job, a calendar or a key of a state before it is written.
+/// What must hold of a job, a calendar, a template or a key of a state before it is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Expectation {
     /// Anything.

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use crate::batch::{Batch, Expectation};
 use crate::calendar::Calendar;
 use crate::hold::{HoldKind, Holds, Standing};
-use crate::id::{CalendarName, JobId, JobName, Namespace, PluginName, RunId};
+use crate::id::{CalendarName, JobId, JobName, Namespace, PluginName, RunId, TemplateName};
 use crate::invocation::{AttemptReport, Cancel, Invocation};
 use crate::job::{Cursor, Job};
+use crate::job_template::{NewJob, NewTemplate, SavedTemplate};
 use crate::notice::NamespaceNotify;
 use crate::plugin::Plugin;
 use crate::run::Run;
-use crate::spec::{CalendarSpec, JobSpec, Notifiers, ParamValues};
+use crate::spec::{CalendarSpec, Notifiers, ParamValues};
+use crate::spelling::nearest;
 use crate::time::Timestamp;
 
 /// Everything that can arrive.
@@ -53,7 +55,7 @@ pub enum Command {
         /// Whose.
         namespace: Namespace,
         /// What.
-        spec: Arc<JobSpec>,
+        job: NewJob,
         /// What must be there.
         expect: Expectation,
     },
@@ -125,14 +127,16 @@ pub enum Command {
         /// What must be there.
         expect: Expectation,
     },
-    /// Save calendars and jobs that may name them: all of them, or none. The jobs' actions have been checked.
+    /// Save templates, calendars and jobs that may name them: all of them, or none. The jobs have been checked.
     Apply {
         /// Whose.
         namespace: Namespace,
+        /// The templates, with the other jobs that extend them.
+        templates: Vec<NewTemplate>,
         /// The calendars, whatever is there under their names.
         calendars: Vec<Arc<CalendarSpec>>,
         /// The jobs, whatever is there under their names.
-        jobs: Vec<Arc<JobSpec>>,
+        jobs: Vec<NewJob>,
         /// The notifiers of the namespace, whatever is there; none leaves them as they are.
         notify: Option<Arc<Notifiers>>,
     },
@@ -151,6 +155,13 @@ pub enum Command {
         namespace: Namespace,
         /// What must be there.
         expect: Expectation,
+    },
+    /// Delete a template that no job extends.
+    DeleteTemplate {
+        /// Whose.
+        namespace: Namespace,
+        /// Which.
+        name: TemplateName,
     },
     /// Delete a calendar that no job uses.
     DeleteCalendar {
@@ -207,6 +218,9 @@ pub enum HoldChange {
 
 /// The most calendars of a namespace.
 pub const MAX_CALENDARS: usize = 1000;
+
+/// The most job templates of a namespace.
+pub const MAX_TEMPLATES: usize = 1000;
 
 /// The most fires of one [`Command::Backfill`], and the most runs of a job that wait or go when it is done.
 pub const MAX_BACKFILL: usize = 10_000;
@@ -274,6 +288,8 @@ pub enum Reply {
     Calendar(SavedCalendar),
     /// All was saved; in the order of the command.
     Applied {
+        /// The templates.
+        templates: Vec<SavedTemplate>,
         /// The calendars.
         calendars: Vec<SavedCalendar>,
         /// The jobs.
@@ -287,6 +303,8 @@ pub enum Reply {
     Notify(SavedNotify),
     /// The notifiers of the namespace are gone.
     NotifyDeleted(Namespace),
+    /// The template is gone.
+    TemplateDeleted(TemplateName),
     /// What a backfill came to.
     Backfilled {
         /// The runs that were made, in the order of their fires.
@@ -413,6 +431,63 @@ pub enum Refusal {
         /// One of them.
         example: JobName,
     },
+    /// There is no such job template.
+    #[error("there is no template '{name}' in namespace '{namespace}'{}", match meant {
+        Some(meant) => format!("; did you mean '{meant}'?"),
+        None => String::new(),
+    })]
+    NoTemplate {
+        /// Where it was looked for.
+        namespace: Namespace,
+        /// What was looked for.
+        name: TemplateName,
+        /// What was probably meant.
+        meant: Option<TemplateName>,
+    },
+    /// The namespace has as many templates as it may.
+    #[error(
+        "namespace '{namespace}' would have {count} templates: {MAX_TEMPLATES} are allowed; delete what is not used"
+    )]
+    TooManyTemplates {
+        /// The namespace.
+        namespace: Namespace,
+        /// How many there would be.
+        count: usize,
+    },
+    /// The template has another revision than expected, or is there already.
+    #[error("template '{name}' is at revision {actual}, not at the expected one: read it again and repeat the change")]
+    TemplateConflict {
+        /// The template.
+        name: TemplateName,
+        /// Its revision; 0 if there is none.
+        actual: u64,
+    },
+    /// Jobs extend the template.
+    #[error("template '{name}' is extended by {jobs} {}, such as '{example}': delete or change them first", if *jobs == 1 { "job" } else { "jobs" })]
+    TemplateInUse {
+        /// The template.
+        name: TemplateName,
+        /// How many jobs.
+        jobs: usize,
+        /// One of them.
+        example: JobName,
+    },
+    /// A job that extends the template could not be as it would make it.
+    #[error("template '{name}' cannot be changed so, because of job '{job}', which extends it: {why}")]
+    TemplateBreaks {
+        /// The template.
+        name: TemplateName,
+        /// The job.
+        job: JobName,
+        /// Why the job could not be saved.
+        why: Box<Refusal>,
+    },
+    /// The template, or a job that extends it, was changed after the change had been checked and before it was made.
+    #[error("template '{name}', or a job that extends it, was changed in the meantime: repeat the change")]
+    TemplateMoved {
+        /// The template.
+        name: TemplateName,
+    },
     /// Jobs use the plugin.
     #[error("plugin '{name}' is used by {}, such as '{example}': delete or change {} first",
         if *jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") }, if *jobs == 1 { "it" } else { "them" })]
@@ -471,6 +546,19 @@ pub enum Refusal {
     /// The daemon is stopping.
     #[error("the daemon is stopping")]
     Stopping,
+}
+
+impl Refusal {
+    /// That there is no template of this name, and which of those that are `known` was probably meant.
+    #[must_use]
+    pub fn no_template<'a>(
+        namespace: &Namespace,
+        name: &TemplateName,
+        known: impl Iterator<Item = &'a TemplateName>,
+    ) -> Self {
+        let meant = nearest(name.as_str(), known.map(TemplateName::as_str)).and_then(|near| near.parse().ok());
+        Self::NoTemplate { namespace: namespace.clone(), name: name.clone(), meant }
+    }
 }
 
 /// What may happen once the batch is durable.

@@ -241,6 +241,11 @@ name!(
     "calendar name"
 );
 name!(
+    /// A job template's name, unique in its namespace.
+    TemplateName,
+    "template name"
+);
+name!(
     /// A concurrency group's name, unique in its namespace.
     GroupName,
     "concurrency group"

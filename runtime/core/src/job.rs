@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::id::{CalendarName, JobId, Namespace};
 use crate::notice::Health;
 use crate::schedule::{Calendars, JobSchedule, Planning, Window, job_seed};
-use crate::spec::{ActionRef, JobSpec, TimeZone};
+use crate::spec::{ActionRef, JobSpec, Overlay, TimeZone, WrittenJob};
 use crate::time::Timestamp;
 
 /// A saved job.
@@ -25,6 +25,19 @@ pub struct Job {
     pub updated_at: Timestamp,
     /// When its present triggers and zone were saved: the default anchor of intervals.
     pub scheduled_since: Timestamp,
+    /// What was written, if the job extends a template: `spec` is what that comes to.
+    pub overlay: Option<Arc<Overlay>>,
+}
+
+impl Job {
+    /// The job as it was written.
+    #[must_use]
+    pub fn written(&self) -> WrittenJob {
+        match &self.overlay {
+            Some(overlay) => WrittenJob::Extending(Arc::clone(overlay)),
+            None => WrittenJob::Whole(Arc::clone(&self.spec)),
+        }
+    }
 }
 
 /// How far a job's schedule has been worked off.

@@ -6,6 +6,7 @@
 //! - [`time`], [`quantity`], [`id`]: instants, durations, sizes, names and identities; [`spelling`]: slips in words;
 //! - [`spec`]: the job specification, one type for files, API and store;
 //! - [`schedule`]: when a trigger fires; [`calendar`]: a named calendar as it is kept;
+//! - [`job_template`]: parts of jobs that other jobs extend, as they are kept;
 //! - [`hold`]: jobs and namespaces that are paused or disabled;
 //! - [`capability`]: what a plugin may ask of the host, and the rule that grants or refuses it;
 //! - [`plugin`]: what is known of an added plugin;
@@ -26,6 +27,7 @@ pub mod hold;
 pub mod id;
 pub mod invocation;
 pub mod job;
+pub mod job_template;
 pub mod notice;
 pub mod output;
 pub mod plugin;

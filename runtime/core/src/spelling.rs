@@ -3,7 +3,7 @@
 /// The word nearest to `word` of those that are known, if it is near enough to be a slip of it.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase().replace('-', "_");
-    let slips = |candidate: &str| strsim::damerau_levenshtein(&word, candidate);
+    let slips = |candidate: &str| strsim::damerau_levenshtein(&word, &candidate.replace('-', "_"));
     let best = known.into_iter().map(|candidate| (slips(candidate), candidate)).min()?;
     // About one slip in three characters, so that unlike words are not put forward.
     (best.0 <= (word.chars().count().max(best.1.len()) / 3).max(1)).then_some(best.1)

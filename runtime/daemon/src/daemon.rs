@@ -136,6 +136,7 @@ impl Daemon {
             listen: address.map(|address| address.to_string()),
             data_dir,
             backfilling: JobLocks::default(),
+            extending: tokio::sync::RwLock::default(),
             stopping: is_stopping,
             runs_over: are_runs_over,
         });

@@ -2,25 +2,28 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sandglass_api::jobfile::{self, Format};
-use sandglass_api::problem::{Code, Problem};
+use sandglass_api::problem::Code;
 use sandglass_api::wire::ApplyRequest;
-use sandglass_core::id::{JobName, Namespace};
-use sandglass_core::spec::{CalendarSpec, JobSpec, Notifiers};
+use sandglass_core::batch::Expectation;
+use sandglass_core::id::Namespace;
+use sandglass_core::spec::{CalendarSpec, JobTemplateSpec, Notifiers, WrittenJob};
 
-use crate::admission::{check_job, check_notify};
+use crate::admission::{Part, Refused, check_notify, check_together};
 use crate::http::{App, apply};
 
 /// What the files hold, each with its file.
 #[derive(Default)]
 pub(crate) struct Files {
-    jobs: Vec<(PathBuf, JobSpec)>,
+    jobs: Vec<(PathBuf, WrittenJob)>,
     calendars: Vec<(PathBuf, CalendarSpec)>,
     notify: Option<(PathBuf, Notifiers)>,
+    templates: Vec<(PathBuf, Arc<JobTemplateSpec>)>,
 }
 
-/// Reads and checks every job and calendar in the file or folder at `path`.
+/// Reads and checks every job, calendar and template in the file or folder at `path`.
 pub(crate) async fn read(app: &App, path: &Path) -> Result<Files, String> {
     let mut found = Files::default();
     let mut faults = Vec::new();
@@ -29,7 +32,7 @@ pub(crate) async fn read(app: &App, path: &Path) -> Result<Files, String> {
         let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         match jobfile::read_all(&text, format, &file.display().to_string()) {
             Ok(contents) => {
-                found.jobs.extend(contents.jobs.into_iter().map(|job| (file.clone(), job.spec)));
+                found.jobs.extend(contents.jobs.into_iter().map(|job| (file.clone(), job.written)));
                 let calendars = contents.calendars.into_iter().map(|calendar| (file.clone(), calendar.spec));
                 found.calendars.extend(calendars);
                 if let Some(notify) = contents.notify
@@ -41,6 +44,8 @@ pub(crate) async fn read(app: &App, path: &Path) -> Result<Files, String> {
                         file.display()
                     ));
                 }
+                let templates = contents.templates.into_iter();
+                found.templates.extend(templates.map(|template| (file.clone(), Arc::new(template.spec))));
             }
             Err(errors) => faults.extend(errors.iter().map(ToString::to_string)),
         }
@@ -48,20 +53,13 @@ pub(crate) async fn read(app: &App, path: &Path) -> Result<Files, String> {
     if !faults.is_empty() {
         return Err(faults.join("\n"));
     }
-    let mut names = HashMap::new();
-    for (file, spec) in &found.calendars {
-        if let Some(other) = names.insert(spec.name.clone(), file) {
-            return Err(format!("calendar '{}' stands in {} and in {}", spec.name, other.display(), file.display()));
-        }
-    }
-    let mut names = HashMap::new();
-    for (file, spec) in &found.jobs {
-        if let Some(other) = names.insert(spec.name.clone(), file) {
-            return Err(format!("job '{}' stands in {} and in {}", spec.name, other.display(), file.display()));
-        }
-        let checked = check_job(spec, app.store.as_ref(), &app.host, &app.options.ceiling).await;
-        checked.map_err(|problem| refused(file, &spec.name, &problem))?;
-    }
+    only_once("calendar", found.calendars.iter().map(|(file, spec)| (spec.name.as_str(), file)))?;
+    only_once("template", found.templates.iter().map(|(file, spec)| (spec.name.as_str(), file)))?;
+    only_once("job", found.jobs.iter().map(|(file, job)| (job.name().as_str(), file)))?;
+    let templates: Vec<_> = found.templates.iter().map(|(_, spec)| Arc::clone(spec)).collect();
+    let jobs: Vec<_> = found.jobs.iter().map(|(_, job)| job.clone()).collect();
+    let checked = check_together(app, &Namespace::default(), &templates, Expectation::Anything, &jobs).await;
+    checked.map_err(|faults| faults.iter().map(|fault| refused(&found, fault)).collect::<Vec<_>>().join("\n"))?;
     if let Some((file, notify)) = &found.notify {
         let checked = check_notify(notify, app.store.as_ref(), &app.host, &app.options.ceiling).await;
         checked.map_err(|problem| format!("{}: {problem}", file.display()))?;
@@ -69,21 +67,36 @@ pub(crate) async fn read(app: &App, path: &Path) -> Result<Files, String> {
     Ok(found)
 }
 
+/// Refuses a name that two of the files use.
+fn only_once<'a>(what: &str, named: impl Iterator<Item = (&'a str, &'a PathBuf)>) -> Result<(), String> {
+    let mut names = HashMap::new();
+    for (name, file) in named {
+        if let Some(other) = names.insert(name, file) {
+            return Err(format!("{what} '{name}' stands in {} and in {}", other.display(), file.display()));
+        }
+    }
+    Ok(())
+}
+
 /// Saves what [`read`] gave: all of it, or nothing. After a long absence that waits until overdue fires have been dealt
 /// with, as a daemon that would not start could not deal with them either.
 pub(crate) async fn save_all(app: &App, files: Files) -> Result<(), String> {
     let request = ApplyRequest {
         calendars: files.calendars.into_iter().map(|(_, spec)| spec).collect(),
-        jobs: files.jobs.into_iter().map(|(_, spec)| spec).collect(),
+        templates: files.templates.into_iter().map(|(_, spec)| spec).collect(),
+        jobs: files.jobs.into_iter().map(|(_, job)| job).collect(),
         notify: files.notify.map(|(_, notify)| notify),
     };
     let saved = loop {
-        match apply::save(app, Namespace::default(), request.clone()).await {
+        match apply::save(app, Namespace::default(), &request).await {
             Ok(saved) => break saved,
             Err(failure) if failure.0.is(Code::FiresOverdue) => tracing::warn!("the jobs wait: {}", failure.0),
             Err(failure) => return Err(failure.0.to_string()),
         }
     };
+    for saved in saved.templates {
+        tracing::info!(template = %saved.template.name, changed = saved.changed, "template applied");
+    }
     for saved in saved.calendars {
         tracing::info!(calendar = %saved.calendar.name, changed = saved.changed, "calendar applied");
     }
@@ -93,8 +106,17 @@ pub(crate) async fn save_all(app: &App, files: Files) -> Result<(), String> {
     Ok(())
 }
 
-fn refused(file: &Path, name: &JobName, problem: &Problem) -> String {
-    format!("{}: job '{name}': {problem}", file.display())
+fn refused(files: &Files, Refused { what, problem }: &Refused) -> String {
+    match what {
+        Part::Job(place) => {
+            let (file, job) = &files.jobs[*place];
+            format!("{}: job '{}': {problem}", file.display(), job.name())
+        }
+        Part::Template(place) => {
+            let (file, _) = &files.templates[*place];
+            format!("{}: {problem}", file.display())
+        }
+    }
 }
 
 /// The file itself, or the files in the folder by name.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use sandglass_core::batch::Batch;
 use sandglass_core::calendar::Calendar;
-use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId};
+use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, TemplateName};
+use sandglass_core::job_template::JobTemplate;
 use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::output::OutputChunk;
 use sandglass_core::plugin::Plugin;
@@ -122,6 +123,11 @@ pub trait Reader: Send + Sync {
 
     /// The notifiers of a namespace.
     fn notify(&self, namespace: &Namespace) -> Result<Option<Arc<NamespaceNotify>>, StoreError>;
+    /// The job template of this name.
+    fn template(&self, namespace: &Namespace, name: &TemplateName) -> Result<Option<Arc<JobTemplate>>, StoreError>;
+
+    /// All job templates of a namespace by name.
+    fn templates(&self, namespace: &Namespace) -> Result<Vec<Arc<JobTemplate>>, StoreError>;
 
     /// The plugin of this name.
     fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError>;

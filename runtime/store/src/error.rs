@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::contract::{STATE_BYTES, STATE_KEYS};
-use sandglass_core::id::{CalendarName, JobId, JobName, Namespace, PluginName, RunId};
+use sandglass_core::id::{CalendarName, JobId, JobName, Namespace, PluginName, RunId, TemplateName};
 
 /// The store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +143,18 @@ pub enum ConflictKind {
         /// The revision they should have; 0: they should not be there.
         expected: u64,
         /// The revision they have.
+        found: Option<u64>,
+    },
+    /// The job template has another revision, or is not there, or is there although it should not.
+    #[error("template '{name}' in namespace '{namespace}' should be at revision {expected}, but is {}", at(*found))]
+    TemplateRevision {
+        /// Where.
+        namespace: Namespace,
+        /// The template.
+        name: TemplateName,
+        /// The revision it should have; 0: it should not be there.
+        expected: u64,
+        /// The revision it has.
         found: Option<u64>,
     },
     /// The plugin is not there with this digest.

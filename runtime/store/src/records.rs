@@ -6,6 +6,7 @@ use sandglass_core::calendar::Calendar;
 use sandglass_core::hold::{HoldSubject, Holds, Standing};
 use sandglass_core::id::RunId;
 use sandglass_core::job::{Cursor, Job};
+use sandglass_core::job_template::JobTemplate;
 use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::{Run, StateName};
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub calendars: Vec<Arc<Calendar>>,
     /// The notifiers of namespaces.
     pub notify: Vec<Arc<NamespaceNotify>>,
+    /// All job templates.
+    pub templates: Vec<Arc<JobTemplate>>,
     /// All plugins, without their components.
     pub plugins: Vec<Arc<Plugin>>,
     /// All runs that are not over, by id.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::calendar::Calendar;
-use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId};
+use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, TemplateName};
+use sandglass_core::job_template::JobTemplate;
 use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::output::OutputChunk;
 use sandglass_core::plugin::Plugin;
@@ -97,6 +98,12 @@ impl Reader for Fake {
     }
     fn notify(&self, _: &Namespace) -> Result<Option<Arc<NamespaceNotify>>, StoreError> {
         Ok(None)
+    }
+    fn template(&self, _: &Namespace, _: &TemplateName) -> Result<Option<Arc<JobTemplate>>, StoreError> {
+        Ok(None)
+    }
+    fn templates(&self, _: &Namespace) -> Result<Vec<Arc<JobTemplate>>, StoreError> {
+        Ok(Vec::new())
     }
     fn plugin(&self, _: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError> {
         Ok(None)

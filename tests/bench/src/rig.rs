@@ -73,9 +73,9 @@ impl Rig {
 
     /// Saves jobs.
     pub(crate) async fn save(&self, specs: Vec<JobSpec>) -> anyhow::Result<()> {
-        let command = |spec| Command::PutJob {
+        let command = |spec: JobSpec| Command::PutJob {
             namespace: Namespace::default(),
-            spec: Arc::new(spec),
+            job: Arc::new(spec).into(),
             expect: Expectation::Anything,
         };
         self.ask_all(specs.into_iter().map(command)).await.map(drop)

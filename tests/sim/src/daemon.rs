@@ -412,6 +412,7 @@ fn snapshot(store: &dyn Store) -> Result<Snapshot, StoreError> {
         holds: loaded.holds,
         calendars: loaded.calendars,
         notify: loaded.notify,
+        templates: loaded.templates,
         plugins: loaded.plugins,
         active: loaded.active,
     })

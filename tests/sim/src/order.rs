@@ -81,8 +81,17 @@ impl Order<'_> {
 }
 
 fn changes_jobs(write: &Write) -> bool {
-    use Write::{DeleteCalendar, DeleteJob, PutCalendar, PutHolds, PutJob};
-    matches!(write, PutJob(_) | DeleteJob { .. } | PutHolds { .. } | PutCalendar(_) | DeleteCalendar { .. })
+    use Write::{DeleteCalendar, DeleteJob, DeleteTemplate, PutCalendar, PutHolds, PutJob, PutTemplate};
+    matches!(
+        write,
+        PutJob(_)
+            | DeleteJob { .. }
+            | PutHolds { .. }
+            | PutCalendar(_)
+            | DeleteCalendar { .. }
+            | PutTemplate(_)
+            | DeleteTemplate { .. }
+    )
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ impl User<'_> {
     fn saves_a_job(&mut self) -> Command {
         let plan = Plan::random(self.rng, self.now);
         let (namespace, spec) = self.spec(plan);
-        Command::PutJob { namespace, spec, expect: self.expectation(1) }
+        Command::PutJob { namespace, job: spec.into(), expect: self.expectation(1) }
     }
 
     fn changes_a_job(&mut self) -> Option<Command> {
@@ -76,7 +76,7 @@ impl User<'_> {
         let number: usize = job.spec.description.as_deref()?.parse().ok()?;
         let plan = self.plans[number].changed(self.rng, self.now);
         let (namespace, spec) = self.spec(plan);
-        Some(Command::PutJob { namespace, spec, expect: self.expectation(job.revision) })
+        Some(Command::PutJob { namespace, job: spec.into(), expect: self.expectation(job.revision) })
     }
 
     fn deletes_a_job(&mut self) -> Option<Command> {
@@ -170,7 +170,8 @@ impl User<'_> {
     fn applies(&mut self) -> Command {
         let plan = Plan::random(self.rng, self.now);
         let (namespace, spec) = self.spec(plan);
-        Command::Apply { namespace, calendars: vec![self.a_calendar()], jobs: vec![spec], notify: None }
+        let (calendars, jobs) = (vec![self.a_calendar()], vec![spec.into()]);
+        Command::Apply { namespace, templates: Vec::new(), calendars, jobs, notify: None }
     }
 
     fn a_namespace(&mut self) -> Namespace {

@@ -6,11 +6,13 @@ mod webhook;
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sandglass_api::client::{Client, Endpoint, LogItem, Precondition};
 use sandglass_api::wire::{LogsQuery, Run, RunListQuery};
 use sandglass_core::id::{Namespace, RunId};
+use sandglass_core::spec::WrittenJob;
 use sandglass_core::time::Clock as _;
 use sandglass_daemon::clock::SystemClock;
 use sandglass_daemon::{Daemon, ServeOptions};
@@ -101,7 +103,8 @@ async fn show_all(
     let examples = jobs::prepare(folder, webhook.url(), SystemClock.now())
         .map_err(|error| Failure::io("cannot prepare the demonstration's files", error))?;
     for (spec, words) in &examples {
-        client.put_job(spec, Precondition::Anything, false).await?;
+        let job = WrittenJob::Whole(Arc::new(spec.clone()));
+        client.put_job(&job, Precondition::Anything, false).await?;
         print(&show::registered(spec, words, context.paint))?;
     }
     print("\n")?;

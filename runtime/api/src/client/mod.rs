@@ -9,6 +9,7 @@ mod logs;
 mod notify;
 mod schedule;
 mod sse;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -21,7 +22,7 @@ use serde::de::DeserializeOwned;
 
 use sandglass_core::capability::Grants;
 use sandglass_core::id::{JobName, Namespace, PluginName, RunId};
-use sandglass_core::spec::{JobSpec, ParamValues};
+use sandglass_core::spec::{ParamValues, WrittenJob};
 
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::ClientError;
@@ -156,23 +157,24 @@ impl Client {
     /// If the job is refused, what is there is not what was expected, or the daemon cannot be reached.
     pub async fn put_job(
         &self,
-        spec: &JobSpec,
+        job: &WrittenJob,
         expect: Precondition,
         dry_run: bool,
     ) -> Result<ApplyResult, ClientError> {
         let query = if dry_run { "?dry_run=true" } else { "" };
-        let path = self.scoped(&format!("jobs/{}{query}", spec.name));
-        let request = Request::new(Method::PUT, path).with_json(spec).expecting(expect);
+        let path = self.scoped(&format!("jobs/{}{query}", job.name()));
+        let request = Request::new(Method::PUT, path).with_json(job).expecting(expect);
         self.transport.json(request, PATIENCE).await
     }
 
-    /// Saves calendars and jobs together: all of them, or none.
+    /// Saves templates, calendars and jobs together, all of them or none; or says what saving would come to.
     ///
     /// # Errors
     ///
     /// If the daemon cannot be reached or refuses any of them; nothing is saved then.
-    pub async fn apply(&self, request: &ApplyRequest) -> Result<Applied, ClientError> {
-        let request = Request::new(Method::POST, self.scoped("apply")).with_json(request);
+    pub async fn apply(&self, request: &ApplyRequest, dry_run: bool) -> Result<Applied, ClientError> {
+        let query = if dry_run { "?dry_run=true" } else { "" };
+        let request = Request::new(Method::POST, self.scoped(&format!("apply{query}"))).with_json(request);
         self.transport.json(request, APPLY_PATIENCE).await
     }
 

@@ -85,8 +85,8 @@ pub(super) fn calendar(node: Node) -> Result<FileCalendar, NodeError> {
     Ok(FileCalendar { spec, node })
 }
 
-/// The calendar under the key `name`, which need not say its name again.
-fn named(name: String, key_span: super::node::Span, mut value: Node) -> Node {
+/// The calendar, or what else, under the key `name`, which need not say its name again.
+pub(super) fn named(name: String, key_span: super::node::Span, mut value: Node) -> Node {
     if let Value::Map(entries) = &mut value.value
         && !entries.iter().any(|entry| entry.key == "name")
     {

@@ -32,7 +32,7 @@ impl Error for NodeError {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::new(format!("key '{field}' is missing"))
+        Self { is_missing: true, ..Self::new(format!("key '{field}' is missing")) }
     }
 }
 

@@ -1,17 +1,13 @@
 //! A whole file: from its text to its jobs, with every fault put to its line.
 
-use serde::Deserialize;
-
-use sandglass_core::spec::JobSpec;
-use sandglass_core::spelling::nearest;
-
 use super::error::{JobFileError, NodeError};
-use super::node::{Entry, Node, Scalar, Span, Value};
+use super::node::{Entry, Node, Span, Value};
 use crate::problem::Position;
 
 use super::calendars::{self, FileCalendar};
+use super::job::job;
 use super::notify::{self, FileNotify};
-use super::{FileContents, FileJob, Format, MAX_BYTES, MAX_ERRORS, MAX_JOBS, check, json, keys, short, toml, yaml};
+use super::{FileContents, FileJob, Format, MAX_BYTES, MAX_ERRORS, MAX_JOBS, json, templates, toml, yaml};
 
 /// The keys of a job in canonical form, in the order of its type.
 pub const KEYS: &[&str] = &[
@@ -61,6 +57,13 @@ impl Document<'_> {
                 Err(found) => errors.extend(found.into_iter().map(|error| (error.under("calendars"), None))),
             }
         }
+        let mut templates = Vec::new();
+        for list in parts.templates {
+            match templates::read(list) {
+                Ok(found) => templates.extend(found),
+                Err(found) => errors.extend(found.into_iter().map(|error| (error.under("templates"), None))),
+            }
+        }
         let mut notify = None;
         match parts.notify.map(notify::read).transpose() {
             Ok(found) => notify = found,
@@ -69,7 +72,7 @@ impl Document<'_> {
         let (jobs, more) = self.jobs(parts.jobs);
         errors.extend(more);
         if errors.is_empty() {
-            return Ok(FileContents { jobs, calendars, notify });
+            return Ok(FileContents { jobs, calendars, templates, notify });
         }
         let located =
             |(error, job): &(NodeError, Option<String>)| JobFileError { job: job.clone(), ..self.error(error) };
@@ -86,8 +89,8 @@ impl Document<'_> {
             let name = node.get("name").and_then(Node::as_text).map(str::to_owned);
             match job(node) {
                 Ok(job) => {
-                    if let Some(line) = names.insert(job.spec.name.clone(), job.locate("/name").line) {
-                        let message = format!("job '{}' is in this file twice: first in line {line}", job.spec.name);
+                    if let Some(line) = names.insert(job.name().clone(), job.locate("/name").line) {
+                        let message = format!("job '{}' is in this file twice: first in line {line}", job.name());
                         errors.push((NodeError::at(message, job.node.nearest("/name")).under("name"), name));
                     }
                     jobs.push(job);
@@ -108,8 +111,11 @@ impl Document<'_> {
             let lists = node.get("calendars").is_some();
             let found = match (&node.value, lists) {
                 (Value::Map(_), true) => parts(vec![node]).map_err(|error| vec![error]).and_then(|parts| {
-                    if let Some(job) = parts.jobs.first() {
-                        return Err(vec![NodeError::at("expected calendars alone, found jobs too", job.span)]);
+                    if let Some(other) = parts.jobs.first().or(parts.templates.first()) {
+                        return Err(vec![NodeError::at(
+                            "expected calendars alone, found something else too",
+                            other.span,
+                        )]);
                     }
                     parts
                         .calendars
@@ -195,11 +201,13 @@ struct Parts {
     jobs: Vec<Node>,
     /// The values of `calendars`.
     calendars: Vec<Node>,
+    /// The values of `templates`.
+    templates: Vec<Node>,
     /// The value of `notify` where it is the namespace's.
     notify: Option<Node>,
 }
 
-/// Each document is a job, a list of jobs, or a map with `jobs`, `calendars`, `notify` or several of them.
+/// Each document is a job, a list of jobs, or a map with one or more of `jobs`, `calendars`, `templates` and `notify`.
 fn parts(documents: Vec<Node>) -> Result<Parts, NodeError> {
     let mut parts = Parts::default();
     for document in documents {
@@ -214,7 +222,7 @@ fn parts(documents: Vec<Node>) -> Result<Parts, NodeError> {
         }
     }
     match parts.jobs.len() {
-        0 if parts.calendars.is_empty() && parts.notify.is_none() => {
+        0 if parts.calendars.is_empty() && parts.templates.is_empty() && parts.notify.is_none() => {
             Err(NodeError::at("there is no job in this file", Span::start())
                 .hint("a job needs a name and what it does, such as name: hello and command: echo hello"))
         }
@@ -231,27 +239,36 @@ impl Parts {
         let at = entries.iter().position(|entry| entry.key == "jobs");
         let jobs = at.map(|at| entries.remove(at).value);
         // A job itself has a name, and its calendars in its triggers.
-        let lists_calendars = jobs.is_some() || !entries.iter().any(|entry| entry.key == "name");
-        let at = entries.iter().position(|entry| lists_calendars && entry.key == "calendars");
-        let calendars = at.map(|at| entries.remove(at).value);
+        let is_list = jobs.is_some() || !entries.iter().any(|entry| entry.key == "name");
+        let mut take = |key: &str| {
+            let at = entries.iter().position(|entry| is_list && entry.key == key);
+            at.map(|at| entries.remove(at).value)
+        };
+        let (calendars, templates) = (take("calendars"), take("templates"));
+        let is_file = jobs.is_some() || calendars.is_some() || templates.is_some();
         // A job itself has more than its notifiers.
-        let is_shared = jobs.is_some() || calendars.is_some() || entries.len() == 1;
+        let is_shared = is_file || entries.len() == 1;
         let at = entries.iter().position(|entry| is_shared && entry.key == "notify");
         if let Some(Entry { key_span, value, .. }) = at.map(|at| entries.remove(at))
             && self.notify.replace(value).is_some()
         {
             return Err(NodeError::at("the notifiers of the namespace are given twice in this file", key_span));
         }
-        if jobs.is_none() && calendars.is_none() && (self.notify.is_none() || !entries.is_empty()) {
+        if !is_file && (self.notify.is_none() || !entries.is_empty()) {
             self.jobs.push(Node::new(span, Value::Map(entries)));
             return Ok(());
         }
         if let Some(other) = entries.first() {
-            let beside = if jobs.is_some() { "jobs" } else { "calendars" };
+            let beside = match (&jobs, &calendars) {
+                (Some(_), _) => "jobs",
+                (None, Some(_)) => "calendars",
+                (None, None) => "templates",
+            };
             let message = format!("key '{}' cannot stand beside '{beside}'", other.key);
             return Err(NodeError::at(message, other.key_span).hint("put it into each job that it is for"));
         }
         self.calendars.extend(calendars);
+        self.templates.extend(templates);
         match jobs {
             None => Ok(()),
             Some(Node { value: Value::List(items), .. }) => {
@@ -259,120 +276,6 @@ impl Parts {
                 Ok(())
             }
             Some(list) => Err(NodeError::at(format!("expected a list of jobs, found {}", list.kind_name()), list.span)),
-        }
-    }
-}
-
-/// One job, or everything that is wrong with it.
-fn job(node: Node) -> Result<FileJob, Vec<NodeError>> {
-    if !matches!(node.value, Value::Map(_)) {
-        let message = format!("expected a job, found {}", node.kind_name());
-        return Err(vec![NodeError::at(message, node.span)]);
-    }
-    let (mut node, mut errors) = short::normalise(node);
-    let whole = errors.is_empty();
-    for error in &errors {
-        mend(&mut node, error.path.first().map(String::as_str));
-    }
-    let slips = remove_unknown(&mut node, &mut errors);
-    missing(&mut node, &slips, &mut errors);
-    // Each round finds the first fault that is left. What it concerns is then taken out, so the next round finds the
-    // next; there are no more rounds than keys.
-    let rounds = KEYS.len() + 1;
-    for _ in 0..rounds {
-        match JobSpec::deserialize(&node) {
-            Ok(spec) => {
-                // A part that was taken out has its default by now, so its values are not judged.
-                errors.extend(check::faults(&spec).into_iter().filter(|(pointer, _)| has(&node, pointer)).map(
-                    |(pointer, message)| {
-                        let mut error = NodeError::at(message, node.nearest(&pointer));
-                        error.path = pointer.split('/').skip(1).map(str::to_owned).collect();
-                        error
-                    },
-                ));
-                if errors.is_empty() && whole {
-                    return Ok(FileJob { spec, node });
-                }
-                return Err(errors);
-            }
-            Err(error) => {
-                let key = error.path.first().cloned();
-                errors.push(error.or_at(node.span));
-                if !mend(&mut node, key.as_deref()) {
-                    break;
-                }
-            }
-        }
-    }
-    Err(errors)
-}
-
-fn has(node: &Node, pointer: &str) -> bool {
-    pointer.split('/').nth(1).is_some_and(|key| node.get(key).is_some())
-}
-
-/// Takes a faulty part out of a job, or puts a harmless one in its place if the job cannot be without it.
-fn mend(node: &mut Node, key: Option<&str>) -> bool {
-    let (Value::Map(entries), Some(key)) = (&mut node.value, key) else { return false };
-    let key = if short::KEYS.contains(&key) && key != "schedule" { "action" } else { key };
-    let found = entries.len();
-    entries.retain(|entry| entry.key != key);
-    let stand_in = match key {
-        "name" => Some(Node::text(node.span, "unnamed")),
-        "action" => {
-            let uses = Entry { key: "use".into(), key_span: node.span, value: Node::text(node.span, "unnamed") };
-            Some(Node::new(node.span, Value::Map(vec![uses])))
-        }
-        _ => None,
-    };
-    let removed = entries.len() < found;
-    if let Some(value) = stand_in {
-        entries.push(Entry { key: key.to_owned(), key_span: node.span, value });
-    }
-    removed
-}
-
-/// Takes out every key that no job has, and gives those that were probably meant.
-fn remove_unknown(node: &mut Node, errors: &mut Vec<NodeError>) -> Vec<&'static str> {
-    let Value::Map(entries) = &mut node.value else { return Vec::new() };
-    let mut meant = Vec::new();
-    let known: Vec<&'static str> = KEYS.iter().chain(short::KEYS).copied().collect();
-    entries.retain(|entry| {
-        let fits = KEYS.contains(&entry.key.as_str());
-        if !fits {
-            meant.extend(nearest(&entry.key, known.iter().copied()));
-            let (message, hint) = keys::unknown("key", &entry.key, &known);
-            errors.push(NodeError { hint, ..NodeError::at(message, entry.key_span) }.under(&entry.key));
-        }
-        fits
-    });
-    meant
-}
-
-/// Says what a job cannot be without, and puts something harmless there.
-fn missing(node: &mut Node, slips: &[&str], errors: &mut Vec<NodeError>) {
-    for (key, hint) in [
-        ("name", "give the job a name, such as name: nightly-backup"),
-        ("action", "say what the job does: 'command', 'commands', 'script', 'http' or 'action'"),
-    ] {
-        if node.get(key).is_none() {
-            // A key with a slip in it was told of already.
-            let slipped = |slip: &&str| *slip == key || (key == "action" && short::ACTIONS.contains(slip));
-            if !slips.iter().any(slipped) {
-                errors.push(NodeError::at(format!("the job has no {key}"), node.span).hint(hint));
-            }
-            mend(node, Some(key));
-        }
-        // A value that is there but empty reads best as missing, too.
-        if let Value::Map(entries) = &mut node.value {
-            let empty = |entry: &&mut Entry| {
-                entry.key == key && matches!(entry.value.value, Value::Scalar { kind: Scalar::Null, .. })
-            };
-            if let Some(entry) = entries.iter_mut().find(empty) {
-                let error = NodeError::at(format!("the job's {key} is empty"), entry.key_span).hint(hint);
-                errors.push(error.under(key));
-                mend(node, Some(key));
-            }
         }
     }
 }

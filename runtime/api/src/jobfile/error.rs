@@ -65,11 +65,13 @@ pub(super) struct NodeError {
     pub(super) span: Option<Span>,
     /// The keys and indices from the outside in, escaped as in RFC 6901.
     pub(super) path: Vec<String>,
+    /// That a key is not there, which may stand elsewhere if only a part is read.
+    pub(super) is_missing: bool,
 }
 
 impl NodeError {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, span: None, path: Vec::new() }
+        Self { message: message.into(), hint: None, span: None, path: Vec::new(), is_missing: false }
     }
 
     pub(super) fn at(message: impl Into<String>, span: Span) -> Self {

@@ -1,7 +1,7 @@
-//! Job files: YAML, TOML or JSON; one job, a list, or `jobs:`.
+//! Job files: YAML, TOML or JSON; one job, a list, or `jobs:`, beside `calendars:` and `templates:`.
 //!
 //! A text is read into a tree whose every value knows its place ([`node`]), short forms are turned into the canonical form
-//! on that tree ([`short`]), and the tree becomes [`JobSpec`]s ([`de`]). So every fault, whoever finds it, has a line and
+//! on that tree ([`short`]), and the tree becomes [`JobSpec`]s ([`job`], [`de`]). So every fault, whoever finds it, has a line and
 //! a column.
 
 mod calendars;
@@ -9,11 +9,13 @@ mod check;
 mod de;
 mod document;
 mod error;
+mod job;
 mod json;
 mod keys;
 mod node;
 mod notify;
 mod short;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod toml;
@@ -22,14 +24,17 @@ mod yaml;
 use std::path::Path;
 
 use sandglass_core::capability::Grants;
-use sandglass_core::spec::{JobSpec, Trigger};
+use sandglass_core::id::JobName;
+use sandglass_core::spec::{JobSpec, JobTemplateSpec, Trigger, WrittenJob};
 use serde::Deserialize as _;
 
 pub use calendars::FileCalendar;
 pub use check::{faults, faults_of_notifiers};
 pub use document::KEYS;
 pub use error::JobFileError;
+pub use job::{blamed, resolve};
 pub use notify::FileNotify;
+pub use templates::FileTemplate;
 
 use crate::problem::Position;
 use node::Node;
@@ -80,11 +85,23 @@ impl Format {
 #[derive(Clone, Debug)]
 pub struct FileJob {
     /// The job, in canonical form.
-    pub spec: JobSpec,
+    pub written: WrittenJob,
     node: Node,
 }
 
 impl FileJob {
+    /// The job's name.
+    #[must_use]
+    pub fn name(&self) -> &JobName {
+        self.written.name()
+    }
+
+    /// Whether the value at `pointer` stands in the job itself, rather than in the template that it extends.
+    #[must_use]
+    pub fn holds(&self, pointer: &str) -> bool {
+        self.node.at(pointer).is_some_and(|node| !node.is_null())
+    }
+
     /// Where the value was that became the one at `pointer` (RFC 6901) in the canonical job; if there was none, where
     /// the nearest value around it was.
     #[must_use]
@@ -98,7 +115,7 @@ impl FileJob {
     pub fn fault(&self, text: &str, source: &str, pointer: &str, message: &str) -> JobFileError {
         let error = error::NodeError::at(message, self.node.nearest(pointer));
         let document = document::Document { text, source };
-        let job = Some(self.spec.name.to_string());
+        let job = Some(self.name().to_string());
         JobFileError { pointer: pointer.to_owned(), job, ..document.error(&error) }
     }
 }
@@ -112,6 +129,8 @@ pub struct FileContents {
     pub calendars: Vec<FileCalendar>,
     /// The notifiers of the namespace: those under its `notify:` beside `jobs:`.
     pub notify: Option<FileNotify>,
+    /// The job templates under its `templates:`.
+    pub templates: Vec<FileTemplate>,
 }
 
 /// Reads what is in a file whose content is `text` and whose name, for errors, is `source`.
@@ -128,17 +147,18 @@ pub fn read_all(text: &str, format: Format, source: &str) -> Result<FileContents
 ///
 /// # Errors
 ///
-/// As [`read_all`], and if there are calendars or notifiers of the namespace in the file.
+/// As [`read_all`], and if there are calendars, templates or notifiers of the namespace in the file.
 pub fn read(text: &str, format: Format, source: &str) -> Result<Vec<FileJob>, Vec<JobFileError>> {
     let contents = read_all(text, format, source)?;
-    let refused = |what: &str, key: &str, span| {
-        let error = error::NodeError::at(format!("{what} cannot stand here: only jobs can"), span).under(key);
-        Err(vec![document::Document { text, source }.error(&error)])
-    };
-    match (contents.calendars.first(), &contents.notify) {
-        (None, None) => Ok(contents.jobs),
-        (Some(calendar), _) => refused("calendars", "calendars", calendar.node.span),
-        (None, Some(notify)) => refused("notifiers of a namespace", "notify", notify.node.span),
+    let calendar = contents.calendars.first().map(|calendar| ("calendars", "calendars", calendar.node.span));
+    let template = contents.templates.first().map(|template| ("templates", "templates", template.node.span));
+    let notify = contents.notify.as_ref().map(|notify| ("notifiers of a namespace", "notify", notify.node.span));
+    match calendar.or(template).or(notify) {
+        None => Ok(contents.jobs),
+        Some((what, key, span)) => {
+            let error = error::NodeError::at(format!("{what} cannot stand here: only jobs can"), span).under(key);
+            Err(vec![document::Document { text, source }.error(&error)])
+        }
     }
 }
 
@@ -160,13 +180,32 @@ pub fn read_notify(text: &str, format: Format, source: &str) -> Result<FileNotif
     document::Document { text, source }.notify(format)
 }
 
-/// Reads the jobs of a file, as [`read`] does, and forgets where they were.
+/// Reads the jobs of a file where none can extend a template, and forgets where they were.
 ///
 /// # Errors
 ///
-/// As [`read`].
+/// As [`read`], and if a job extends a template.
 pub fn parse(text: &str, format: Format, source: &str) -> Result<Vec<JobSpec>, Vec<JobFileError>> {
-    read(text, format, source).map(|jobs| jobs.into_iter().map(|job| job.spec).collect())
+    let whole = |job: FileJob| match &job.written {
+        WrittenJob::Whole(spec) => Ok(JobSpec::clone(spec)),
+        WrittenJob::Extending(_) => Err(vec![job.fault(text, source, "/extends", "no template can be extended here")]),
+    };
+    read(text, format, source)?.into_iter().map(whole).collect()
+}
+
+/// Reads a job template that stands by itself, such as the body of a request.
+///
+/// # Errors
+///
+/// As [`read_all`], and if the text is no template.
+pub fn parse_template(text: &str, format: Format, source: &str) -> Result<JobTemplateSpec, Vec<JobFileError>> {
+    let document = document::Document { text, source };
+    let read = |nodes: Vec<Node>| match <[Node; 1]>::try_from(nodes) {
+        Ok([node]) => templates::template(node).map(|template| template.spec),
+        Err(_) => Err(vec![error::NodeError::new("expected one template here")]),
+    };
+    let located = |errors: Vec<error::NodeError>| errors.iter().map(|error| document.error(error)).collect();
+    document.tree(format).map_err(|error| vec![error]).and_then(read).map_err(located)
 }
 
 /// Reads grants as a person writes them: YAML such as `process: [/usr/bin/tar]`, a line a capability.
@@ -205,10 +244,10 @@ pub fn trigger(text: &str, source: &str) -> Result<Trigger, JobFileError> {
 /// # Errors
 ///
 /// As [`read`], and if there is not exactly one job.
-pub fn parse_one(text: &str, format: Format, source: &str) -> Result<JobSpec, Vec<JobFileError>> {
-    let mut jobs = parse(text, format, source)?;
+pub fn parse_one(text: &str, format: Format, source: &str) -> Result<WrittenJob, Vec<JobFileError>> {
+    let mut jobs = read(text, format, source)?;
     match (jobs.pop(), jobs.len()) {
-        (Some(job), 0) => Ok(job),
+        (Some(job), 0) => Ok(job.written),
         (_, others) => {
             let found = if others == 0 { 0 } else { others + 1 };
             let document = document::Document { text, source };

@@ -101,6 +101,20 @@ impl Node {
         }
     }
 
+    /// The value at `pointer` (RFC 6901), if there is one.
+    pub(super) fn at(&self, pointer: &str) -> Option<&Node> {
+        pointer.split('/').skip(1).try_fold(self, |node, step| node.step(step))
+    }
+
+    fn step(&self, step: &str) -> Option<&Node> {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        match &self.value {
+            Value::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
+            Value::Map(_) => self.get(&step),
+            Value::Scalar { .. } => None,
+        }
+    }
+
     /// What it is, for people.
     pub(super) fn kind_name(&self) -> &'static str {
         match &self.value {
@@ -126,13 +140,7 @@ impl Node {
     pub(super) fn nearest(&self, pointer: &str) -> Span {
         let mut node = self;
         for step in pointer.split('/').skip(1) {
-            let step = step.replace("~1", "/").replace("~0", "~");
-            let next = match &node.value {
-                Value::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
-                Value::Map(_) => node.get(&step),
-                Value::Scalar { .. } => None,
-            };
-            match next {
+            match node.step(step) {
                 Some(next) => node = next,
                 None => break,
             }

@@ -198,7 +198,7 @@ fn anchors_and_merge_keys_work() {
 #[test]
 fn json_escapes_are_resolved() {
     let text = r#"{"name": "a", "description": "\u00e4\n\ud83d\ude00\/\\", "command": "date"}"#;
-    let job = parse_one(text, Format::Json, "test").unwrap();
+    let job = parse(text, Format::Json, "test").unwrap().remove(0);
     assert_eq!(job.description.unwrap(), "ä\n😀/\\");
     for bad in [r#""\ud83d""#, r#""\u12""#, r#""\x""#, "\"a\tb\"", "01", "1.", "nul", "[1 2]", "{\"a\" 1}"] {
         assert!(super::json::read(bad).is_err(), "{bad}");

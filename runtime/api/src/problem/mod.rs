@@ -51,6 +51,9 @@ pub struct Fault {
     /// Where it is in the text of the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
+    /// What to do about it, for people, if that is not the problem's hint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// A place in a text. Lines and columns count from 1, columns in characters.
@@ -88,7 +91,7 @@ impl Problem {
     /// With one more fault: a JSON Pointer and what is wrong there.
     #[must_use]
     pub fn with_fault(mut self, pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        self.errors.push(Fault { pointer: pointer.into(), message: message.into(), position: None });
+        self.errors.push(Fault { pointer: pointer.into(), message: message.into(), position: None, hint: None });
         self
     }
 
@@ -120,6 +123,7 @@ impl Problem {
                 pointer: error.pointer.clone(),
                 message: error.message.clone(),
                 position: Some(error.position),
+                hint: None,
             })
             .collect();
         problem
@@ -162,13 +166,20 @@ impl From<Refusal> for Problem {
             }
             Refusal::TooManyCalendars { .. } => (Code::InvalidCalendar, None),
             Refusal::CalendarInUse { .. } => (Code::CalendarInUse, None),
-            Refusal::RevisionConflict { .. } | Refusal::CalendarConflict { .. } | Refusal::NotifyConflict { .. } => {
-                (Code::RevisionConflict, None)
-            }
             Refusal::NoNotify(_) => (Code::NotifyNotFound, Some("`sandglass namespace notify set FILE` saves some")),
             Refusal::PluginNotifies { .. } => {
                 (Code::PluginInUse, Some("`sandglass namespace notify show` shows the notifiers of a namespace"))
             }
+            Refusal::NoTemplate { .. } => {
+                (Code::TemplateNotFound, Some("`sandglass template list` shows the templates there are"))
+            }
+            Refusal::TooManyTemplates { .. } | Refusal::TemplateBreaks { .. } => (Code::InvalidTemplate, None),
+            Refusal::TemplateInUse { .. } => (Code::TemplateInUse, None),
+            Refusal::RevisionConflict { .. }
+            | Refusal::CalendarConflict { .. }
+            | Refusal::NotifyConflict { .. }
+            | Refusal::TemplateConflict { .. }
+            | Refusal::TemplateMoved { .. } => (Code::RevisionConflict, None),
             Refusal::PluginInUse { .. } => (Code::PluginInUse, None),
             Refusal::BackfillTooLarge { .. } | Refusal::BackfillTooLong { .. } => (Code::BackfillTooLarge, None),
             Refusal::Overdue { .. } => (Code::FiresOverdue, None),

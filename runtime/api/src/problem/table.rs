@@ -117,6 +117,8 @@ table! {
     InvalidNotify: "invalid_notify", Invalid, 422, "The notifiers are not valid";
     /// The calendar is wrong.
     InvalidCalendar: "invalid_calendar", Invalid, 422, "The calendar is not valid";
+    /// The job template is wrong, or a job that extends it could not be as it says.
+    InvalidTemplate: "invalid_template", Invalid, 422, "The template is not valid";
     /// More fires than one backfill may have.
     BackfillTooLarge: "backfill_too_large", Invalid, 422, "The backfill is too large";
     /// The action's parameters break its schema, or the plugin refuses them.
@@ -137,6 +139,8 @@ table! {
     CalendarNotFound: "calendar_not_found", NotFound, 404, "There is no such calendar";
     /// The namespace has no notifiers.
     NotifyNotFound: "notify_not_found", NotFound, 404, "The namespace has no notifiers";
+    /// There is no such job template.
+    TemplateNotFound: "template_not_found", NotFound, 404, "There is no such template";
     /// A job of this name is there already.
     JobExists: "job_exists", Conflict, 409, "A job of this name is there already";
     /// The job is disabled, so it does nothing.
@@ -149,11 +153,13 @@ table! {
     StoreFormat: "store_format", Conflict, 409, "The store belongs to another version";
     /// Jobs use the calendar.
     CalendarInUse: "calendar_in_use", Conflict, 409, "The calendar is in use";
+    /// Jobs extend the template.
+    TemplateInUse: "template_in_use", Conflict, 409, "The template is in use";
     /// Jobs use the plugin.
     PluginInUse: "plugin_in_use", Conflict, 409, "The plugin is in use";
     /// The plugin came with Sandglass.
     PluginBuiltIn: "plugin_built_in", Conflict, 409, "The plugin came with Sandglass";
-    /// The job or calendar has another revision than the request expects. RFC 9110, section 13.1.1, wants 412.
+    /// The job, calendar or template has another revision than the request expects. RFC 9110, section 13.1.1, wants 412.
     RevisionConflict: "revision_conflict", Conflict, 412, "It was changed in the meantime";
     /// No token, or one that is not known.
     Unauthenticated: "unauthenticated", Denied, 401, "A valid token is needed";

@@ -8,10 +8,10 @@ use sandglass_core::hold::{Hold, HoldKind, Holds, Standing};
 use sandglass_core::id::{JobId, JobName, Namespace};
 use sandglass_core::job;
 use sandglass_core::schedule::Warning;
-use sandglass_core::spec::{CalendarSpec, JobSpec, Notifiers};
+use sandglass_core::spec::{CalendarSpec, JobTemplateSpec, Notifiers, WrittenJob};
 use sandglass_core::time::Timestamp;
 
-use super::{CalendarResult, Fire, NotifyResult, Run};
+use super::{CalendarResult, Fire, NotifyResult, Run, SpecForms, TemplateResult};
 
 /// A job as the API shows it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -34,7 +34,8 @@ pub struct Job {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<JobHold>,
     /// What it is, in canonical form.
-    pub spec: Arc<JobSpec>,
+    #[serde(flatten)]
+    pub spec: SpecForms,
     /// Its next fire, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_fire_at: Option<Timestamp>,
@@ -69,7 +70,7 @@ impl Job {
             enabled: disabled.is_none(),
             paused: hold(HoldKind::Paused),
             disabled,
-            spec: Arc::clone(&job.spec),
+            spec: SpecForms::of(job),
             next_fire_at: cursor.next_fire_at,
             next_fire: None,
             last_run,
@@ -81,7 +82,7 @@ impl Job {
 
     /// A job that would be there after a dry run, but is not.
     #[must_use]
-    pub fn planned(namespace: Namespace, spec: Arc<JobSpec>, next_fire_at: Option<Timestamp>) -> Self {
+    pub fn planned(namespace: Namespace, spec: SpecForms, next_fire_at: Option<Timestamp>) -> Self {
         Self {
             name: spec.name.clone(),
             namespace,
@@ -164,20 +165,27 @@ pub struct ApplyResult {
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApplyRequest {
+    /// Job templates, whatever is there under their names. Other jobs that extend them change with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub templates: Vec<Arc<JobTemplateSpec>>,
     /// Calendars, whatever is there under their names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calendars: Vec<CalendarSpec>,
-    /// Jobs in canonical form, whatever is there under their names. They may name the calendars that come with them.
+    /// Jobs in canonical form, whatever is there under their names. They may name the templates and calendars that come with
+    /// them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub jobs: Vec<JobSpec>,
+    pub jobs: Vec<WrittenJob>,
     /// The notifiers of the namespace, in the place of those there are; if absent, these stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notify: Option<Notifiers>,
 }
 
-/// The answer to saving jobs and calendars together, in the order of the request.
+/// The answer to saving templates, calendars and jobs together, in the order of the request; after a dry run, as all would be.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Applied {
+    /// The templates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub templates: Vec<TemplateResult>,
     /// The calendars.
     pub calendars: Vec<CalendarResult>,
     /// The jobs.

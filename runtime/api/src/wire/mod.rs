@@ -7,10 +7,10 @@
 //! | `GET /healthz`, `GET /readyz` | 200 or 503 |
 //! | `GET /api/v1/status` | [`Status`] |
 //! | `GET /api/v1/version` | [`Version`] |
-//! | `GET /api/v1/namespaces/{ns}/jobs` `?tag=&limit=&cursor=` | [`Page`] of [`Job`] |
+//! | `GET /api/v1/namespaces/{ns}/jobs` `?tag=&resolved=&limit=&cursor=` | [`Page`] of [`Job`] |
 //! | `POST /api/v1/namespaces/{ns}/jobs` | 201 [`ApplyResult`]; 409 if the job exists |
-//! | `POST /api/v1/namespaces/{ns}/apply`, an [`ApplyRequest`] as body | [`Applied`]; all is saved, or nothing |
-//! | `GET …/jobs/{name}` | [`Job`], its revision as `ETag` |
+//! | `POST /api/v1/namespaces/{ns}/apply` `?dry_run=`, an [`ApplyRequest`] as body | [`Applied`]; all is saved, or nothing |
+//! | `GET …/jobs/{name}` `?resolved=` | [`Job`], its revision as `ETag` |
 //! | `PUT …/jobs/{name}` `?dry_run=`; `If-Match: "REVISION"`, `If-None-Match: *` | [`ApplyResult`] |
 //! | `DELETE …/jobs/{name}` | 204 |
 //! | `POST …/jobs/{name}/run` `?force=`, a [`StartRequest`] as body, or none | 202 [`Run`] |
@@ -26,6 +26,10 @@
 //! | `GET /api/v1/namespaces/{ns}/notify` | [`NamespaceNotify`], its revision as `ETag`; 404 if there are none |
 //! | `PUT …/notify` `?dry_run=`, a [`NotifyRequest`] as body; `If-Match: "REVISION"`, `If-None-Match: *` | [`NotifyResult`] |
 //! | `DELETE …/notify`; `If-Match: "REVISION"` | 204 |
+//! | `GET /api/v1/namespaces/{ns}/templates` | [`Page`] of [`Template`] |
+//! | `GET …/templates/{name}` | [`Template`], its revision as `ETag` |
+//! | `PUT …/templates/{name}`; `If-Match: "REVISION"`, `If-None-Match: *` | [`TemplateResult`] |
+//! | `DELETE …/templates/{name}` | 204; 409 if jobs extend it |
 //! | `GET /api/v1/namespaces/{ns}/runs`, see [`RunListQuery`] | [`Page`] of [`Run`] |
 //! | `GET …/runs/{id}` `?wait=SECONDS` | [`Run`], once it is over or the time is up |
 //! | `GET …/runs/{id}/logs`, see [`LogsQuery`] | [`OutputEvent`]s, a line each; or an event stream; or [`frames`] |
@@ -48,6 +52,8 @@ mod note;
 mod notify;
 mod output;
 mod run;
+mod spec_forms;
+mod template;
 #[cfg(test)]
 mod tests;
 
@@ -66,6 +72,8 @@ pub use notify::{NamespaceNotify, NotifyRequest, NotifyResult};
 pub use output::{EVENT_END, EVENT_OUTPUT, EVENT_PROGRESS, LogLevel, LogsQuery, MAX_TAIL, OutputEvent, ProgressEvent};
 pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, StartRequest, Usage, origin_name, outcome_name};
 pub use sandglass_core::plugin::Plugin;
+pub use spec_forms::SpecForms;
+pub use template::{Template, TemplateResult};
 
 /// The most seconds that `GET …/runs/{id}?wait=` waits.
 pub const MAX_WAIT_SECONDS: u64 = 60;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::backfill::Backfill;
 use super::overlap::Passage;
+use super::save::Together;
 use super::start::Start;
 use super::{Moment, Scheduler, plan};
 use crate::batch::{Expectation, Write};
@@ -21,7 +22,7 @@ impl Scheduler {
             Err(Refusal::Stopping)
         } else {
             match command {
-                Command::PutJob { namespace, spec, expect } => self.put_job(&namespace, &spec, expect, moment, step),
+                Command::PutJob { namespace, job, expect } => self.put_job(&namespace, &job, expect, moment, step),
                 Command::DeleteJob { namespace, name, expect } => {
                     self.delete_job(namespace, name, expect, moment.now, step)
                 }
@@ -41,9 +42,10 @@ impl Scheduler {
                 Command::PutCalendar { namespace, spec, expect } => {
                     self.put_calendar(&namespace, &spec, expect, moment.now, step)
                 }
-                Command::Apply { namespace, calendars, jobs, notify } => {
-                    self.apply(&namespace, &calendars, &jobs, notify.as_ref(), moment, step)
+                Command::Apply { namespace, templates, calendars, jobs, notify } => {
+                    self.apply(&namespace, &Together { templates, calendars, jobs, notify }, moment, step)
                 }
+                Command::DeleteTemplate { namespace, name } => self.delete_template(namespace, name, step),
                 Command::PutNotify { namespace, notify, expect } => {
                     self.put_notify(&namespace, &notify, expect, moment.now, step)
                 }

@@ -10,6 +10,7 @@ use crate::event::Step;
 use crate::hold::{HoldSubject, Holds, Standing};
 use crate::id::{JobId, RunId};
 use crate::job::{Cursor, Job};
+use crate::job_template::JobTemplate;
 use crate::notice::NamespaceNotify;
 use crate::plugin::Plugin;
 use crate::run::{Run, RunState};
@@ -26,6 +27,8 @@ pub struct Snapshot {
     pub calendars: Vec<Arc<Calendar>>,
     /// The notifiers of namespaces.
     pub notify: Vec<Arc<NamespaceNotify>>,
+    /// All job templates.
+    pub templates: Vec<Arc<JobTemplate>>,
     /// All plugins.
     pub plugins: Vec<Arc<Plugin>>,
     /// All runs that are not over.
@@ -53,6 +56,7 @@ impl Scheduler {
             retries: BTreeSet::new(),
             windows: BTreeSet::new(),
             calendars: HashMap::new(),
+            templates: HashMap::new(),
             held_namespaces: HashMap::new(),
             expiries: BTreeSet::new(),
             groups: super::groups::Groups::default(),
@@ -73,6 +77,9 @@ impl Scheduler {
         }
         for notify in snapshot.notify {
             scheduler.adopt_notify(notify);
+        }
+        for template in snapshot.templates {
+            scheduler.adopt_template(template);
         }
         let mut held_jobs: HashMap<JobId, Holds> = HashMap::new();
         for (subject, holds) in snapshot.holds {

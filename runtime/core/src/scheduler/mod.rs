@@ -15,6 +15,7 @@ mod finish;
 mod fire;
 mod groups;
 mod hold;
+mod job_templates;
 mod line;
 mod load;
 mod notify;
@@ -93,6 +94,8 @@ pub struct Scheduler {
     calendars: HashMap<Namespace, calendars::Kept>,
     /// What notifiers there are, and what waits to be told.
     notify: notify::Notify,
+    /// The job templates of each namespace.
+    templates: HashMap<Namespace, job_templates::Kept>,
     /// Namespaces that are paused or disabled as a whole.
     held_namespaces: HashMap<Namespace, Holds>,
     /// Runs in `queued` that may start.

@@ -1,4 +1,4 @@
-//! Jobs and calendars are saved: first all is checked and nothing changed, then all is changed and nothing can be refused.
+//! Jobs, templates and calendars are saved: first all is checked and nothing changed, then all is changed and nothing can be refused.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,26 +9,37 @@ use crate::calendar::Calendar;
 use crate::event::{Refusal, Reply, SavedCalendar, SavedJob, Step};
 use crate::id::{JobId, Namespace};
 use crate::job::{Cursor, Job};
-use crate::spec::{ActionRef, CalendarSpec, JobSpec, Notifiers};
+use crate::job_template::{NewJob, NewTemplate};
+use crate::spec::{ActionRef, CalendarSpec, JobSpec, Notifiers, Overlay};
 use crate::time::Timestamp;
+
+/// What is saved together, or not at all.
+pub(super) struct Together {
+    pub(super) templates: Vec<NewTemplate>,
+    pub(super) calendars: Vec<Arc<CalendarSpec>>,
+    pub(super) jobs: Vec<NewJob>,
+    pub(super) notify: Option<Arc<Notifiers>>,
+}
 
 impl Scheduler {
     pub(super) fn put_job(
         &mut self,
         namespace: &Namespace,
-        spec: &Arc<JobSpec>,
+        job: &NewJob,
         expect: Expectation,
         moment: &mut Moment<'_>,
         step: &mut Step,
     ) -> Result<Reply, Refusal> {
+        let spec = &job.spec;
         self.check_job(namespace, spec, &[])?;
+        self.check_basis(namespace, job, &[])?;
         let old = self.job_named(namespace, &spec.name).ok();
         let actual = old.map_or(0, |id| self.jobs[&id].job.revision);
         if !expect.holds(actual) {
             return Err(Refusal::RevisionConflict { name: spec.name.clone(), actual });
         }
         self.check_overdue(self.to_settle(namespace, spec), moment.now)?;
-        Ok(Reply::Job(self.save_job(namespace, spec, moment, step)))
+        Ok(Reply::Job(self.save_job(namespace, spec, job.overlay(), moment, step)))
     }
 
     pub(super) fn put_calendar(
@@ -48,30 +59,33 @@ impl Scheduler {
         Ok(Reply::Calendar(self.save_calendar(namespace, spec, now, step)))
     }
 
-    /// Saves calendars, jobs and the notifiers of the namespace, all or none.
+    /// Saves templates, calendars, jobs and the notifiers of the namespace, all or none.
     pub(super) fn apply(
         &mut self,
         namespace: &Namespace,
-        calendars: &[Arc<CalendarSpec>],
-        jobs: &[Arc<JobSpec>],
-        notify: Option<&Arc<Notifiers>>,
+        together: &Together,
         moment: &mut Moment<'_>,
         step: &mut Step,
     ) -> Result<Reply, Refusal> {
-        for spec in jobs {
-            self.check_job(namespace, spec, calendars)?;
+        let Together { templates, calendars, jobs, notify } = together;
+        for job in jobs {
+            self.check_job(namespace, &job.spec, calendars)?;
+            self.check_basis(namespace, job, templates)?;
         }
-        self.check_actions(notify.into_iter().flat_map(|notify| notify.actions()))?;
+        self.check_actions(notify.iter().flat_map(|notify| notify.actions()))?;
         self.check_room(namespace, calendars)?;
+        self.check_templates(namespace, templates, calendars, jobs)?;
         let mut unsettled: BTreeSet<JobId> =
             calendars.iter().flat_map(|spec| self.concerned(namespace, spec)).collect();
-        unsettled.extend(jobs.iter().filter_map(|spec| self.to_settle(namespace, spec)));
+        unsettled.extend(templates.iter().flat_map(|new| self.to_settle_with(namespace, new)));
+        unsettled.extend(jobs.iter().filter_map(|job| self.to_settle(namespace, &job.spec)));
         self.check_overdue(unsettled, moment.now)?;
         let now = moment.now;
         let calendars = calendars.iter().map(|spec| self.save_calendar(namespace, spec, now, step)).collect();
-        let jobs = jobs.iter().map(|spec| self.save_job(namespace, spec, moment, step)).collect();
-        let notify = notify.map(|notify| self.save_notify(namespace, notify, now, step));
-        Ok(Reply::Applied { calendars, jobs, notify })
+        let templates = templates.iter().map(|new| self.save_template(namespace, new, moment, step)).collect();
+        let jobs = jobs.iter().map(|job| self.save_job(namespace, &job.spec, job.overlay(), moment, step)).collect();
+        let notify = notify.as_ref().map(|notify| self.save_notify(namespace, notify, now, step));
+        Ok(Reply::Applied { templates, calendars, jobs, notify })
     }
 
     /// Refuses actions whose plugin is not there.
@@ -85,7 +99,12 @@ impl Scheduler {
     }
 
     /// Refuses a job whose plugin is not there, or that names a calendar which neither is there nor is `coming` with it.
-    fn check_job(&self, namespace: &Namespace, spec: &JobSpec, coming: &[Arc<CalendarSpec>]) -> Result<(), Refusal> {
+    pub(super) fn check_job(
+        &self,
+        namespace: &Namespace,
+        spec: &JobSpec,
+        coming: &[Arc<CalendarSpec>],
+    ) -> Result<(), Refusal> {
         self.check_actions(spec.actions())?;
         let known = self.calendars_of(namespace);
         let is_missing = |name| known.get(name).is_none() && coming.iter().all(|calendar| calendar.name != *name);
@@ -97,7 +116,7 @@ impl Scheduler {
 
     /// The job whose overdue fires are to be dealt with before `spec` is saved, as the new schedule would not know them,
     /// or would take them for something else.
-    fn to_settle(&self, namespace: &Namespace, spec: &JobSpec) -> Option<JobId> {
+    pub(super) fn to_settle(&self, namespace: &Namespace, spec: &JobSpec) -> Option<JobId> {
         let id = self.job_named(namespace, &spec.name).ok()?;
         (!self.jobs[&id].job.spec.same_fires(spec)).then_some(id)
     }
@@ -137,10 +156,12 @@ impl Scheduler {
         SavedCalendar { calendar, changed: true }
     }
 
-    fn save_job(
+    /// Saves a job: what it is, and what was written of it if it extends a template.
+    pub(super) fn save_job(
         &mut self,
         namespace: &Namespace,
         spec: &Arc<JobSpec>,
+        overlay: Option<Arc<Overlay>>,
         moment: &mut Moment<'_>,
         step: &mut Step,
     ) -> SavedJob {
@@ -149,7 +170,7 @@ impl Scheduler {
             self.settle(id, now, step);
         }
         let old = self.job_named(namespace, &spec.name).ok().map(|id| &self.jobs[&id]);
-        if let Some(entry) = old.filter(|entry| entry.job.spec == *spec) {
+        if let Some(entry) = old.filter(|entry| entry.job.spec == *spec && entry.job.overlay == overlay) {
             return saved(entry, false);
         }
         // An unchanged schedule keeps its anchor and its next fire; a changed one counts strictly from now, or from the
@@ -163,6 +184,7 @@ impl Scheduler {
             updated_at: now,
             scheduled_since: kept.map_or(now, |entry| entry.job.scheduled_since),
             spec: Arc::clone(spec),
+            overlay,
         });
         let from = old.map_or(now, |entry| now.max(entry.cursor.done_until));
         let kept = kept.map(|entry| (entry.cursor.clone(), entry.wake_at));

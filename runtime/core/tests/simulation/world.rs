@@ -98,7 +98,7 @@ impl World {
         for (place, job) in jobs.iter().enumerate() {
             let spec: Arc<JobSpec> =
                 Arc::new(serde_json::from_value(job.spec(&place.to_string())).expect("a specification"));
-            world.command(at(since), Command::PutJob { namespace: namespace.clone(), spec, expect });
+            world.command(at(since), Command::PutJob { namespace: namespace.clone(), job: spec.into(), expect });
         }
         assert_eq!(world.places.len(), jobs.len(), "every job was saved");
         world
@@ -108,9 +108,9 @@ impl World {
     pub(crate) fn describe(&mut self, jobs: &[Job], place: usize) {
         let mut spec = jobs[place].spec(&place.to_string());
         spec["description"] = self.now.to_string().into();
-        let spec = Arc::new(serde_json::from_value(spec).expect("a specification"));
+        let spec: Arc<JobSpec> = Arc::new(serde_json::from_value(spec).expect("a specification"));
         let (namespace, expect) = (Namespace::default(), Expectation::Anything);
-        self.command(self.now, Command::PutJob { namespace, spec, expect });
+        self.command(self.now, Command::PutJob { namespace, job: spec.into(), expect });
     }
 
     fn command(&mut self, now: Timestamp, command: Command) {
@@ -234,6 +234,7 @@ impl World {
         let snapshot = Snapshot {
             jobs: self.jobs.values().cloned().collect(),
             calendars: self.calendars.clone(),
+            templates: Vec::new(),
             holds: Vec::new(),
             notify: Vec::new(),
             plugins: vec![plugin()],

@@ -3,8 +3,10 @@
 
 mod parameters;
 mod params;
+mod templates;
 
 pub(crate) use parameters::check_given;
+pub(crate) use templates::{Checked, Part, Refused, TRIES, Templates, check_together, each_job};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +39,7 @@ struct Doing<'a> {
 
 /// Checks a job: its ranges; against its plugin the version, the action, the parameters by schema and by the plugin's own
 /// word; and the grants. The same of each of its notifiers.
-pub(crate) async fn check_job(spec: &JobSpec, store: &dyn Store, host: &Host, ceiling: &Grants) -> Result<(), Problem> {
+async fn check_job(spec: &JobSpec, store: &dyn Store, host: &Host, ceiling: &Grants) -> Result<(), Problem> {
     check_ranges(spec)?;
     parameters::check_declared(spec)?;
     let doing = Doing {

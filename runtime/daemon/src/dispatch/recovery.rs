@@ -186,6 +186,7 @@ pub(super) fn snapshot(store: &dyn Store, now: Timestamp) -> Result<Snapshot, St
         holds: loaded.holds,
         calendars: loaded.calendars,
         notify: loaded.notify,
+        templates: loaded.templates,
         plugins: loaded.plugins,
         active: loaded.active,
     })

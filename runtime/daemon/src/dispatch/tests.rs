@@ -64,6 +64,7 @@ fn startup_job(now: Timestamp) -> Job {
         created_at: now,
         updated_at: now,
         scheduled_since: now,
+        overlay: None,
     }
 }
 

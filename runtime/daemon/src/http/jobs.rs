@@ -10,12 +10,13 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use sandglass_api::jobfile::{self, Format};
 use sandglass_api::problem::{Code, Problem};
-use sandglass_api::wire::{ApplyResult, DEFAULT_LIMIT, Fire, Job, MAX_LIMIT, Page, Run, StartRequest};
+use sandglass_api::wire::{ApplyResult, DEFAULT_LIMIT, Fire, Job, MAX_LIMIT, Page, Run, SpecForms, StartRequest};
 use sandglass_core::batch::Expectation;
 use sandglass_core::event::{Command, Refusal, Reply, SavedJob};
 use sandglass_core::id::{JobId, JobName, Namespace};
+use sandglass_core::job_template::NewJob;
 use sandglass_core::schedule::{Calendars, JobSchedule, Warning, lint};
-use sandglass_core::spec::JobSpec;
+use sandglass_core::spec::{JobSpec, WrittenJob};
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_store::query::JobPosition;
 use sandglass_store::{RunQuery, StoredJob};
@@ -25,7 +26,7 @@ use super::App;
 use super::error::Failure;
 use super::path::Path;
 use super::schedule::{add_calendars, calendars_named};
-use crate::admission;
+use crate::admission::{self, TRIES, Templates};
 use crate::clock::SystemClock;
 
 #[derive(Deserialize)]
@@ -34,6 +35,8 @@ pub(super) struct ListQuery {
     tag: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
+    #[serde(default)]
+    resolved: bool,
 }
 
 pub(super) async fn list(
@@ -51,7 +54,8 @@ pub(super) async fn list(
         let page = app.store.jobs(Some(&namespace), after.as_ref(), limit - items.len())?;
         for stored in page.items {
             if query.tag.as_ref().is_none_or(|tag| stored.job.spec.tags.contains(tag)) {
-                items.push(with_next_fire(&app, view(&app, &stored)?, &mut calendars)?);
+                let job = with_next_fire(&app, view(&app, &stored)?, &mut calendars)?;
+                items.push(if query.resolved { resolved(job) } else { job });
             }
         }
         after = page.next;
@@ -61,12 +65,27 @@ pub(super) async fn list(
     }
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ShowQuery {
+    #[serde(default)]
+    resolved: bool,
+}
+
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     Path((namespace, name)): Path<(String, String)>,
+    query: Result<Query<ShowQuery>, QueryRejection>,
 ) -> Result<Response, Failure> {
+    let Query(query) = query?;
     let job = present(&app, parse_namespace(&namespace)?, parse_name(&name)?)?;
+    let job = if query.resolved { resolved(job) } else { job };
     Ok((etag(job.revision), Json(job)).into_response())
+}
+
+/// The job with its specification as it runs, rather than as it was written.
+fn resolved(job: Job) -> Job {
+    Job { spec: job.spec.resolved(), ..job }
 }
 
 /// The job of this name as the API shows it.
@@ -88,9 +107,9 @@ pub(super) async fn create(
     Path(namespace): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, ETag, Json<ApplyResult>), Failure> {
-    let spec = read_spec(&body?)?;
+    let job = read_job(&body?)?;
     let namespace = parse_namespace(&namespace)?;
-    let result = save(&app, namespace, spec, Expectation::Absent).await.map_err(|failure| {
+    let result = save(&app, namespace, &job, Expectation::Absent).await.map_err(|failure| {
         if failure.0.is(Code::RevisionConflict) {
             return Failure(
                 Problem::new(Code::JobExists, "a job of this name is there already").with_hint("replace it with PUT"),
@@ -105,7 +124,7 @@ pub(super) async fn create(
 #[serde(deny_unknown_fields)]
 pub(super) struct PutQuery {
     #[serde(default)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
 }
 
 pub(super) async fn put(
@@ -117,16 +136,16 @@ pub(super) async fn put(
 ) -> Result<Response, Failure> {
     let Query(query) = query?;
     let (namespace, name) = (parse_namespace(&namespace)?, parse_name(&name)?);
-    let spec = read_spec(&body?)?;
-    if spec.name != name {
-        let detail = format!("the address says '{name}', the job says '{}': they must agree", spec.name);
+    let job = read_job(&body?)?;
+    if *job.name() != name {
+        let detail = format!("the address says '{name}', the job says '{}': they must agree", job.name());
         return Err(Problem::new(Code::InvalidJob, detail.clone()).with_fault("/name", detail).into());
     }
     let expect = expectation(&headers)?;
     if query.dry_run {
-        return rehearse(&app, namespace, spec, expect).await.map(|planned| Json(planned).into_response());
+        return rehearse(&app, &namespace, &job, expect).await.map(|planned| Json(planned).into_response());
     }
-    let result = save(&app, namespace, spec, expect).await?;
+    let result = save(&app, namespace, &job, expect).await?;
     Ok((etag(result.job.revision), Json(result)).into_response())
 }
 
@@ -183,14 +202,21 @@ fn read_start(body: &[u8]) -> Result<StartRequest, Failure> {
 }
 
 /// Checks a job and saves it.
-async fn save(app: &App, namespace: Namespace, spec: JobSpec, expect: Expectation) -> Result<ApplyResult, Failure> {
-    admission::check_job(&spec, app.store.as_ref(), &app.host, &app.options.ceiling).await?;
-    let warnings = warnings(app, &namespace, &spec, &calendars_named(app, &namespace, spec.calendars())?);
-    let command = Command::PutJob { namespace, spec: Arc::new(spec), expect };
-    match app.inbox.ask(command).await? {
-        Reply::Job(saved) => result(app, &saved, warnings, &mut None),
-        Reply::Refused(refusal) => Err(refused(refusal)),
-        other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
+async fn save(app: &App, namespace: Namespace, job: &WrittenJob, expect: Expectation) -> Result<ApplyResult, Failure> {
+    let _with_others = if job.overlay().is_some() { Some(app.extending.read().await) } else { None };
+    let mut tries = TRIES;
+    loop {
+        let job = Templates::new(app, &namespace, &[]).check(job).await?;
+        let spec = &job.spec;
+        let warnings = warnings(app, &namespace, spec, &calendars_named(app, &namespace, spec.calendars())?);
+        let command = Command::PutJob { namespace: namespace.clone(), job, expect };
+        match app.inbox.ask(command).await? {
+            Reply::Job(saved) => return result(app, &saved, warnings, &mut None),
+            // The template is another by now. By now that can be read.
+            Reply::Refused(Refusal::TemplateMoved { .. }) if tries > 1 => tries -= 1,
+            Reply::Refused(refusal) => return Err(refused(refusal)),
+            other => return Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
+        }
     }
 }
 
@@ -207,7 +233,7 @@ pub(super) fn result(
     Ok(ApplyResult { job, changed: saved.changed, created, warnings })
 }
 
-/// Why a job was not saved. A calendar that is not there is a fault of the job, not of the address.
+/// Why a job was not saved. A calendar or template that is not there is a fault of the job, not of the address.
 pub(super) fn refused(refusal: Refusal) -> Failure {
     match refusal {
         Refusal::NoCalendar { .. } => {
@@ -215,38 +241,61 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
             let hint = "save the calendar first, or take it out of the trigger";
             Problem::new(Code::InvalidJob, detail.clone()).with_fault("/triggers", detail).with_hint(hint).into()
         }
+        Refusal::NoTemplate { .. } => {
+            let detail = refusal.to_string();
+            Problem::new(Code::InvalidJob, detail.clone()).with_fault("/extends", detail).into()
+        }
         other => other.into(),
     }
 }
 
 /// What saving would come to, without saving.
-async fn rehearse(app: &App, namespace: Namespace, spec: JobSpec, expect: Expectation) -> Result<ApplyResult, Failure> {
-    admission::check_job(&spec, app.store.as_ref(), &app.host, &app.options.ceiling).await?;
-    let calendars = calendars_named(app, &namespace, spec.calendars())?;
+async fn rehearse(
+    app: &App,
+    namespace: &Namespace,
+    job: &WrittenJob,
+    expect: Expectation,
+) -> Result<ApplyResult, Failure> {
+    let job = Templates::new(app, namespace, &[]).check(job).await?;
+    let calendars = calendars_named(app, namespace, job.spec.calendars())?;
+    planned(app, namespace, &job, expect, &mut Some(calendars))
+}
+
+/// What saving a job that has been checked would come to. `known` are the calendars that it names, as they would be.
+pub(super) fn planned(
+    app: &App,
+    namespace: &Namespace,
+    job: &NewJob,
+    expect: Expectation,
+    known: &mut Option<Calendars>,
+) -> Result<ApplyResult, Failure> {
+    let (spec, overlay) = (Arc::clone(&job.spec), job.overlay());
+    let calendars = &*known.get_or_insert_default();
     if let Some(missing) = spec.calendars().find(|name| calendars.get(name).is_none()) {
-        return Err(refused(Refusal::NoCalendar { namespace, name: missing.clone() }));
+        return Err(refused(Refusal::NoCalendar { namespace: namespace.clone(), name: missing.clone() }));
     }
-    let old = app.store.job_named(&namespace, &spec.name)?;
+    let old = app.store.job_named(namespace, &spec.name)?;
     let actual = old.as_ref().map_or(0, |stored| stored.job.revision);
     if !expect.holds(actual) {
-        return Err(Refusal::RevisionConflict { name: spec.name, actual }.into());
+        return Err(Refusal::RevisionConflict { name: spec.name.clone(), actual }.into());
     }
-    let warnings = warnings(app, &namespace, &spec, &calendars);
+    let warnings = warnings(app, namespace, &spec, calendars);
     if let Some(stored) = old {
-        let changed = *stored.job.spec != spec;
+        let changed = stored.job.spec != spec || stored.job.overlay != overlay;
         let same_schedule = stored.job.spec.same_schedule(&spec);
         let mut job = view(app, &stored)?;
         if !same_schedule && job.enabled {
-            job.next_fire_at = next_fire(app, &namespace, &spec, &calendars);
+            job.next_fire_at = next_fire(app, namespace, &spec, calendars);
         }
         if changed {
-            job.spec = Arc::new(spec);
+            job.spec = SpecForms::new(spec, overlay);
         }
-        let job = with_next_fire(app, job, &mut Some(calendars))?;
+        let job = with_next_fire(app, job, known)?;
         return Ok(ApplyResult { job, changed, created: false, warnings });
     }
-    let next = next_fire(app, &namespace, &spec, &calendars);
-    let job = with_next_fire(app, Job::planned(namespace, Arc::new(spec), next), &mut Some(calendars))?;
+    let next = next_fire(app, namespace, &spec, calendars);
+    let job = Job::planned(namespace.clone(), SpecForms::new(spec, overlay), next);
+    let job = with_next_fire(app, job, known)?;
     Ok(ApplyResult { job, changed: true, created: true, warnings })
 }
 
@@ -294,7 +343,7 @@ pub(super) fn find(app: &App, namespace: Namespace, name: JobName) -> Result<Sto
 }
 
 /// Reads a job from a request's body, in canonical or short form.
-fn read_spec(body: &[u8]) -> Result<JobSpec, Failure> {
+fn read_job(body: &[u8]) -> Result<WrittenJob, Failure> {
     let text = std::str::from_utf8(body).map_err(|_| Failure::new(Code::BadRequest, "the body is not UTF-8 text"))?;
     let format = Format::of_text(text);
     jobfile::parse_one(text, format, "the request's body").map_err(|errors| Problem::from_job_errors(&errors).into())

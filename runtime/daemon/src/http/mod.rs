@@ -17,6 +17,7 @@ mod schedule;
 mod serve;
 mod status;
 mod store;
+mod templates;
 mod why;
 
 use std::sync::Arc;
@@ -41,7 +42,7 @@ use crate::output::Outputs;
 
 /// The largest job that may be sent, in bytes.
 const MAX_JOB_BYTES: usize = 1 << 20;
-/// The most bytes of jobs and calendars that are saved together.
+/// The most bytes of jobs, calendars and templates that are saved together.
 const MAX_APPLY_BYTES: usize = 32 << 20;
 /// The largest component that may be sent, in bytes.
 const MAX_COMPONENT_BYTES: usize = 65 << 20;
@@ -60,6 +61,9 @@ pub(crate) struct App {
     pub(crate) token: String,
     /// A job's is held by a backfill from its look at what is there until its runs are durable.
     pub(crate) backfilling: JobLocks,
+    /// Held while a job that extends a template is checked and saved, and by one alone while a template is: whoever checks
+    /// much is not overtaken again and again. That all was checked as it is saved does not depend on it.
+    pub(crate) extending: tokio::sync::RwLock<()>,
     pub(crate) stopping: tokio::sync::watch::Receiver<bool>,
     /// True once the daemon is stopping and no run is going any more; how each ended is durable then.
     pub(crate) runs_over: tokio::sync::watch::Receiver<bool>,
@@ -89,6 +93,8 @@ fn routes() -> Router<Arc<App>> {
         .route("/calendars", get(calendars::list))
         .route("/calendars/{name}", get(calendars::show).put(calendars::put).delete(calendars::delete))
         .route("/notify", get(notify::show).put(notify::put).delete(notify::delete))
+        .route("/templates", get(templates::list))
+        .route("/templates/{name}", get(templates::show).put(templates::put).delete(templates::delete))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/cancel", post(runs::cancel))

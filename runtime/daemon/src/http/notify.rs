@@ -60,7 +60,7 @@ pub(super) async fn put(
 }
 
 /// What saving would come to, without saving.
-fn rehearse(app: &App, namespace: Namespace, notify: Notifiers) -> Result<NotifyResult, Failure> {
+pub(super) fn rehearse(app: &App, namespace: Namespace, notify: Notifiers) -> Result<NotifyResult, Failure> {
     let old = app.store.notify(&namespace)?;
     let changed = old.as_ref().is_none_or(|old| *old.notify != notify);
     let (revision, updated_at) = (old.as_ref().map_or(0, |old| old.revision), old.as_ref().map(|old| old.updated_at));

@@ -52,6 +52,7 @@ mod tests {
             created_at: at,
             updated_at: at,
             scheduled_since: at,
+            overlay: None,
         };
         let expired = (0..2500).map(|number| put(&number.to_string(), Some(Timestamp::from_secs(1))));
         let kept = [put("kept", None), put("later", Some(Timestamp::from_secs(100_000_000_000)))];

@@ -10,6 +10,7 @@
 
 mod calendars;
 mod holds;
+mod job_templates;
 mod jobs;
 mod notify;
 mod outputs;
@@ -46,6 +47,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("what holds jobs and namespaces back is kept", holds::kept),
     ("calendars are saved by revision", calendars::revisions),
     ("the notifiers of namespaces are saved by revision", notify::revisions),
+    ("templates are saved by revision", job_templates::revisions),
+    ("a job over a template comes back as it was written", job_templates::overlays),
     ("plugins and components are kept", plugins::kept),
     ("state entries have revisions and expectations", state::expectations),
     ("state entries expire", state::expiry),

@@ -41,6 +41,7 @@ pub(super) fn job(number: u128, namespace: &str, name: &str) -> Job {
         created_at: at(1),
         updated_at: at(2),
         scheduled_since: at(3),
+        overlay: None,
     }
 }
 

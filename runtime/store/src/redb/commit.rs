@@ -4,8 +4,9 @@ use redb::WriteTransaction;
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::calendar::Calendar;
 use sandglass_core::hold::{HoldSubject, Holds};
-use sandglass_core::id::{CalendarName, JobId, Namespace, PluginName, RunId};
+use sandglass_core::id::{CalendarName, JobId, Namespace, PluginName, RunId, TemplateName};
 use sandglass_core::job::{Cursor, Job};
+use sandglass_core::job_template::JobTemplate;
 use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::{Origin, Run, StateName};
@@ -81,6 +82,8 @@ fn apply_write(writing: &mut Writing<'_>, write: &Write, now: Timestamp) -> Resu
         Write::DeleteCalendar { namespace, name, revision } => delete_calendar(writing, namespace, name, *revision),
         Write::PutNotify(notify) => put_notify(writing, notify),
         Write::DeleteNotify { namespace, revision } => delete_notify(writing, namespace, *revision),
+        Write::PutTemplate(template) => put_template(writing, template),
+        Write::DeleteTemplate { namespace, name, revision } => delete_template(writing, namespace, name, *revision),
         Write::PutPlugin { plugin, wasm } => Ok(put_plugin(writing, plugin, wasm)?),
         Write::RemovePlugin { name, digest } => remove_plugin(writing, name, digest),
         Write::PutState { job, key, value, expect, expires_at } => {
@@ -271,6 +274,37 @@ fn expect_notify(writing: &mut Writing<'_>, namespace: &Namespace, expected: u64
         return Ok(());
     }
     Err(ConflictKind::NotifyRevision { namespace: namespace.clone(), expected, found }.into())
+}
+fn put_template(writing: &mut Writing<'_>, template: &JobTemplate) -> Result<(), Refused> {
+    let (namespace, name) = (&template.namespace, &template.spec.name);
+    expect_template(writing, namespace, name, template.revision.saturating_sub(1))?;
+    Ok(writing.put(Table::Templates, &rows::template_key(namespace, name), &rows::encode_template(template))?)
+}
+
+fn delete_template(
+    writing: &mut Writing<'_>,
+    namespace: &Namespace,
+    name: &TemplateName,
+    revision: u64,
+) -> Result<(), Refused> {
+    expect_template(writing, namespace, name, revision)?;
+    Ok(writing.remove(Table::Templates, &rows::template_key(namespace, name))?)
+}
+
+/// Whether the template is at the revision `expected`; 0 if it should not be there.
+fn expect_template(
+    writing: &mut Writing<'_>,
+    namespace: &Namespace,
+    name: &TemplateName,
+    expected: u64,
+) -> Result<(), Refused> {
+    let key = rows::template_key(namespace, name);
+    let found = writing.get(Table::Templates, &key, rows::decode_template)?.map(|template| template.revision);
+    if found.unwrap_or(0) == expected {
+        return Ok(());
+    }
+    let (namespace, name) = (namespace.clone(), name.clone());
+    Err(ConflictKind::TemplateRevision { namespace, name, expected, found }.into())
 }
 
 fn put_plugin(writing: &mut Writing<'_>, plugin: &Plugin, wasm: &[u8]) -> Result<(), StoreError> {

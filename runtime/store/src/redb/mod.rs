@@ -25,7 +25,8 @@ use redb::StorageBackend;
 use redb::backends::{FileBackend, InMemoryBackend};
 use sandglass_core::batch::Batch;
 use sandglass_core::calendar::Calendar;
-use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId};
+use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, TemplateName};
+use sandglass_core::job_template::JobTemplate;
 use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::output::OutputChunk;
 use sandglass_core::plugin::Plugin;
@@ -245,6 +246,13 @@ impl Reader for RedbStore {
 
     fn notify(&self, namespace: &Namespace) -> Result<Option<Arc<NamespaceNotify>>, StoreError> {
         self.read(|reading| reading.notify(namespace))
+    }
+    fn template(&self, namespace: &Namespace, name: &TemplateName) -> Result<Option<Arc<JobTemplate>>, StoreError> {
+        self.read(|reading| reading.template(namespace, name))
+    }
+
+    fn templates(&self, namespace: &Namespace) -> Result<Vec<Arc<JobTemplate>>, StoreError> {
+        self.read(|reading| reading.templates(Some(namespace)))
     }
 
     fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError> {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use redb::{ReadOnlyTable, ReadTransaction};
 use sandglass_core::calendar::Calendar;
 use sandglass_core::hold::{HoldSubject, Holds, Standing};
-use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId};
+use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, TemplateName};
 use sandglass_core::job::Job;
+use sandglass_core::job_template::JobTemplate;
 use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
@@ -70,8 +71,12 @@ impl<'t> Reading<'t> {
     }
 
     pub(super) fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let mut snapshot =
-            Snapshot { calendars: self.calendars(None)?, plugins: self.plugins()?, ..Snapshot::default() };
+        let mut snapshot = Snapshot {
+            calendars: self.calendars(None)?,
+            templates: self.templates(None)?,
+            plugins: self.plugins()?,
+            ..Snapshot::default()
+        };
         self.scan(Table::Jobs, &[], |key, row| {
             snapshot.jobs.push(self.stored_job(job_of_key(key)?, row)?);
             Ok(Step::Go)
@@ -192,6 +197,28 @@ impl<'t> Reading<'t> {
     pub(super) fn notify(&self, namespace: &Namespace) -> Result<Option<Arc<NamespaceNotify>>, StoreError> {
         let key = namespace.as_str().as_bytes();
         Ok(self.get(Table::Notify, key, |row| rows::decode_notify(key, row))?.map(Arc::new))
+    }
+    pub(super) fn template(
+        &self,
+        namespace: &Namespace,
+        name: &TemplateName,
+    ) -> Result<Option<Arc<JobTemplate>>, StoreError> {
+        let key = rows::template_key(namespace, name);
+        Ok(self.get(Table::Templates, &key, rows::decode_template)?.map(Arc::new))
+    }
+
+    /// All templates, of one namespace if it is given.
+    pub(super) fn templates(&self, namespace: Option<&Namespace>) -> Result<Vec<Arc<JobTemplate>>, StoreError> {
+        let prefix = namespace.map(|namespace| [namespace.as_str().as_bytes(), b"\0"].concat()).unwrap_or_default();
+        let mut templates = Vec::new();
+        self.scan(Table::Templates, &prefix, |key, row| {
+            if !key.starts_with(&prefix) {
+                return Ok(Step::Stop);
+            }
+            templates.push(Arc::new(rows::decode_template(row)?));
+            Ok(Step::Go)
+        })?;
+        Ok(templates)
     }
 
     pub(super) fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError> {

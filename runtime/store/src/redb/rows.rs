@@ -4,21 +4,24 @@ use std::sync::Arc;
 
 use sandglass_core::calendar::Calendar;
 use sandglass_core::hold::{HoldSubject, Holds};
-use sandglass_core::id::{CalendarName, JobId, JobName, Namespace};
+use sandglass_core::id::{CalendarName, JobId, JobName, Namespace, TemplateName};
 use sandglass_core::job::{Backlog, Cursor, Job};
+use sandglass_core::job_template::JobTemplate;
 use sandglass_core::notice::{Health, NamespaceNotify};
 use sandglass_core::plugin::Plugin;
+use sandglass_core::spec::Overlay;
 use sandglass_core::time::Timestamp;
 
 use super::codec::{Decoder, Encoder};
 use crate::error::StoreError;
 use crate::records::StateEntry;
 
-const JOB_FORMAT: u8 = 1;
+const JOB_FORMAT: u8 = 2;
 const CURSOR_FORMAT: u8 = 3;
 const HOLDS_FORMAT: u8 = 1;
 const CALENDAR_FORMAT: u8 = 1;
 const NOTIFY_FORMAT: u8 = 1;
+const TEMPLATE_FORMAT: u8 = 1;
 const PLUGIN_FORMAT: u8 = 1;
 const STATE_FORMAT: u8 = 2;
 const STATE_SIZE_FORMAT: u8 = 1;
@@ -33,6 +36,9 @@ pub(super) fn encode_job(job: &Job) -> Vec<u8> {
     row.instant(job.created_at);
     row.instant(job.updated_at);
     row.instant(job.scheduled_since);
+    row.option(job.overlay.as_ref(), |row, overlay| {
+        row.text(&serde_json::to_string(&**overlay).expect("a document has only text keys"));
+    });
     row.raw(&serde_json::to_vec(&*job.spec).expect("a specification has only text keys"));
     row.finish()
 }
@@ -42,9 +48,16 @@ pub(super) fn decode_job(id: JobId, bytes: &[u8]) -> Result<Job, StoreError> {
     let revision = u64::from_le_bytes(row.array()?);
     let namespace = row.parsed()?;
     let (created_at, updated_at, scheduled_since) = (row.instant()?, row.instant()?, row.instant()?);
+    let overlay = row.option(|row| decode_overlay(id, row.text()?))?;
     let spec = serde_json::from_slice(row.rest())
         .map_err(|error| StoreError::corrupt(format!("the specification of job {id}: {error}")))?;
-    Ok(Job { id, namespace, revision, spec: Arc::new(spec), created_at, updated_at, scheduled_since })
+    Ok(Job { id, namespace, revision, spec: Arc::new(spec), created_at, updated_at, scheduled_since, overlay })
+}
+
+fn decode_overlay(id: JobId, text: &str) -> Result<Arc<Overlay>, StoreError> {
+    let wrong = |error: &dyn std::fmt::Display| StoreError::corrupt(format!("what was written of job {id}: {error}"));
+    let document = serde_json::from_str(text).map_err(|error| wrong(&error))?;
+    Overlay::new(document).map(Arc::new).map_err(|error| wrong(&error))
 }
 
 /// Namespace and name with a byte between that is in neither, so that names sort within their namespace.
@@ -179,6 +192,27 @@ pub(super) fn decode_notify(key: &[u8], bytes: &[u8]) -> Result<NamespaceNotify,
     let notify = serde_json::from_slice(row.rest())
         .map_err(|error| StoreError::corrupt(format!("the notifiers of namespace {namespace}: {error}")))?;
     Ok(NamespaceNotify { namespace, revision, notify: Arc::new(notify), updated_at })
+}
+/// Namespace and name with a byte between that is in neither, so that names sort within their namespace.
+pub(super) fn template_key(namespace: &Namespace, name: &TemplateName) -> Vec<u8> {
+    [namespace.as_str().as_bytes(), b"\0", name.as_str().as_bytes()].concat()
+}
+
+pub(super) fn encode_template(template: &JobTemplate) -> Vec<u8> {
+    let mut row = Encoder::new(TEMPLATE_FORMAT);
+    row.number(template.revision);
+    row.text(template.namespace.as_str());
+    row.instant(template.updated_at);
+    row.raw(&serde_json::to_vec(&*template.spec).expect("a template has only text keys"));
+    row.finish()
+}
+
+pub(super) fn decode_template(bytes: &[u8]) -> Result<JobTemplate, StoreError> {
+    let mut row = Decoder::new(bytes, "template", TEMPLATE_FORMAT)?;
+    let (revision, namespace, updated_at) = (row.number()?, row.parsed()?, row.instant()?);
+    let spec = serde_json::from_slice(row.rest())
+        .map_err(|error| StoreError::corrupt(format!("a template of namespace {namespace}: {error}")))?;
+    Ok(JobTemplate { namespace, revision, spec: Arc::new(spec), updated_at })
 }
 
 pub(super) fn encode_plugin(plugin: &Plugin) -> Vec<u8> {

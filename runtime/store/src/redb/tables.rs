@@ -8,7 +8,7 @@ use super::run_row::state_number;
 use crate::error::StoreError;
 
 /// The format of the whole. A store with another one is refused.
-pub(super) const FORMAT: u32 = 8;
+pub(super) const FORMAT: u32 = 9;
 
 pub(super) const META_FORMAT: &[u8] = b"format";
 pub(super) const META_FENCE: &[u8] = b"fence";
@@ -46,6 +46,8 @@ pub(super) enum Table {
     Calendars,
     /// namespace → row.
     Notify,
+    /// namespace, name → row.
+    Templates,
     /// name → row.
     Plugins,
     /// digest, piece → bytes.
@@ -59,7 +61,7 @@ pub(super) enum Table {
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Meta,
         Self::Active,
         Self::Ended,
@@ -71,6 +73,7 @@ impl Table {
         Self::Holds,
         Self::Calendars,
         Self::Notify,
+        Self::Templates,
         Self::Plugins,
         Self::Components,
         Self::State,
@@ -91,6 +94,7 @@ impl Table {
             Self::Holds => "holds",
             Self::Calendars => "calendars",
             Self::Notify => "notify",
+            Self::Templates => "templates",
             Self::Plugins => "plugins",
             Self::Components => "components",
             Self::State => "state",

@@ -74,6 +74,7 @@ fn a_damaged_run_is_an_error_whatever_the_damage() {
             let _ = rows::decode_job(run.job_id, &damaged);
             let _ = rows::decode_calendar(&damaged);
             let _ = rows::decode_notify(b"ns", &damaged);
+            let _ = rows::decode_template(&damaged);
             let _ = rows::decode_plugin(&damaged);
             let _ = StateRow::decode(&damaged);
             let _ = StateSize::decode(&damaged);

@@ -140,6 +140,7 @@ fn job(number: usize, rng: &mut fastrand::Rng) -> anyhow::Result<Arc<Job>> {
         created_at: BEGIN,
         updated_at: BEGIN,
         scheduled_since: BEGIN,
+        overlay: None,
     }))
 }
 

@@ -119,6 +119,7 @@ fn loaded(count: usize, report: &mut Report) -> anyhow::Result<()> {
             created_at: BEGIN,
             updated_at: BEGIN,
             scheduled_since: BEGIN,
+            overlay: None,
         };
         jobs.push((Arc::new(job), Cursor { done_until: BEGIN, ..Cursor::default() }));
     }

@@ -6,6 +6,7 @@ mod command_line;
 mod crash;
 mod disk_full;
 mod editing;
+mod extends;
 mod follow;
 mod holds;
 mod life;

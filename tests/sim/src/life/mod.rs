@@ -20,6 +20,7 @@ use sandglass_core::batch::Expectation;
 use sandglass_core::capability::Grants;
 use sandglass_core::event::{Command, Ticket};
 use sandglass_core::id::Digest;
+use sandglass_core::job_template::NewJob;
 use sandglass_core::plugin::{ActionInfo, Manifest, Plugin};
 use sandglass_core::scheduler::Options;
 use sandglass_core::time::Timestamp;
@@ -227,7 +228,7 @@ impl Life {
     fn save(&mut self, plan: Plan) {
         let Self { model, plans, rng, now, .. } = self;
         let (namespace, spec) = User { model, plans, rng, now: *now }.spec(plan);
-        let command = Command::PutJob { namespace, spec, expect: Expectation::Anything };
+        let command = Command::PutJob { namespace, job: spec.into(), expect: Expectation::Anything };
         tell!(self, "asked: {}", in_short(&command));
         self.command(command);
     }
@@ -282,7 +283,7 @@ fn add_plugin(name: &str) -> Command {
 
 fn in_short(command: &Command) -> String {
     match command {
-        Command::PutJob { namespace, spec, .. } => {
+        Command::PutJob { namespace, job: NewJob { spec, .. }, .. } => {
             let plan = serde_json::to_string(&**spec).unwrap_or_default();
             format!("save job {} in {namespace}: {plan}", spec.name)
         }

@@ -110,10 +110,11 @@ fn apply(world: &mut World, now: Timestamp, calendars: &[serde_json::Value], job
         if job.get("action").is_none() {
             job["action"] = serde_json::json!({ "use": "noop" });
         }
-        Arc::new(serde_json::from_value(job).unwrap())
+        Arc::<JobSpec>::new(serde_json::from_value(job).unwrap()).into()
     };
     let jobs = jobs.iter().map(with_action).collect();
-    let command = Command::Apply { namespace: Namespace::default(), calendars, jobs, notify: None };
+    let namespace = Namespace::default();
+    let command = Command::Apply { namespace, templates: Vec::new(), calendars, jobs, notify: None };
     world.at(now, Event::Command { ticket: Ticket(7), command });
     world.replies.pop().unwrap()
 }

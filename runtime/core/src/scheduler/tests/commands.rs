@@ -129,7 +129,7 @@ fn a_schedule_changes_only_once_every_overdue_fire_has_left_its_record() {
     let changed = serde_json::json!({ "name": "a", "triggers": [{ "every": "1h" }], "action": { "use": "noop" } });
     let put = |expect| Command::PutJob {
         namespace: Namespace::default(),
-        spec: Arc::new(serde_json::from_value(changed.clone()).unwrap()),
+        job: Arc::<JobSpec>::new(serde_json::from_value(changed.clone()).unwrap()).into(),
         expect,
     };
     world.at(now, Event::Command { ticket: Ticket(1), command: put(Expectation::Anything) });
@@ -190,6 +190,7 @@ fn a_namespace_has_a_bounded_number_of_calendars() {
     let calendar = |name: String| Arc::new(serde_json::from_value(serde_json::json!({ "name": name })).unwrap());
     let apply = |names: std::ops::Range<usize>| Command::Apply {
         namespace: Namespace::default(),
+        templates: vec![],
         calendars: names.map(|number| calendar(format!("c{number}"))).collect(),
         jobs: vec![],
         notify: None,

@@ -6,6 +6,7 @@ mod catch_up;
 mod commands;
 mod fires;
 mod hold;
+mod job_templates;
 mod limits;
 mod line;
 mod notify;
@@ -22,8 +23,9 @@ use crate::calendar::Calendar;
 use crate::capability::Grants;
 use crate::event::{Command, Refusal, Reply, Ticket};
 use crate::hold::HoldSubject;
-use crate::id::{CalendarName, Digest};
+use crate::id::{CalendarName, Digest, TemplateName};
 use crate::invocation::{AttemptReport, Invocation, RetryAdvice};
+use crate::job_template::JobTemplate;
 use crate::notice::NamespaceNotify;
 use crate::plugin::{ActionInfo, Manifest};
 use crate::run::{AttemptEnd, AttemptOutcome, Origin, StateName, Usage};
@@ -47,6 +49,7 @@ struct World {
     holds: HashMap<HoldSubject, Holds>,
     calendars: HashMap<CalendarName, Arc<Calendar>>,
     notify: HashMap<Namespace, Arc<NamespaceNotify>>,
+    templates: HashMap<TemplateName, Arc<JobTemplate>>,
     plugin: Arc<Plugin>,
     started: Vec<Invocation>,
     cancels: Vec<(RunId, CancelReason)>,
@@ -98,6 +101,7 @@ impl World {
             holds: HashMap::new(),
             calendars: HashMap::new(),
             notify: HashMap::new(),
+            templates: HashMap::new(),
             plugin,
             started: vec![],
             cancels: vec![],
@@ -171,6 +175,13 @@ impl World {
                 Write::DeleteNotify { namespace, revision } => {
                     assert_eq!(self.notify.remove(&namespace).expect("they are there").revision, revision);
                 }
+                Write::PutTemplate(template) => {
+                    let old = self.templates.insert(template.spec.name.clone(), Arc::clone(&template));
+                    assert_eq!(old.map_or(0, |old| old.revision) + 1, template.revision);
+                }
+                Write::DeleteTemplate { name, revision, .. } => {
+                    assert_eq!(self.templates.remove(&name).expect("it is there").revision, revision);
+                }
                 Write::PutCursor { job, cursor } => self.jobs.get_mut(&job).expect("the job is there").1 = cursor,
                 other => panic!("unexpected write {other:?}"),
             }
@@ -207,7 +218,7 @@ impl World {
         let mut job = job;
         job["action"] = serde_json::json!({ "use": "noop" });
         let spec: Arc<JobSpec> = Arc::new(serde_json::from_value(job).unwrap());
-        let command = Command::PutJob { namespace: namespace.clone(), spec, expect: Expectation::Anything };
+        let command = Command::PutJob { namespace: namespace.clone(), job: spec.into(), expect: Expectation::Anything };
         self.at(now, Event::Command { ticket: Ticket(1), command });
         match self.replies.pop() {
             Some(Reply::Job(saved)) => saved.job,
@@ -264,6 +275,7 @@ impl World {
             holds: self.holds.iter().map(|(subject, holds)| (subject.clone(), holds.clone())).collect(),
             calendars: self.calendars.values().cloned().collect(),
             notify: self.notify.values().cloned().collect(),
+            templates: self.templates.values().cloned().collect(),
             plugins: vec![Arc::clone(&self.plugin)],
             active: self.runs.values().filter(|run| !run.state.name().is_terminal()).cloned().collect(),
         };

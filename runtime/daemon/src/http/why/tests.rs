@@ -35,6 +35,7 @@ impl Kept {
             created_at: saved,
             updated_at: saved,
             scheduled_since: saved,
+            overlay: None,
         });
         let holidays: CalendarSpec =
             serde_json::from_value(serde_json::json!({ "name": "holidays", "yearly": [{ "easter": 1 }, "12-25"] }))

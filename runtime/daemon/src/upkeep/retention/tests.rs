@@ -31,6 +31,7 @@ impl Place {
             created_at: place.now,
             updated_at: place.now,
             scheduled_since: place.now,
+            overlay: None,
         })));
         place
     }
