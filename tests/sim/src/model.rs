@@ -66,7 +66,7 @@ impl Model {
         for deed in decisions.iter().flat_map(|decision| &decision.deeds) {
             match deed {
                 Deed::Write(write) => model.apply(write).ok()?,
-                Deed::Begin(run) => model.put_run(run),
+                Deed::Begin(run) | Deed::InVain(run) => model.put_run(run),
             }
         }
         Some(model)

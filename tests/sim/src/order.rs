@@ -18,6 +18,8 @@ pub(crate) enum Deed {
     Write(Write),
     /// The start of a run whose write says that it is queued.
     Begin(Arc<Run>),
+    /// A run is started that cannot be started after all: it ends in the same step, and when in it is not known.
+    InVain(Arc<Run>),
 }
 
 /// The deeds of `batch`, of which a step ends before each of the writes `steps`, and in which runs were started in the
@@ -55,6 +57,10 @@ impl Order<'_> {
                 self.begun.push((self.rank(run.id), Arc::clone(run)));
                 let queued = Run { state: RunState::Queued, attempts: Vec::new(), ..(**run).clone() };
                 self.deeds.push(Deed::Write(Write::InsertRun(Arc::new(queued))));
+                return;
+            }
+            Write::UpdateRun(run) if started(write).is_some() && self.rank(run.id) == usize::MAX => {
+                self.deeds.push(Deed::InVain(Arc::clone(run)));
                 return;
             }
             Write::UpdateRun(run) if started(write).is_some() => self.begin_until(self.rank(run.id)),
@@ -119,7 +125,7 @@ mod tests {
             Deed::Write(Write::InsertRun(run)) => format!("make {}", run.id.to_bits()),
             Deed::Write(Write::UpdateRun(run)) => format!("start {}", run.id.to_bits()),
             Deed::Write(_) => "cursor".to_owned(),
-            Deed::Begin(run) => format!("begin {}", run.id.to_bits()),
+            Deed::Begin(run) | Deed::InVain(run) => format!("begin {}", run.id.to_bits()),
         });
         told.collect()
     }

@@ -37,6 +37,7 @@ impl Life {
                     self.look_at(&write, decision.at)?;
                     self.model.put_run(run);
                 }
+                Deed::InVain(run) => self.model.put_run(run),
             }
         }
         Ok(())
