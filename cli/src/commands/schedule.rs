@@ -169,8 +169,12 @@ pub(crate) fn none<'a>(triggers: impl IntoIterator<Item = &'a Trigger>, from: Ti
     if triggers.peek().is_none() {
         return "it has no triggers: it runs only when told to".to_owned();
     }
-    if triggers.all(|trigger| trigger.kind == TriggerKind::Startup) {
+    let kinds: Vec<&TriggerKind> = triggers.map(|trigger| &trigger.kind).collect();
+    if kinds.iter().all(|kind| **kind == TriggerKind::Startup) {
         return "it fires at every start of the daemon, not by time".to_owned();
+    }
+    if kinds.iter().all(|kind| !kind.is_timed()) {
+        return "it fires when other jobs end, as its triggers say, not by time".to_owned();
     }
     format!("it does not fire after {}", from.to_chrono().with_timezone(&zone).format("%Y-%m-%d %H:%M %Z"))
 }

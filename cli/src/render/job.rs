@@ -30,6 +30,10 @@ pub(crate) fn trigger(trigger: &Trigger) -> String {
         }
         TriggerKind::At(at) => format!("at {at}"),
         TriggerKind::Startup => "at startup".to_owned(),
+        TriggerKind::After(upstreams) => {
+            let jobs: Vec<&str> = upstreams.iter().map(|upstream| upstream.job.as_str()).collect();
+            format!("after {}", jobs.join(","))
+        }
     }
 }
 

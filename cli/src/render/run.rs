@@ -124,6 +124,7 @@ pub(crate) fn show(run: &Run, zone: Tz, now: Timestamp, paint: Paint) -> String 
             ("origin", Some(origin_name(run.origin).to_owned())),
             ("rerun of", run.rerun_of.map(|run| run.to_string())),
             ("due", Some(instant(run.scheduled_at))),
+            ("upstream", (!run.upstream.is_empty()).then(|| upstream(run, paint))),
             ("late", run.late_at.map(|at| format!("told at {}", instant(at)))),
             ("stands for", run.missed.map(|missed| format!("{} fires until {}", missed.count, instant(missed.until)))),
             ("parameters", run.params.as_deref().map(params)),
@@ -147,6 +148,12 @@ pub(crate) fn show(run: &Run, zone: Tz, now: Timestamp, paint: Paint) -> String 
         text.push_str(&show_attempt(attempt, paint));
     }
     text
+}
+
+/// The runs of other jobs that it follows from or needed, one on each line.
+fn upstream(run: &Run, paint: Paint) -> String {
+    let shown = run.upstream.iter().map(|up| format!("{} {} ({})", up.job, paint.state(up.state), up.run_id));
+    shown.collect::<Vec<_>>().join("\n")
 }
 
 /// Values of parameters on one line.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::batch::{Batch, Expectation};
 use crate::calendar::Calendar;
+use crate::dependency::UpstreamRun;
 use crate::hold::{HoldKind, Holds, Standing};
 use crate::id::{CalendarName, JobId, JobName, Namespace, PluginName, RunId, TemplateName};
 use crate::invocation::{AttemptReport, Cancel, Invocation};
@@ -38,6 +39,13 @@ pub enum Event {
         at: Timestamp,
         /// Jobs whose fire of this start the store has a record of.
         made: BTreeSet<JobId>,
+    },
+    /// The store was asked by [`Effect::Recall`].
+    Recalled {
+        /// What it was asked.
+        recall: Recall,
+        /// The last run of the job that is over, skipped fires aside; none if there is none.
+        last: Option<UpstreamRun>,
     },
     /// The daemon is stopping: nothing starts from now on, and what is going is asked to end.
     Shutdown,
@@ -104,6 +112,8 @@ pub enum Command {
         force: bool,
         /// The values of the job's parameters that the run had.
         params: Option<Arc<ParamValues>>,
+        /// The runs of other jobs that the run followed from.
+        upstream: Vec<UpstreamRun>,
     },
     /// Start runs for fires of the past. How far the job's schedule has been worked off stays as it is.
     Backfill {
@@ -374,6 +384,37 @@ pub enum Refusal {
     /// There is no such run, or it is over.
     #[error("run {0} is not going: it is over or never was")]
     NoActiveRun(RunId),
+    /// The job names another that is not there.
+    #[error(
+        "job '{name}' waits for job '{upstream}', which is not there{}: save that first, or apply both together",
+        nearest.as_ref().map(|nearest| format!(" (did you mean '{nearest}'?)")).unwrap_or_default()
+    )]
+    NoUpstream {
+        /// The job.
+        name: JobName,
+        /// What it names.
+        upstream: JobName,
+        /// What was perhaps meant.
+        nearest: Option<String>,
+    },
+    /// Jobs come after one another in a circle.
+    #[error("{} would start over and over: {}; let one of them not come after the other",
+        if jobs.len() > 2 { "these jobs" } else { "the job" }, circle(jobs))]
+    Circle {
+        /// The jobs, each coming after the next; the first is the last too.
+        jobs: Vec<JobName>,
+    },
+    /// Other jobs wait for the job.
+    #[error("job '{name}' is waited for by {}, such as '{example}': delete or change {} first",
+        if *jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") }, if *jobs == 1 { "it" } else { "them" })]
+    JobInUse {
+        /// The job.
+        name: JobName,
+        /// How many jobs.
+        jobs: usize,
+        /// One of them.
+        example: JobName,
+    },
     /// There is no such plugin.
     #[error("there is no plugin '{0}'")]
     NoPlugin(PluginName),
@@ -561,6 +602,27 @@ impl Refusal {
     }
 }
 
+/// `'a' comes after 'b', 'b' after 'a'`.
+fn circle(jobs: &[JobName]) -> String {
+    let pairs = jobs.windows(2).enumerate();
+    let pairs = pairs.map(|(place, pair)| {
+        let comes = if place == 0 { "comes " } else { "" };
+        format!("'{}' {comes}after '{}'", pair[0], pair[1])
+    });
+    pairs.collect::<Vec<_>>().join(", ")
+}
+
+/// That the store shall be asked for the last run of a job that is over, skipped fires aside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recall {
+    /// Whose.
+    pub namespace: Namespace,
+    /// The job's name.
+    pub name: JobName,
+    /// The job.
+    pub job: JobId,
+}
+
 /// What may happen once the batch is durable.
 #[derive(Clone, Debug)]
 pub enum Effect {
@@ -568,6 +630,8 @@ pub enum Effect {
     Start(Invocation),
     /// Stop an attempt.
     Cancel(Cancel),
+    /// Ask the store, and answer with [`Event::Recalled`].
+    Recall(Recall),
     /// Answer a command.
     Reply {
         /// Who waits.

@@ -163,6 +163,12 @@ impl RunId {
         Self::derived(b"sandglass startup", job, started_at)
     }
 
+    /// The identity of `job`'s run that follows from the end of `upstream` at `ended_at`, so that it follows once.
+    #[must_use]
+    pub fn of_dependency(job: JobId, upstream: Self, ended_at: Timestamp) -> Self {
+        Self::derived(&[b"sandglass dependency".as_slice(), &upstream.to_bytes()].concat(), job, ended_at)
+    }
+
     fn derived(kind: &[u8], job: JobId, scheduled_at: Timestamp) -> Self {
         let mut hash = Sha256::new();
         hash.update(kind);

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::id::{CalendarName, JobId, Namespace};
+use crate::dependency::Arrivals;
+use crate::id::{CalendarName, JobId, JobName, Namespace};
 use crate::notice::Health;
 use crate::schedule::{Calendars, JobSchedule, Planning, Window, job_seed};
-use crate::spec::{ActionRef, JobSpec, Overlay, TimeZone, WrittenJob};
+use crate::spec::{ActionRef, JobSpec, Overlay, TimeZone, TriggerKind, WrittenJob};
 use crate::time::Timestamp;
 
 /// A saved job.
@@ -51,6 +52,8 @@ pub struct Cursor {
     pub fired: u64,
     /// What was decided of fires that came due late, while their successors have not all been looked at.
     pub backlog: Option<Box<Backlog>>,
+    /// What its `after` triggers have seen since each fired last; none if nothing.
+    pub arrivals: Option<Box<Arrivals>>,
     /// How the job has been doing; none unless a notifier asks for that.
     pub health: Option<Box<Health>>,
 }
@@ -100,6 +103,20 @@ impl JobSpec {
     /// The actions that the job names: its own, and those of its notifiers.
     pub fn actions(&self) -> impl Iterator<Item = &ActionRef> {
         std::iter::once(&self.action.uses).chain(self.notify.actions())
+    }
+
+    /// The jobs that its `after` triggers name.
+    pub fn comes_after(&self) -> impl Iterator<Item = &JobName> {
+        let upstreams = self.triggers.iter().filter_map(|trigger| match &trigger.kind {
+            TriggerKind::After(upstreams) => Some(upstreams),
+            _ => None,
+        });
+        upstreams.flatten().map(|upstream| &upstream.job)
+    }
+
+    /// All jobs that it names: those that it comes after and those that it requires.
+    pub fn upstreams(&self) -> impl Iterator<Item = &JobName> {
+        self.comes_after().chain(self.requires.iter().map(|requirement| &requirement.job))
     }
 
     /// The calendars that the job's triggers name.

@@ -11,6 +11,7 @@
 //! - [`capability`]: what a plugin may ask of the host, and the rule that grants or refuses it;
 //! - [`plugin`]: what is known of an added plugin;
 //! - [`run`]: runs, attempts and the state machine;
+//! - [`dependency`]: what a run that ended means to jobs that wait for it;
 //! - [`notice`]: what notifications tell of;
 //! - [`template`]: texts of a job into which each attempt puts values of its own;
 //! - [`output`]: what a run prints;
@@ -22,6 +23,7 @@
 pub mod batch;
 pub mod calendar;
 pub mod capability;
+pub mod dependency;
 pub mod event;
 pub mod hold;
 pub mod id;

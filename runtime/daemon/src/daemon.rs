@@ -117,6 +117,7 @@ impl Daemon {
             outputs: Arc::clone(&outputs),
             shared: Arc::clone(&shared),
             inbox: sender.clone(),
+            store: Arc::clone(&store),
         };
         let done = move |group| performer.done(group);
         let committer = Arc::new(Committer::spawn(Arc::clone(&store), Arc::new(SystemClock), done)?);

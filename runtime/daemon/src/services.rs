@@ -91,6 +91,14 @@ impl Services for HostServices {
         admission::check_filled(work, params, self.store.as_ref())
     }
 
+    fn result_of(&self, run: RunId) -> Result<Option<String>, String> {
+        match self.store.run(run) {
+            Ok(Some(run)) => Ok(run.result.clone()),
+            Ok(None) => Ok(None),
+            Err(error) => Err(format!("the result of run {run} cannot be read: {error}")),
+        }
+    }
+
     fn output(&self, run: RunId, chunk: OutputChunk) {
         self.outputs.piece(run, chunk);
     }

@@ -1,5 +1,6 @@
 //! What everything that serves one attempt shares: its identity, its stop signal, what it printed and was refused.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -83,7 +84,13 @@ impl Attempt {
     /// Fills in the templates of the work, if it has any. Fails with what is wrong.
     pub(crate) fn fill_in(&self) -> Result<(), String> {
         let Some(scope) = &self.work.scope else { return Ok(()) };
-        let rendered = template::render(&self.work, scope).map_err(|error| error.to_string())?;
+        let mut scope = Cow::Borrowed(scope.as_ref());
+        if !scope.upstream.is_empty() {
+            for upstream in &mut scope.to_mut().upstream {
+                upstream.result = self.services.result_of(upstream.run.run)?;
+            }
+        }
+        let rendered = template::render(&self.work, &scope).map_err(|error| error.to_string())?;
         self.services.check_params(&self.work, &rendered.params)?;
         let template::Rendered { params, env, working_dir } = rendered;
         // Filled in once: the guest starts only after this.

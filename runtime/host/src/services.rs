@@ -25,6 +25,11 @@ pub trait Services: Send + Sync + 'static {
         Ok(())
     }
 
+    /// What a run that is over returned, as JSON text; none if nothing, or if the run is not kept any more.
+    fn result_of(&self, _run: RunId) -> Result<Option<String>, String> {
+        Ok(None)
+    }
+
     /// Takes a piece of a run's output. Pieces of one run arrive in their order.
     fn output(&self, run: RunId, chunk: OutputChunk);
 

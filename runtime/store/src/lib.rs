@@ -21,6 +21,7 @@ pub mod output;
 pub mod query;
 pub mod records;
 pub mod redb;
+mod upstream;
 
 pub use self::output::{OutputPage, OutputPosition};
 pub use self::redb::{RedbOptions, RedbStore};
@@ -29,3 +30,4 @@ pub use contract::{OutputStore, Reader, STATE_BYTES, STATE_KEYS, Store};
 pub use error::{Conflict, ConflictKind, StoreError};
 pub use query::{JobPosition, Order, Page, RunQuery};
 pub use records::{Compacted, Prune, Pruned, RunCounts, Snapshot, StateEntry, Stats, StoredJob};
+pub use upstream::last_ended;

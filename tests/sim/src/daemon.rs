@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sandglass_core::batch::Batch;
-use sandglass_core::event::{Command, Effect, Event, Reply, Step, Ticket};
+use sandglass_core::dependency::UpstreamRun;
+use sandglass_core::event::{Command, Effect, Event, Recall, Reply, Step, Ticket};
 use sandglass_core::id::RunId;
 use sandglass_core::invocation::{AttemptReport, Cancel, Invocation};
 use sandglass_core::scheduler::{Moment, Options, Scheduler, Snapshot};
 use sandglass_core::time::Timestamp;
+use sandglass_store::{CommitError, FailureEpoch, GroupWriter, Reader, RedbStore, Store, StoreError, last_ended};
 
 use crate::order::{Deed, in_order};
-use sandglass_store::{CommitError, FailureEpoch, GroupWriter, Reader, RedbStore, Store, StoreError};
 
 /// How long the loop waits before it tries a failed store again, at first and at most. The wait doubles.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -25,6 +26,7 @@ pub(crate) enum Inbound {
     Command(Ticket, Command),
     Finished(Box<AttemptReport>),
     Started(Timestamp),
+    Recalled(Recall, Option<UpstreamRun>),
     Shutdown,
 }
 
@@ -35,6 +37,7 @@ pub(crate) struct Permitted {
     pub(crate) starts: Vec<Invocation>,
     pub(crate) cancels: Vec<Cancel>,
     pub(crate) replies: Vec<(Ticket, Reply)>,
+    recalls: Vec<Recall>,
 }
 
 /// What several events came to.
@@ -232,6 +235,8 @@ impl Daemon {
                 self.decide(Event::AttemptFinished(report.clone()), now, gathered);
                 gathered.reports.push(*report);
             }
+            Inbound::Recalled(..) if self.failed.is_some() => {}
+            Inbound::Recalled(recall, last) => self.decide(Event::Recalled { recall, last }, now, gathered),
             Inbound::Started(at) => self.startup = Some(Startup { at, made: BTreeSet::new(), commit: None }),
             Inbound::Shutdown => {
                 self.stopping = true;
@@ -278,8 +283,8 @@ impl Daemon {
     }
 
     fn hand_on(&mut self, mut gathered: Submission) {
-        let Permitted { starts, cancels, replies, .. } = &gathered.permitted;
-        let permits = !starts.is_empty() || !cancels.is_empty() || !replies.is_empty();
+        let Permitted { starts, cancels, replies, recalls, .. } = &gathered.permitted;
+        let permits = !starts.is_empty() || !cancels.is_empty() || !replies.is_empty() || !recalls.is_empty();
         if gathered.batch.is_empty() && !permits && gathered.reports.is_empty() {
             return;
         }
@@ -373,6 +378,10 @@ impl Daemon {
         self.durable = permitted.commit;
         self.failures_in_a_row = 0;
         self.resolved = permitted.commit;
+        for recall in &permitted.recalls {
+            let last = last_ended(self.store.as_ref(), recall.job).expect("the store can be read");
+            self.inbox.push_back(Inbound::Recalled(recall.clone(), last));
+        }
     }
 
     /// Takes note that a submission is not durable.
@@ -397,6 +406,7 @@ fn gather(step: Step, gathered: &mut Submission) {
             Effect::Start(invocation) => gathered.permitted.starts.push(invocation),
             Effect::Cancel(cancel) => cancels.push(cancel),
             Effect::Reply { ticket, reply } => gathered.permitted.replies.push((ticket, reply)),
+            Effect::Recall(recall) => gathered.permitted.recalls.push(recall),
             Effect::Ended(_) => {}
         }
     }

@@ -113,6 +113,7 @@ impl User<'_> {
             run: run.id,
             force: self.rng.u8(..4) == 0,
             params: run.params.clone(),
+            upstream: run.upstream.clone(),
         })
     }
 

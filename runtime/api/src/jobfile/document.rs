@@ -27,6 +27,7 @@ pub const KEYS: &[&str] = &[
     "max_instances",
     "catch_up",
     "window",
+    "requires",
     "max_runs",
     "concurrency",
     "start_deadline",

@@ -159,6 +159,9 @@ impl From<Refusal> for Problem {
             Refusal::NoParameter { .. } | Refusal::MissingParameter { .. } => {
                 (Code::InvalidParams, Some("`sandglass job show NAME` shows the parameters that a job declares"))
             }
+            Refusal::NoUpstream { .. } => (Code::InvalidJob, Some("`sandglass job list` shows the jobs there are")),
+            Refusal::Circle { .. } => (Code::InvalidJob, None),
+            Refusal::JobInUse { .. } => (Code::JobInUse, None),
             Refusal::NoActiveRun(_) => (Code::RunOver, None),
             Refusal::NoPlugin(_) => (Code::PluginNotFound, Some("`sandglass plugin list` shows the plugins there are")),
             Refusal::NoCalendar { .. } => {

@@ -145,6 +145,8 @@ table! {
     JobExists: "job_exists", Conflict, 409, "A job of this name is there already";
     /// The job is disabled, so it does nothing.
     JobDisabled: "job_disabled", Conflict, 409, "The job is disabled";
+    /// Other jobs come after the job, or require it.
+    JobInUse: "job_in_use", Conflict, 409, "Other jobs wait for the job";
     /// The run is over, so it cannot be stopped.
     RunOver: "run_over", Conflict, 409, "The run is over";
     /// The run is not over, so it cannot be made again.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use sandglass_core::dependency::UpstreamRun;
 use sandglass_core::id::{JobName, Namespace, RunId};
 use sandglass_core::notice::Notice;
 use sandglass_core::run::{self, AttemptOutcome, ErrorClass, Missed, Origin, RunState, StateName};
@@ -36,6 +37,9 @@ pub struct Run {
     pub missed: Option<Missed>,
     /// The instant it was due.
     pub scheduled_at: Timestamp,
+    /// The runs of other jobs that it follows from or needed, one for each job.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upstream: Vec<Upstream>,
     /// The parameters that its start gave; for the others the job's defaults count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub params: Option<Arc<ParamValues>>,
@@ -76,6 +80,27 @@ pub struct Run {
     /// What it tells, if it is a notification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<Box<Notice>>,
+}
+
+/// A run of another job that a run follows from or needed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Upstream {
+    /// The job's name.
+    pub job: JobName,
+    /// The run.
+    pub run_id: RunId,
+    /// How it ended.
+    #[serde(with = "state")]
+    pub state: StateName,
+    /// When it was over.
+    pub finished_at: Timestamp,
+}
+
+impl From<&UpstreamRun> for Upstream {
+    fn from(upstream: &UpstreamRun) -> Self {
+        let UpstreamRun { job, run, state, finished_at } = upstream;
+        Self { job: job.clone(), run_id: *run, state: *state, finished_at: *finished_at }
+    }
 }
 
 /// One try at a run.
@@ -173,6 +198,7 @@ impl From<&run::Run> for Run {
             trigger: run.trigger,
             rerun_of: run.rerun_of,
             missed: run.missed,
+            upstream: run.upstream.iter().map(Upstream::from).collect(),
             scheduled_at: run.scheduled_at,
             params: run.params.clone(),
             queued_at: run.queued_at,

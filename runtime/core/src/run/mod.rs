@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use std::sync::Arc;
 
+use crate::dependency::UpstreamRun;
 use crate::id::{JobId, JobName, Namespace, RunId};
 use crate::notice::Notice;
 use crate::spec::ParamValues;
@@ -41,14 +42,23 @@ pub enum Origin {
     Backfill,
     /// Somebody asked for another run to be made again.
     Retry,
+    /// Runs of the jobs that it comes after have ended.
+    Dependency,
     /// It tells somebody of other runs.
     Notification,
 }
 
 impl Origin {
     /// All origins.
-    pub const ALL: [Self; 6] =
-        [Self::Schedule, Self::Manual, Self::CatchUp, Self::Backfill, Self::Retry, Self::Notification];
+    pub const ALL: [Self; 7] = [
+        Self::Schedule,
+        Self::Manual,
+        Self::CatchUp,
+        Self::Backfill,
+        Self::Retry,
+        Self::Dependency,
+        Self::Notification,
+    ];
 
     /// The name in text.
     #[must_use]
@@ -59,6 +69,7 @@ impl Origin {
             Self::CatchUp => "catch_up",
             Self::Backfill => "backfill",
             Self::Retry => "retry",
+            Self::Dependency => "dependency",
             Self::Notification => "notification",
         }
     }
@@ -100,6 +111,8 @@ pub struct Run {
     pub missed: Option<Missed>,
     /// The instant it was due.
     pub scheduled_at: Timestamp,
+    /// The runs of other jobs that it follows from or needed, once that is known; one for each job.
+    pub upstream: Vec<UpstreamRun>,
     /// The parameters that its start gave; for the others the job's defaults count.
     pub params: Option<Arc<ParamValues>>,
     /// When it was made.
@@ -166,6 +179,7 @@ impl Run {
             trigger: None,
             rerun_of: None,
             missed: None,
+            upstream: Vec::new(),
             params: None,
             scheduled_at: at,
             queued_at: at,

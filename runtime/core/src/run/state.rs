@@ -75,11 +75,13 @@ pub enum ExpiryReason {
     StartDeadline,
     /// The whole run, attempts that were made included, took longer than the job's `deadline`.
     Deadline,
+    /// What the job `requires` was not so, or not in time.
+    Requires,
 }
 
 impl ExpiryReason {
     /// All reasons.
-    pub const ALL: [Self; 3] = [Self::OutsideWindow, Self::StartDeadline, Self::Deadline];
+    pub const ALL: [Self; 4] = [Self::OutsideWindow, Self::StartDeadline, Self::Deadline, Self::Requires];
 
     /// The reason in text.
     #[must_use]
@@ -88,6 +90,7 @@ impl ExpiryReason {
             Self::OutsideWindow => "outside_window",
             Self::StartDeadline => "start_deadline",
             Self::Deadline => "deadline",
+            Self::Requires => "requires",
         }
     }
 }
@@ -105,11 +108,14 @@ pub enum SkipReason {
     Calendar,
     /// The job was paused.
     Paused,
+    /// What the job `requires` was not so.
+    Requires,
 }
 
 impl SkipReason {
     /// All reasons.
-    pub const ALL: [Self; 5] = [Self::Missed, Self::Overlap, Self::OutsideWindow, Self::Calendar, Self::Paused];
+    pub const ALL: [Self; 6] =
+        [Self::Missed, Self::Overlap, Self::OutsideWindow, Self::Calendar, Self::Paused, Self::Requires];
 
     /// The reason in text.
     #[must_use]
@@ -120,6 +126,7 @@ impl SkipReason {
             Self::OutsideWindow => "outside_window",
             Self::Calendar => "calendar",
             Self::Paused => "paused",
+            Self::Requires => "requires",
         }
     }
 }

@@ -156,7 +156,10 @@ pub(super) fn heed(kind: &TriggerKind) -> Option<Heed> {
         | TriggerKind::Weekly { .. }
         | TriggerKind::Monthly { .. }
         | TriggerKind::Yearly { .. } => Some(Heed::Fixed),
-        TriggerKind::At(LocalOrUtc::Utc(_)) | TriggerKind::Every { .. } | TriggerKind::Startup => None,
+        TriggerKind::At(LocalOrUtc::Utc(_))
+        | TriggerKind::Every { .. }
+        | TriggerKind::Startup
+        | TriggerKind::After(_) => None,
     }
 }
 

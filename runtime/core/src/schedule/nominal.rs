@@ -63,7 +63,7 @@ impl Nominal {
                 let fires = zone::instants_of(*local, zone.tz(), rules);
                 Self::Once(Arc::new(Once { reading: local.and_utc().timestamp_micros(), fires, rules }))
             }
-            TriggerKind::Startup => Self::Never,
+            TriggerKind::Startup | TriggerKind::After(_) => Self::Never,
         }
     }
 

@@ -58,9 +58,11 @@ impl Recurrence {
                 let months = months.iter().fold(0, |set, month| set | 1 << month.0.number_from_month());
                 (Days { months, ..of_month(days) }, at)
             }
-            TriggerKind::Cron(_) | TriggerKind::Every { .. } | TriggerKind::At(_) | TriggerKind::Startup => {
-                return None;
-            }
+            TriggerKind::Cron(_)
+            | TriggerKind::Every { .. }
+            | TriggerKind::At(_)
+            | TriggerKind::Startup
+            | TriggerKind::After(_) => return None,
         };
         Some(Self { days, times: Times::listed(at), pace: Pace::Fixed })
     }

@@ -52,8 +52,17 @@ impl Scheduler {
         for (at, id) in wanted {
             let trigger = self.jobs[&job].trigger_at(at);
             let origin = Origin::Backfill;
-            let start =
-                Start { id, origin, trigger, rerun_of: None, missed: None, scheduled_at: at, passage, params: None };
+            let start = Start {
+                id,
+                origin,
+                trigger,
+                rerun_of: None,
+                missed: None,
+                scheduled_at: at,
+                passage,
+                params: None,
+                upstream: Vec::new(),
+            };
             self.start(job, start, moment.now, step);
             runs.push(id);
         }

@@ -135,9 +135,9 @@ impl Scheduler {
             self.release(id, now, step);
             self.put_cursor(id, now, step);
         }
-        // Runs that may start do so by the job as it still is; one that starts later in this step, by the job as it is then,
+        // Runs that may start or follow do so by the job as it still is; one that starts later in this step, by the job as it is then,
         // does so in a write behind that of the job.
-        self.fill(now, step);
+        self.follow_up(now, step);
         self.end_step();
     }
 }

@@ -8,6 +8,7 @@ use super::save::Together;
 use super::start::Start;
 use super::{Moment, Scheduler, plan};
 use crate::batch::{Expectation, Write};
+use crate::dependency::UpstreamRun;
 use crate::event::{Command, Refusal, Reply, Step};
 use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
 use crate::job::Job;
@@ -15,6 +16,15 @@ use crate::plugin::Plugin;
 use crate::run::{CancelCause, Origin};
 use crate::spec::{ActionRef, JobSpec, ParamValues};
 use crate::time::Timestamp;
+
+/// How a run is asked for.
+#[derive(Default)]
+struct Asked {
+    rerun_of: Option<RunId>,
+    force: bool,
+    params: Option<Arc<ParamValues>>,
+    upstream: Vec<UpstreamRun>,
+}
 
 impl Scheduler {
     pub(super) fn command(&mut self, command: Command, moment: &mut Moment<'_>, step: &mut Step) -> Reply {
@@ -31,13 +41,14 @@ impl Scheduler {
                 }
                 Command::StartRun { namespace, name, force, params } => {
                     let job = self.job_named(&namespace, &name);
-                    job.and_then(|job| self.start_run(job, None, force, params, moment, step))
+                    job.and_then(|job| self.start_run(job, Asked { force, params, ..Asked::default() }, moment, step))
                 }
-                Command::RetryRun { namespace, name, job, run, force, params } => {
+                Command::RetryRun { namespace, name, job, run, force, params, upstream } => {
                     // Another job may have the name by now.
                     let found = self.job_named(&namespace, &name).ok().filter(|found| *found == job);
                     let found = found.ok_or(Refusal::NoJob { namespace, name });
-                    found.and_then(|job| self.start_run(job, Some(run), force, params, moment, step))
+                    let asked = Asked { rerun_of: Some(run), force, params, upstream };
+                    found.and_then(|job| self.start_run(job, asked, moment, step))
                 }
                 Command::PutCalendar { namespace, spec, expect } => {
                     self.put_calendar(&namespace, &spec, expect, moment.now, step)
@@ -75,6 +86,7 @@ impl Scheduler {
         if !expect.holds(actual) {
             return Err(Refusal::RevisionConflict { name, actual });
         }
+        self.check_unwatched(&namespace, &name, id)?;
         let entry = &self.jobs[&id];
         let runs: Vec<RunId> = entry.runs.line().chain(entry.runs.active()).collect();
         for run in runs {
@@ -82,6 +94,7 @@ impl Scheduler {
         }
         let entry = self.jobs.remove(&id).expect("names point to jobs that are there");
         self.leave_groups(&namespace, &entry.job.spec);
+        self.change_upstreams(&namespace, id, Some(&entry.job.spec), None);
         self.forget_notifiers(&entry.job, now, step);
         if let Some(names) = self.names.get_mut(&namespace) {
             names.remove(&name);
@@ -93,12 +106,11 @@ impl Scheduler {
     fn start_run(
         &mut self,
         job: JobId,
-        rerun_of: Option<RunId>,
-        force: bool,
-        params: Option<Arc<ParamValues>>,
+        asked: Asked,
         moment: &mut Moment<'_>,
         step: &mut Step,
     ) -> Result<Reply, Refusal> {
+        let Asked { rerun_of, force, params, upstream } = asked;
         self.check_enabled(job)?;
         // The job may have been changed since the values were checked.
         check_params(&self.jobs[&job].job.spec, params.as_deref())?;
@@ -106,7 +118,8 @@ impl Scheduler {
         let id = RunId::random(now, moment.rng);
         let passage = if force { Passage::Forced } else { Passage::ByPolicy };
         let origin = if rerun_of.is_some() { Origin::Retry } else { Origin::Manual };
-        let start = Start { id, origin, trigger: None, rerun_of, missed: None, scheduled_at: now, passage, params };
+        let start =
+            Start { id, origin, trigger: None, rerun_of, missed: None, scheduled_at: now, passage, params, upstream };
         Ok(Reply::Run(self.start(job, start, now, step)))
     }
 

@@ -9,6 +9,7 @@ use super::overlap::Passage;
 use super::start::Start;
 use super::{Options, Scheduler};
 use crate::batch::Write;
+use crate::dependency::UpstreamRun;
 use crate::event::Step;
 use crate::id::{JobId, RunId};
 use crate::run::{Ending, Origin, Run, RunState, SkipReason};
@@ -33,6 +34,8 @@ pub enum Defect {
     LostRetry,
     /// One attempt more is going than may.
     LimitOffByOne,
+    /// A job is not told now and then that a run ended that it comes after.
+    ForgottenDependant,
     /// A run that was cancelled comes back now and then.
     ResurrectedRun,
     /// One attempt more of a namespace is going than may.
@@ -63,7 +66,7 @@ pub enum Defect {
 
 impl Defect {
     /// All defects.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Drop,
         Self::Duplicate,
         Self::Early,
@@ -72,6 +75,7 @@ impl Defect {
         Self::PriorityInversion,
         Self::LostRetry,
         Self::LimitOffByOne,
+        Self::ForgottenDependant,
         Self::ResurrectedRun,
         Self::NamespaceOffByOne,
         Self::PluginOffByOne,
@@ -99,6 +103,7 @@ impl Defect {
             Self::PriorityInversion => "priority-inversion",
             Self::LostRetry => "lost-retry",
             Self::LimitOffByOne => "limit-off-by-one",
+            Self::ForgottenDependant => "forgotten-dependant",
             Self::ResurrectedRun => "resurrected-run",
             Self::NamespaceOffByOne => "namespace-off-by-one",
             Self::PluginOffByOne => "plugin-off-by-one",
@@ -188,6 +193,12 @@ impl Scheduler {
     /// Whether nobody is told that the run has ended.
     pub(super) fn loses_notice(&self, id: RunId) -> bool {
         self.has(Defect::LostNotice) && is_struck(id)
+    }
+
+    /// Whether a job is not told that a run ended.
+    pub(super) fn forgets(&self, job: JobId, ended: &UpstreamRun) -> bool {
+        let follows = RunId::of_dependency(job, ended.run, ended.finished_at);
+        self.has(Defect::ForgottenDependant) && is_struck(follows)
     }
 
     /// How many attempts there may be more than there may.

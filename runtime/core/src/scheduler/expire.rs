@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Entry, Scheduler};
+use super::{Active, Entry, Scheduler, Stands};
 use crate::event::Step;
 use crate::id::RunId;
 use crate::invocation::TimeLimit;
@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 impl Entry {
     /// From when the deadlines of a run count: from when it was made, or from when the window opens that it was made to
     /// wait for.
-    fn counts_from(&self, run: &Run) -> Timestamp {
+    pub(super) fn counts_from(&self, run: &Run) -> Timestamp {
         let window = self.window.as_ref().filter(|_| run.gate != Gate::Open);
         let closed = window.filter(|window| !window.contains(run.queued_at));
         closed.and_then(|window| window.next_open(run.queued_at)).unwrap_or(run.queued_at)
@@ -52,7 +52,12 @@ impl Scheduler {
         }
         let active = self.active.get_mut(&id).expect("only active runs expire");
         let entry = self.jobs.get(&active.run.job_id);
-        let Some((at, _)) = entry.and_then(|entry| entry.expiry_of(&active.run)) else { return };
+        let waits = match active.stands {
+            Stands::Upstream(until) => until,
+            _ => None,
+        };
+        let expiry = entry.and_then(|entry| entry.expiry_of(&active.run)).map(|(at, _)| at);
+        let Some(at) = expiry.into_iter().chain(waits).min() else { return };
         active.expires_at = Some(at);
         self.expiries.insert((at, id));
     }
@@ -74,9 +79,13 @@ impl Scheduler {
 
     /// Ends a queued run whose time is over.
     pub(super) fn expire(&mut self, id: RunId, now: Timestamp, step: &mut Step) {
-        let run = &self.active[&id].run;
+        let Active { run, stands, .. } = &self.active[&id];
         let expiry = self.jobs.get(&run.job_id).and_then(|entry| entry.expiry_of(run));
-        let reason = expiry.map_or(ExpiryReason::StartDeadline, |(_, reason)| reason);
+        let reason = match (*stands, expiry) {
+            (Stands::Upstream(Some(until)), Some((at, _))) if until < at => ExpiryReason::Requires,
+            (Stands::Upstream(Some(_)), None) => ExpiryReason::Requires,
+            (_, expiry) => expiry.map_or(ExpiryReason::StartDeadline, |(_, reason)| reason),
+        };
         self.advance(id, RunState::Ended { ending: Ending::Expired(reason), at: now }, step);
     }
 }

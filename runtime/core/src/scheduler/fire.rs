@@ -51,6 +51,7 @@ impl Due {
             scheduled_at: self.at,
             passage: Passage::ByPolicy,
             params: None,
+            upstream: Vec::new(),
         }
     }
 }
@@ -150,7 +151,7 @@ impl Scheduler {
     }
 
     /// A run was started for a fire. If it was the last one that `max_runs` permits, no fire follows.
-    fn count_fire(&mut self, id: JobId) {
+    pub(super) fn count_fire(&mut self, id: JobId) {
         let entry = self.jobs.get_mut(&id).expect("fires are of jobs that are there");
         entry.cursor.fired += 1;
         if entry.is_exhausted() {
@@ -191,6 +192,7 @@ impl Scheduler {
             scheduled_at: at,
             passage: Passage::ByPolicy,
             params: None,
+            upstream: Vec::new(),
         };
         if self.jobs[&id].is_paused() {
             self.skip(id, &start, SkipReason::Paused, now, step);

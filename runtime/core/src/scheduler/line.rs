@@ -99,7 +99,9 @@ impl Scheduler {
     /// Lets the queued runs of a job wait as the job is now: its window, priority, limits and deadlines may be others.
     pub(super) fn queue_again(&mut self, job: JobId) {
         let Some(entry) = self.jobs.get(&job) else { return };
-        let waits = |run: &RunId| matches!(self.active[run].stands, Stands::Queue(..) | Stands::Window(_));
+        let waits = |run: &RunId| {
+            matches!(self.active[run].stands, Stands::Queue(..) | Stands::Window(_) | Stands::Upstream(_))
+        };
         let queued: Vec<RunId> = entry.runs.active().filter(waits).collect();
         let in_line: Vec<RunId> = entry.runs.line().collect();
         for run in queued {
@@ -124,6 +126,7 @@ impl Scheduler {
                     entry.runs.step_out(active.run.scheduled_at, id);
                 }
             }
+            Stands::Upstream(_) => {}
             // It has just been given its places.
             Stands::Going(_) | Stands::Apart => return,
         }

@@ -55,6 +55,9 @@ impl Scheduler {
             due: BinaryHeap::with_capacity(snapshot.jobs.len()),
             retries: BTreeSet::new(),
             windows: BTreeSet::new(),
+            upstreams: super::depend::Upstreams::default(),
+            to_recall: Vec::new(),
+            ended: Vec::new(),
             calendars: HashMap::new(),
             templates: HashMap::new(),
             held_namespaces: HashMap::new(),
@@ -107,8 +110,7 @@ impl Scheduler {
         for run in interrupted {
             scheduler.interrupt(&run, moment, &mut step);
         }
-        scheduler.fill(moment.now, &mut step);
-        scheduler.tell(moment, &mut step);
+        scheduler.conclude(moment, &mut step);
         scheduler.drop_stale_fires();
         scheduler.end_step();
         (scheduler, step)
@@ -118,6 +120,7 @@ impl Scheduler {
     fn adopt_job(&mut self, job: Arc<Job>, cursor: Cursor, own: Option<Holds>, now: Timestamp) {
         self.names.entry(job.namespace.clone()).or_default().insert(job.spec.name.clone(), job.id);
         self.enter_groups(&job.namespace, &job.spec);
+        self.change_upstreams(&job.namespace, job.id, None, Some(&job.spec));
         let mut entry = self.entry(Arc::clone(&job), cursor);
         if let Some(own) = own {
             let standing = entry.standing.take().unwrap_or_default();

@@ -10,6 +10,7 @@ mod catch_up;
 mod command;
 #[cfg(feature = "defects")]
 mod defect;
+mod depend;
 mod expire;
 mod finish;
 mod fire;
@@ -19,10 +20,12 @@ mod job_templates;
 mod line;
 mod load;
 mod notify;
+mod observe;
 mod of_job;
 mod options;
 mod overlap;
 mod plan;
+mod require;
 mod retry;
 mod save;
 mod start;
@@ -90,6 +93,12 @@ pub struct Scheduler {
     expiries: BTreeSet<(Timestamp, RunId)>,
     /// The limits that jobs name for each concurrency group.
     groups: groups::Groups,
+    /// The jobs that others wait for.
+    upstreams: depend::Upstreams,
+    /// Required jobs whose last run the store is to be asked for.
+    to_recall: Vec<(Namespace, JobName)>,
+    /// Runs that ended in the present step and that jobs wait for.
+    ended: Vec<Arc<Run>>,
     /// The calendars of each namespace.
     calendars: HashMap<Namespace, calendars::Kept>,
     /// What notifiers there are, and what waits to be told.
@@ -149,6 +158,8 @@ enum Stands {
     Queue(LaneId, Place),
     /// Queued, for the window of its job, or until a notification has waited for more to tell of; until then.
     Window(Timestamp),
+    /// Queued, for a run of another job to end, until then at most.
+    Upstream(Option<Timestamp>),
     /// Running, with the places of this lane.
     Going(LaneId),
 }
@@ -192,10 +203,10 @@ impl Scheduler {
                 self.begin_startup(at, &made);
                 self.startup_fires(moment.now, &mut step);
             }
+            Event::Recalled { recall, last } => self.recalled(&recall.namespace, &recall.name, last),
             Event::Shutdown => self.shutdown(&mut step),
         }
-        self.fill(moment.now, &mut step);
-        self.tell(moment, &mut step);
+        self.conclude(moment, &mut step);
         if let Some((ticket, reply)) = answer {
             step.after.push(Effect::Reply { ticket, reply: self.as_it_is_now(reply) });
         }
@@ -304,6 +315,7 @@ impl Scheduler {
                 if !in_line {
                     self.give_turn(run.job_id, id);
                 }
+                self.note_end(&run);
                 step.after.push(Effect::Ended(Arc::clone(&run)));
             }
         }

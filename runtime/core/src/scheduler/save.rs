@@ -33,6 +33,7 @@ impl Scheduler {
         let spec = &job.spec;
         self.check_job(namespace, spec, &[])?;
         self.check_basis(namespace, job, &[])?;
+        self.check_upstreams(namespace, &[Arc::clone(spec)])?;
         let old = self.job_named(namespace, &spec.name).ok();
         let actual = old.map_or(0, |id| self.jobs[&id].job.revision);
         if !expect.holds(actual) {
@@ -73,6 +74,9 @@ impl Scheduler {
             self.check_basis(namespace, job, templates)?;
         }
         self.check_actions(notify.iter().flat_map(|notify| notify.actions()))?;
+        let resolved = templates.iter().flat_map(|new| &new.jobs).map(|job| &job.spec);
+        let specs: Vec<Arc<JobSpec>> = resolved.chain(jobs.iter().map(|job| &job.spec)).cloned().collect();
+        self.check_upstreams(namespace, &specs)?;
         self.check_room(namespace, calendars)?;
         self.check_templates(namespace, templates, calendars, jobs)?;
         let mut unsettled: BTreeSet<JobId> =
@@ -214,7 +218,9 @@ impl Scheduler {
         let job = Arc::clone(&entry.job);
         self.enter_groups(&job.namespace, &job.spec);
         self.count_notified(&job.spec, true);
-        if let Some(old) = self.jobs.remove(&job.id) {
+        let old = self.jobs.remove(&job.id);
+        self.change_upstreams(&job.namespace, job.id, old.as_ref().map(|old| old.job.spec.as_ref()), Some(&job.spec));
+        if let Some(old) = old {
             self.leave_groups(&job.namespace, &old.job.spec);
             self.count_notified(&old.job.spec, false);
             entry.runs = old.runs;

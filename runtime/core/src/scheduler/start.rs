@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::overlap::Passage;
+use super::require::Needed;
 use super::{Entry, Scheduler, Stands};
 use crate::batch::Write;
+use crate::dependency::UpstreamRun;
 use crate::event::{Effect, Step};
 use crate::id::{JobId, RunId};
 use crate::invocation::Invocation;
@@ -28,6 +30,8 @@ pub(super) struct Start {
     pub(super) passage: Passage,
     /// Values of the job's parameters; none for its defaults.
     pub(super) params: Option<Arc<ParamValues>>,
+    /// Runs of other jobs that it follows from.
+    pub(super) upstream: Vec<UpstreamRun>,
 }
 
 impl Scheduler {
@@ -47,6 +51,11 @@ impl Scheduler {
         let Some(gate) = entry.gate_for(start.passage) else {
             return self.skip(job, &start, SkipReason::Overlap, now, step);
         };
+        // Whether a run that waits for its turn or its window may start is asked when it could.
+        let starts_now = opening == Opening::Open && (gate == Gate::Window || gate == Gate::Turn && entry.has_room());
+        if starts_now && self.is_unmet(entry, now) {
+            return self.skip(job, &start, SkipReason::Requires, now, step);
+        }
         let supersedes = entry.job.spec.overlap.supersedes();
         #[cfg(feature = "defects")]
         let supersedes = supersedes || self.supersedes_anyway(start.id);
@@ -77,6 +86,7 @@ impl Scheduler {
         let state = RunState::Ended { ending: Ending::Skipped(reason), at: now };
         let run = Arc::new(self.new_run(job, start, state, now));
         step.batch.writes.push(Write::InsertRun(Arc::clone(&run)));
+        self.note_end(&run);
         step.after.push(Effect::Ended(Arc::clone(&run)));
         run
     }
@@ -91,6 +101,7 @@ impl Scheduler {
             missed: start.missed,
             scheduled_at: start.scheduled_at,
             params: start.params.clone(),
+            upstream: start.upstream.clone(),
             state,
             ..Run::queued(start.id, job.namespace.clone(), job.id, job.spec.name.clone(), now)
         }
@@ -111,7 +122,17 @@ impl Scheduler {
             let asks = run.gate != Gate::Open && run.attempts.is_empty();
             let job = self.jobs.get(&run.job_id).filter(|_| asks);
             match job.map_or(Opening::Open, |entry| entry.opening(run.origin, now)) {
-                Opening::Open => self.begin(id, now, step),
+                Opening::Open => match job.map_or(Needed::Met, |entry| self.needed(entry, &run, now)) {
+                    Needed::Met => self.begin(id, now, step),
+                    Needed::Waits(until) => {
+                        self.give_places_back(id);
+                        self.await_upstream(id, until);
+                    }
+                    Needed::Unmet => {
+                        let ending = Ending::Expired(ExpiryReason::Requires);
+                        self.advance(id, RunState::Ended { ending, at: now }, step);
+                    }
+                },
                 Opening::At(opens_at) => {
                     self.give_places_back(id);
                     self.defer(id, opens_at);
@@ -128,10 +149,13 @@ impl Scheduler {
     fn begin(&mut self, id: RunId, now: Timestamp, step: &mut Step) {
         self.forget_expiry(id);
         let late = self.begins_late(id, now);
+        let run = &self.active[&id].run;
+        let needed = if run.attempts.is_empty() { self.needed_by(run) } else { Vec::new() };
         let active = self.active.get_mut(&id).expect("it was queued until now");
         // The job may have been changed while the run waited: the attempt does what it is now.
         let revision = self.jobs.get(&active.run.job_id).map(|entry| entry.job.revision);
         let begin = |run: &mut Run| {
+            run.upstream.extend(needed);
             add_attempt(run, now);
             run.revision = revision.unwrap_or(run.revision);
             run.late = late.or(run.late);

@@ -7,7 +7,7 @@ use super::{
     CalendarRules, ConcurrencyGroup, DaysOfMonth, JobSpec, MAX_NOTICE_EVENTS, MAX_NOTIFIERS, Notifiers, Trigger,
     TriggerKind,
 };
-use crate::id::CalendarName;
+use crate::id::{CalendarName, JobName};
 
 /// The most triggers of a job.
 pub const MAX_TRIGGERS: usize = 100;
@@ -15,6 +15,8 @@ pub const MAX_TRIGGERS: usize = 100;
 pub const MAX_VALUES: usize = 100;
 /// The most concurrency groups of a job.
 pub const MAX_GROUPS: usize = 8;
+/// The most jobs of a trigger `after`, and under `requires`.
+pub const MAX_UPSTREAMS: usize = 32;
 /// The most calendars under `exclude`, and under `include`.
 pub const MAX_CALENDARS: usize = 32;
 
@@ -37,6 +39,7 @@ pub fn excess(spec: &JobSpec) -> Vec<Excess> {
         found.push(Excess { pointer, message });
     }
     found.extend(of_groups(&spec.concurrency));
+    found.extend(of_jobs("/requires", spec.requires.iter().map(|requirement| &requirement.job)));
     for (index, trigger) in spec.triggers.iter().take(MAX_TRIGGERS).enumerate() {
         let pointer = format!("/triggers/{index}");
         found.extend(lists(trigger).into_iter().filter(|(_, count)| *count > MAX_VALUES).map(|(key, count)| Excess {
@@ -46,6 +49,9 @@ pub fn excess(spec: &JobSpec) -> Vec<Excess> {
         let CalendarRules { exclude, include, .. } = &trigger.calendars;
         for (key, names) in [("exclude", exclude), ("include", include)] {
             found.extend(of_names(&format!("{pointer}/calendars/{key}"), names));
+        }
+        if let TriggerKind::After(upstreams) = &trigger.kind {
+            found.extend(of_jobs(&format!("{pointer}/after"), upstreams.iter().map(|upstream| &upstream.job)));
         }
     }
     found.extend(of_notifiers(&spec.notify));
@@ -90,7 +96,11 @@ fn lists(trigger: &Trigger) -> Vec<(&'static str, usize)> {
             (day_key(days, ["yearly/day", "yearly/weekday"]), days_of(days)),
             ("yearly/at", at.as_slice().len()),
         ],
-        TriggerKind::Cron(_) | TriggerKind::Every { .. } | TriggerKind::At(_) | TriggerKind::Startup => Vec::new(),
+        TriggerKind::Cron(_)
+        | TriggerKind::Every { .. }
+        | TriggerKind::At(_)
+        | TriggerKind::Startup
+        | TriggerKind::After(_) => Vec::new(),
     }
 }
 
@@ -111,6 +121,18 @@ pub(crate) fn groups(groups: &[ConcurrencyGroup]) -> impl Iterator<Item = &Concu
     let groups = &groups[..groups.len().min(MAX_GROUPS)];
     let is_first = |index: usize| groups[..index].iter().all(|before| before.group != groups[index].group);
     groups.iter().enumerate().filter(move |(index, _)| is_first(*index)).map(|(_, group)| group)
+}
+
+/// No job where there must be one, too many of them, or the first one that stands there before.
+fn of_jobs<'a>(pointer: &str, jobs: impl Iterator<Item = &'a JobName>) -> Option<Excess> {
+    let jobs: Vec<&JobName> = jobs.collect();
+    if jobs.len() > MAX_UPSTREAMS {
+        let message = format!("{} jobs are too many: {MAX_UPSTREAMS} are allowed; put a job between", jobs.len());
+        return Some(Excess { pointer: pointer.to_owned(), message });
+    }
+    let index = (1..jobs.len()).find(|index| jobs[..*index].contains(&jobs[*index]))?;
+    let message = format!("job '{}' stands here twice: name it once, with a list of outcomes if need be", jobs[index]);
+    Some(Excess { pointer: format!("{pointer}/{index}"), message })
 }
 
 /// Too many names, or the first one that stands there before.

@@ -9,6 +9,7 @@ mod calendar;
 mod catch_up;
 mod concurrency;
 pub mod day;
+mod dependency;
 mod exit_codes;
 mod job_template;
 mod limits;
@@ -34,6 +35,7 @@ pub use action::{ActionRef, ActionSpec, InvalidActionRef};
 pub use calendar::{CalendarSpec, Dates, InvalidCalendar, YearlyDate};
 pub use catch_up::{CatchUp, CatchUpPolicy};
 pub use concurrency::ConcurrencyGroup;
+pub use dependency::{InvalidOutcomes, Outcomes, Requirement, Upstream};
 pub use exit_codes::{CodeRange, ExitCodes, InvalidCodeRange, MAX_CODES};
 pub use job_template::{EXTENDS, InvalidOverlay, JobTemplateSpec, MAX_TEMPLATE_BYTES, Overlay, Unresolved, WrittenJob};
 pub use limits::Limits;
@@ -105,6 +107,10 @@ pub struct JobSpec {
     /// The hours in which runs may start. Default: always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+    /// Jobs whose last run must have ended well before a run of this one may start.
+    #[serde(default, deserialize_with = "dependency::read", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "dependency::schema::<Requirement>")]
+    pub requires: Vec<Requirement>,
     /// How many runs the triggers start at most, counted from when they were last changed. Default: no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_runs: Option<NonZeroU64>,

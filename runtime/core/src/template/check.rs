@@ -1,7 +1,8 @@
 //! Templates looked at when their job is saved.
 
 use super::{MAX_SOURCE, MAX_TEMPLATES, engine, places, scope};
-use crate::spec::{JobSpec, Notifiers, Parameters};
+use crate::id::JobName;
+use crate::spec::{JobSpec, Notifiers};
 use crate::spelling::unknown;
 
 /// Something wrong with a template.
@@ -14,13 +15,13 @@ pub struct Fault {
 }
 
 /// Names of features that this version lacks.
-const LATER: [&str; 2] = ["secret", "upstream"];
+const LATER: [&str; 1] = ["secret"];
 
 /// Everything that is wrong with the templates of `spec`, in its order.
 #[must_use]
 pub fn check(spec: &JobSpec) -> Vec<Fault> {
     let mut checking = Checking::default();
-    places::each(spec, |pointer, text| checking.look_at(pointer, text, Names::OfJob(&spec.parameters)));
+    places::each(spec, |pointer, text| checking.look_at(pointer, text, Names::OfJob(spec)));
     checking.look_at_notifiers(&spec.notify);
     checking.faults
 }
@@ -36,8 +37,8 @@ pub fn check_notifiers(notifiers: &Notifiers) -> Vec<Fault> {
 /// What templates can name.
 #[derive(Clone, Copy)]
 enum Names<'a> {
-    /// What a job's attempts have, which declares these parameters.
-    OfJob(&'a Parameters),
+    /// What the attempts of this job have.
+    OfJob(&'a JobSpec),
     /// What notifications have.
     OfNotice,
 }
@@ -86,7 +87,7 @@ fn one(environment: &minijinja::Environment<'_>, text: &str, names: Names<'_>) -
             return Err(format!("'{name}' is not supported yet: this version knows no {first} values in templates"));
         }
         match names {
-            Names::OfJob(parameters) => known(name, parameters),
+            Names::OfJob(spec) => known(name, spec),
             Names::OfNotice => known_of_notice(name),
         }
     })
@@ -108,7 +109,8 @@ fn known_of_notice(name: &str) -> Result<(), String> {
 }
 
 /// Refuses a name that no attempt has.
-fn known(name: &str, parameters: &Parameters) -> Result<(), String> {
+fn known(name: &str, spec: &JobSpec) -> Result<(), String> {
+    let parameters = &spec.parameters;
     let mut parts = name.split('.');
     let (first, second) = (parts.next().unwrap_or_default(), parts.next());
     match (first, second) {
@@ -125,6 +127,7 @@ fn known(name: &str, parameters: &Parameters) -> Result<(), String> {
             let names: Vec<&str> = parameters.iter().map(|(name, _)| name.as_str()).collect();
             return Err(unknown("parameter", parameter, &names));
         }
+        ("upstream", Some(job)) => return known_upstream(job, parts.next(), spec),
         (holder, None) if scope::HOLDERS.contains(&holder) => return Ok(()),
         (holder, Some(key)) if scope::NAMES.contains(&format!("{holder}.{key}").as_str()) => return Ok(()),
         _ => {}
@@ -133,4 +136,23 @@ fn known(name: &str, parameters: &Parameters) -> Result<(), String> {
     let parameters: Vec<String> = parameters.iter().map(|(name, _)| format!("params.{name}")).collect();
     let known: Vec<&str> = scope::NAMES.into_iter().chain(parameters.iter().map(String::as_str)).collect();
     Err(unknown("value", &written, &known))
+}
+
+/// Refuses a job that the template's does not wait for, and what runs of others do not have.
+fn known_upstream(job: &str, value: Option<&str>, spec: &JobSpec) -> Result<(), String> {
+    let jobs: Vec<&str> = spec.upstreams().map(JobName::as_str).collect();
+    if jobs.is_empty() {
+        return Err(format!(
+            "there is no upstream '{job}': the job waits for none; name it in a trigger 'after' or under 'requires'"
+        ));
+    }
+    if !jobs.contains(&job) {
+        return Err(unknown("upstream", job, &jobs));
+    }
+    match value {
+        Some(value) if !scope::OF_UPSTREAM.contains(&value) => {
+            Err(unknown(&format!("value of upstream.{job}"), value, &scope::OF_UPSTREAM))
+        }
+        _ => Ok(()),
+    }
 }

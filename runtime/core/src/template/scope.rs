@@ -5,6 +5,7 @@ use minijinja::Value;
 use minijinja::value::Serde;
 use serde_json::json;
 
+use crate::dependency::UpstreamRun;
 use crate::id::{JobName, Namespace, RunId};
 use crate::notice::{Notice, NoticeEvent, summary};
 use crate::run::{Origin, Run, StateName};
@@ -36,10 +37,21 @@ pub struct Scope {
     pub tags: Vec<String>,
     /// The job's parameters: its defaults, with what the run has instead.
     pub params: ParamValues,
+    /// The runs of other jobs that it follows from or needed.
+    pub upstream: Vec<Upstream>,
     /// The zone of dates.
     pub zone: TimeZone,
     /// What the run tells of, if it is a notification: `job` and `run` are then those of the newest event.
     pub notice: Option<Box<Notice>>,
+}
+
+/// A run of another job, as templates name it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Upstream {
+    /// What is known of it.
+    pub run: UpstreamRun,
+    /// What it returned: JSON text. Read from the store before the attempt starts, as runs do not keep it.
+    pub result: Option<String>,
 }
 
 /// The names there are, but for those of parameters.
@@ -57,7 +69,26 @@ pub(super) const NAMES: [&str; 10] = [
 ];
 
 /// Names that hold others.
-pub(super) const HOLDERS: [&str; 4] = ["run", "trigger", "job", "params"];
+pub(super) const HOLDERS: [&str; 5] = ["run", "trigger", "job", "params", "upstream"];
+
+/// What there is of a run of another job.
+pub(super) const OF_UPSTREAM: [&str; 4] = ["run_id", "state", "finished_at", "result"];
+
+impl Upstream {
+    fn named(&self) -> (String, serde_json::Value) {
+        let UpstreamRun { job, run, state, finished_at } = &self.run;
+        let mut values = json!({
+            "run_id": run.to_string(),
+            "state": state.as_str(),
+            "finished_at": finished_at.to_string(),
+        });
+        // What is not there is missed by name, unless the template has a default.
+        if let Some(result) = self.result.as_deref().and_then(|text| serde_json::from_str(text).ok()) {
+            values["result"] = result;
+        }
+        (job.to_string(), values)
+    }
+}
 
 /// The names there are in a notification.
 pub(super) const NOTICE_NAMES: [&str; 13] = [
@@ -96,6 +127,7 @@ impl Scope {
             revision,
             tags: spec.tags.clone(),
             params: spec.parameters.with(run.params.as_deref()),
+            upstream: run.upstream.iter().map(|run| Upstream { run: run.clone(), result: None }).collect(),
             zone: spec.timezone.unwrap_or(default_zone),
             notice: None,
         }
@@ -124,6 +156,7 @@ impl Scope {
             revision,
             tags: job.map(|job| job.tags.clone()).unwrap_or_default(),
             params: ParamValues::new(),
+            upstream: Vec::new(),
             zone: job.and_then(|job| job.timezone).unwrap_or(default_zone),
             notice: Some(Box::new(notice.clone())),
         }
@@ -150,6 +183,7 @@ impl Scope {
             "namespace": self.namespace.as_str(),
             "job": { "name": self.job.as_str(), "revision": self.revision, "tags": self.tags },
             "params": self.params,
+            "upstream": self.upstream.iter().map(Upstream::named).collect::<serde_json::Map<_, _>>(),
         });
         Value::from(Serde(values))
     }

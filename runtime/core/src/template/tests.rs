@@ -35,6 +35,7 @@ fn scope(spec: &JobSpec) -> Scope {
         revision: 4,
         tags: spec.tags.clone(),
         params: spec.parameters.defaults(),
+        upstream: Vec::new(),
         zone: TimeZone(chrono_tz::Tz::Europe__Berlin),
         notice: None,
     }

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::Sender;
-use sandglass_core::event::Reply;
+use sandglass_core::event::{Recall, Reply};
 use sandglass_core::id::RunId;
 use sandglass_core::invocation::{AttemptReport, Cancel, Invocation};
 use sandglass_host::Host;
-use sandglass_store::{CommitError, Committed, FailureEpoch, StoreError};
+use sandglass_store::{CommitError, Committed, FailureEpoch, Store, StoreError, last_ended};
 use tokio::sync::oneshot;
 
 use super::followers::Followers;
@@ -32,12 +32,14 @@ pub(crate) struct Permitted {
     pub(crate) starts: Vec<Invocation>,
     pub(crate) cancels: Vec<Cancel>,
     pub(crate) ended: Vec<RunId>,
+    pub(crate) recalls: Vec<Recall>,
     pub(crate) replies: Vec<(oneshot::Sender<Result<Reply, Unavailable>>, Reply)>,
 }
 
 impl Permitted {
     pub(super) fn is_empty(&self) -> bool {
-        self.starts.is_empty() && self.cancels.is_empty() && self.ended.is_empty() && self.replies.is_empty()
+        let nothing_goes = self.starts.is_empty() && self.cancels.is_empty() && self.ended.is_empty();
+        nothing_goes && self.recalls.is_empty() && self.replies.is_empty()
     }
 }
 
@@ -130,6 +132,7 @@ pub(crate) struct Performer {
     pub(crate) outputs: Arc<Outputs>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) inbox: Sender<Inbound>,
+    pub(crate) store: Arc<dyn Store>,
 }
 
 impl Performer {
@@ -171,6 +174,9 @@ impl Performer {
             self.outputs.ended(run);
             self.shared.followers.tell(run);
         }
+        if !permitted.recalls.is_empty() {
+            self.recall(permitted.recalls);
+        }
         for (sender, reply) in permitted.replies {
             if matches!(reply, Reply::Job(_) | Reply::JobDeleted(_) | Reply::Applied { .. }) {
                 self.shared.job_changes.fetch_add(1, Ordering::AcqRel);
@@ -178,6 +184,21 @@ impl Performer {
             // Whoever asked may have gone away.
             _ = sender.send(Ok(reply));
         }
+    }
+
+    /// Asks the store on a thread of its own, as the loop may be waiting for the committer.
+    fn recall(&self, recalls: Vec<Recall>) {
+        let (store, inbox) = (Arc::clone(&self.store), self.inbox.clone());
+        std::thread::spawn(move || {
+            for recall in recalls {
+                let last = last_ended(store.as_ref(), recall.job).unwrap_or_else(|error| {
+                    tracing::warn!(job = %recall.name, "its last run cannot be read, so it counts as never run: {error}");
+                    None
+                });
+                // The loop is gone only when the daemon has stopped.
+                _ = inbox.send(Inbound::Recalled(recall, last));
+            }
+        });
     }
 
     fn start(&self, starts: Vec<Invocation>) {

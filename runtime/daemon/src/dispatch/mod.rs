@@ -18,7 +18,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use sandglass_core::batch::Batch;
-use sandglass_core::event::{Command, Effect, Event, Refusal, Reply, Step, Ticket};
+use sandglass_core::dependency::UpstreamRun;
+use sandglass_core::event::{Command, Effect, Event, Recall, Refusal, Reply, Step, Ticket};
 use sandglass_core::id::JobId;
 use sandglass_core::invocation::AttemptReport;
 use sandglass_core::scheduler::{Moment, Options, Scheduler};
@@ -50,6 +51,8 @@ pub(crate) enum Inbound {
     Nudge,
     /// The daemon is up: `startup` triggers fire, for this instant.
     Started(Timestamp),
+    /// The store was asked for the last run of a job that is over.
+    Recalled(Recall, Option<UpstreamRun>),
     /// The daemon is stopping.
     Shutdown,
 }
@@ -226,6 +229,9 @@ impl Dispatcher {
                 gathered.reports.push(*report);
             }
             Inbound::Nudge => {}
+            // A scheduler that is made anew asks again.
+            Inbound::Recalled(..) if self.failed.is_some() => {}
+            Inbound::Recalled(recall, last) => self.decide(Event::Recalled { recall, last }, gathered),
             Inbound::Started(at) => self.startup = Some(Startup { at, made: BTreeSet::new(), commit: None }),
             Inbound::Shutdown => {
                 self.stopping = true;
@@ -278,6 +284,7 @@ impl Dispatcher {
                 Effect::Start(invocation) => gathered.permitted.starts.push(invocation),
                 Effect::Cancel(cancel) => gathered.permitted.cancels.push(cancel),
                 Effect::Ended(run) => gathered.permitted.ended.push(run.id),
+                Effect::Recall(recall) => gathered.permitted.recalls.push(recall),
                 Effect::Reply { ticket, reply } => {
                     if let Some(sender) = self.waiting.remove(&ticket) {
                         gathered.permitted.replies.push((sender, reply));

@@ -92,7 +92,13 @@ fn the_fires_of_a_start_are_decided_on_again_after_a_failed_commit() {
     let host = Host::new(config, services).unwrap();
     let (sender, inbox) = crossbeam_channel::bounded(16);
     let shared = Arc::new(Shared::default());
-    let performer = Performer { host: Arc::clone(&host), outputs, shared: Arc::clone(&shared), inbox: sender.clone() };
+    let performer = Performer {
+        host: Arc::clone(&host),
+        outputs,
+        shared: Arc::clone(&shared),
+        inbox: sender.clone(),
+        store: Arc::clone(&store),
+    };
     let failed = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&failed);
     let done = move |group: Vec<sandglass_store::Committed<Payload>>| {

@@ -169,8 +169,8 @@ pub(super) async fn retry(
             .with_hint("how often a notification is tried is what its notifier says under 'retry'")
             .into());
     }
-    let (job, params) = (run.job_id, run.params.clone());
-    let command = Command::RetryRun { namespace, name: run.job.clone(), job, run: id, force, params };
+    let (job, params, upstream) = (run.job_id, run.params.clone(), run.upstream.clone());
+    let command = Command::RetryRun { namespace, name: run.job.clone(), job, run: id, force, params, upstream };
     match app.inbox.ask(command).await? {
         Reply::Run(run) => Ok((StatusCode::ACCEPTED, Json(Run::from(run.as_ref())))),
         Reply::Refused(refusal) => Err(refusal.into()),

@@ -1,11 +1,13 @@
 //! Jobs: revisions, names, listing, deletion.
 
 use sandglass_core::batch::{Expectation, Write};
+use sandglass_core::dependency::{Arrival, Arrivals};
 use sandglass_core::job::{Backlog, Cursor, Job};
 use sandglass_core::notice::Health;
+use sandglass_core::run::StateName;
 
 use super::Subject;
-use super::sample::{NOW, at, commit, conflict, job, job_id, put_job};
+use super::sample::{self, NOW, at, commit, conflict, job, job_id, put_job};
 use crate::error::ConflictKind;
 
 pub(super) fn revisions(subject: &mut dyn Subject) {
@@ -34,8 +36,17 @@ pub(super) fn revisions(subject: &mut dyn Subject) {
         commit(&*store, vec![put_cursor(&cursor)]).unwrap();
         assert_eq!(store.job(first.id).unwrap().unwrap().cursor, cursor);
     }
+    let arrival = |(state, trigger)| Arrival { trigger, upstream: sample::upstream(state) };
+    let ends = StateName::ALL.into_iter().filter(|state| state.is_terminal());
+    let seen = Arrivals::new(ends.zip(0..).map(arrival).collect());
     let health = Health { failing: true, since: at(8), told_until: at(9) };
-    let last = Cursor { done_until: at(7), fired: u64::MAX, health: Some(Box::new(health)), ..Cursor::default() };
+    let last = Cursor {
+        done_until: at(7),
+        fired: u64::MAX,
+        health: Some(Box::new(health)),
+        arrivals: Some(Box::new(seen)),
+        ..Cursor::default()
+    };
     commit(&*store, vec![put_cursor(&last)]).unwrap();
     drop(store);
     subject.restart();

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use sandglass_core::batch::{Batch, Write};
+use sandglass_core::dependency::UpstreamRun;
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::job::Job;
 use sandglass_core::notice::{Notice, NoticeEvent, NoticeKind, NoticeOwner};
 use sandglass_core::run::{
     Attempt, AttemptEnd, AttemptError, AttemptOutcome, CancelCause, CancelRequest, Ending, ErrorClass, ExpiryReason,
-    Gate, Missed, NoRetry, Origin, Run, RunState, SkipReason, Usage,
+    Gate, Missed, NoRetry, Origin, Run, RunState, SkipReason, StateName, Usage,
 };
 use sandglass_core::time::Timestamp;
 
@@ -71,7 +72,7 @@ pub(super) fn ended(ending: Ending) -> RunState {
     RunState::Ended { ending, at: at(100) }
 }
 
-pub(super) const ENDINGS: [Ending; 14] = [
+pub(super) const ENDINGS: [Ending; 16] = [
     Ending::Succeeded,
     Ending::Failed,
     Ending::TimedOut,
@@ -81,11 +82,13 @@ pub(super) const ENDINGS: [Ending; 14] = [
     Ending::Expired(ExpiryReason::OutsideWindow),
     Ending::Expired(ExpiryReason::StartDeadline),
     Ending::Expired(ExpiryReason::Deadline),
+    Ending::Expired(ExpiryReason::Requires),
     Ending::Skipped(SkipReason::Missed),
     Ending::Skipped(SkipReason::Overlap),
     Ending::Skipped(SkipReason::OutsideWindow),
     Ending::Skipped(SkipReason::Calendar),
     Ending::Skipped(SkipReason::Paused),
+    Ending::Skipped(SkipReason::Requires),
 ];
 
 /// Runs that between them have every value that a field can have.
@@ -106,6 +109,8 @@ pub(super) fn every_kind(job: &Job) -> Vec<Run> {
     runs[3].origin = Origin::Retry;
     runs[4].missed = Some(Missed { until: at(90), count: u64::MAX });
     runs[3].rerun_of = Some(runs[4].id);
+    runs[5].origin = Origin::Dependency;
+    runs[5].upstream = StateName::ALL.into_iter().filter(|state| state.is_terminal()).map(upstream).collect();
     runs[6].late = Some(at(-1));
     let event = NoticeEvent::of_run(NoticeKind::TimedOut, &runs[5], at(5));
     let mut notice = Notice::new(NoticeOwner::Job(job.id), u16::MAX, event, Some(at(60)));
@@ -149,6 +154,11 @@ pub(super) fn every_kind(job: &Job) -> Vec<Run> {
     runs[5].attempts = attempts.collect();
     runs[5].attempts.push(Attempt { number: u32::MAX, started_at: at(9), end: None });
     runs
+}
+
+/// A run of another job that ended so.
+pub(super) fn upstream(state: StateName) -> UpstreamRun {
+    UpstreamRun { job: "up".parse().unwrap(), run: RunId::from_bits(9), state, finished_at: at(-5) }
 }
 
 pub(super) fn insert(run: &Run) -> Write {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sandglass_core::calendar::Calendar;
+use sandglass_core::dependency::{Arrival, Arrivals};
 use sandglass_core::hold::{HoldSubject, Holds};
 use sandglass_core::id::{CalendarName, JobId, JobName, Namespace, TemplateName};
 use sandglass_core::job::{Backlog, Cursor, Job};
@@ -13,11 +14,12 @@ use sandglass_core::spec::Overlay;
 use sandglass_core::time::Timestamp;
 
 use super::codec::{Decoder, Encoder};
+use super::run_row::{decode_upstream, encode_upstream};
 use crate::error::StoreError;
 use crate::records::StateEntry;
 
 const JOB_FORMAT: u8 = 2;
-const CURSOR_FORMAT: u8 = 3;
+const CURSOR_FORMAT: u8 = 4;
 const HOLDS_FORMAT: u8 = 1;
 const CALENDAR_FORMAT: u8 = 1;
 const NOTIFY_FORMAT: u8 = 1;
@@ -87,6 +89,12 @@ pub(super) fn encode_cursor(cursor: &Cursor) -> Vec<u8> {
         row.instant(health.since);
         row.instant(health.told_until);
     });
+    let arrivals = cursor.arrivals.as_deref().map(Arrivals::as_slice).unwrap_or_default();
+    row.number(arrivals.len() as u64);
+    for Arrival { trigger, upstream } in arrivals {
+        row.number(u64::from(*trigger));
+        encode_upstream(&mut row, cursor.done_until, upstream);
+    }
     row.finish()
 }
 
@@ -104,8 +112,25 @@ pub(super) fn decode_cursor(bytes: &[u8]) -> Result<Cursor, StoreError> {
         let failing = row.byte()? != 0;
         Ok(Health { failing, since: row.instant()?, told_until: row.instant()? })
     })?;
+    let arrivals = decode_arrivals(&mut row, done_until)?;
     row.end()?;
-    Ok(Cursor { done_until, next_fire_at, fired, backlog: backlog.map(Box::new), health: health.map(Box::new) })
+    let arrivals = (!arrivals.is_empty()).then(|| Box::new(Arrivals::new(arrivals)));
+    Ok(Cursor {
+        done_until,
+        next_fire_at,
+        fired,
+        backlog: backlog.map(Box::new),
+        health: health.map(Box::new),
+        arrivals,
+    })
+}
+
+fn decode_arrivals(row: &mut Decoder<'_>, done_until: Timestamp) -> Result<Vec<Arrival>, StoreError> {
+    let count: usize = row.small()?;
+    if count > MAX_HELD {
+        return Err(row.wrong(&format!("claims to have seen {count} runs")));
+    }
+    (0..count).map(|_| Ok(Arrival { trigger: row.small()?, upstream: decode_upstream(row, done_until)? })).collect()
 }
 
 fn decode_held(row: &mut Decoder<'_>, done_until: Timestamp) -> Result<Vec<Timestamp>, StoreError> {

@@ -15,6 +15,7 @@
 
 use std::sync::Arc;
 
+use sandglass_core::dependency::UpstreamRun;
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::run::{
     Attempt, AttemptEnd, AttemptError, AttemptOutcome, CancelCause, CancelRequest, Ending, ErrorClass, ExpiryReason,
@@ -25,9 +26,11 @@ use sandglass_core::time::Timestamp;
 use super::codec::{Decoder, Encoder};
 use crate::error::StoreError;
 
-const FORMAT: u8 = 6;
+const FORMAT: u8 = 7;
 /// More attempts than a run can have; a row that claims more is damaged.
 const MAX_ATTEMPTS: usize = 100_000;
+/// More upstream runs than a run can have; a row that claims more is damaged.
+const MAX_RUN_UPSTREAMS: usize = 10_000;
 
 /// The number of a state in rows and indexes.
 pub(super) const fn state_number(state: StateName) -> u8 {
@@ -53,6 +56,7 @@ const fn origin_number(origin: Origin) -> u8 {
         Origin::Backfill => 3,
         Origin::Retry => 4,
         Origin::Notification => 5,
+        Origin::Dependency => 6,
     }
 }
 
@@ -140,7 +144,27 @@ pub(super) fn encode(run: &Run) -> Vec<u8> {
     row.option(run.notice.as_ref(), |row, notice| {
         row.text(&serde_json::to_string(notice).expect("a notice has only text keys"));
     });
+    row.number(run.upstream.len() as u64);
+    run.upstream.iter().for_each(|upstream| encode_upstream(&mut row, run.queued_at, upstream));
     row.finish()
+}
+
+/// A run of another job; instants count from `from`.
+pub(super) fn encode_upstream(row: &mut Encoder, from: Timestamp, upstream: &UpstreamRun) {
+    row.text(upstream.job.as_str());
+    row.raw(&upstream.run.to_bytes());
+    row.byte(state_number(upstream.state));
+    row.instant_from(from, upstream.finished_at);
+}
+
+/// The opposite of [`encode_upstream`].
+pub(super) fn decode_upstream(row: &mut Decoder<'_>, from: Timestamp) -> Result<UpstreamRun, StoreError> {
+    let job = row.parsed()?;
+    let run = row.array().map(RunId::from_bytes)?;
+    let number = row.byte()?;
+    let state = state_of(number).filter(|state| state.is_terminal());
+    let state = state.ok_or_else(|| row.wrong(&format!("has an upstream run in state {number}")))?;
+    Ok(UpstreamRun { job, run, state, finished_at: row.instant_from(from)? })
 }
 
 fn encode_attempt(row: &mut Encoder, queued_at: Timestamp, attempt: &Attempt) {
@@ -175,6 +199,7 @@ const fn skip_number(reason: SkipReason) -> u8 {
         SkipReason::OutsideWindow => 2,
         SkipReason::Calendar => 3,
         SkipReason::Paused => 4,
+        SkipReason::Requires => 5,
     }
 }
 
@@ -183,6 +208,7 @@ const fn expiry_number(reason: ExpiryReason) -> u8 {
         ExpiryReason::OutsideWindow => 0,
         ExpiryReason::StartDeadline => 1,
         ExpiryReason::Deadline => 2,
+        ExpiryReason::Requires => 3,
     }
 }
 
@@ -262,6 +288,11 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
         let notice = serde_json::from_str(row.text()?);
         notice.map(Box::new).map_err(|_| row.wrong("tells something that cannot be read"))
     })?;
+    let count: usize = row.small()?;
+    if count > MAX_RUN_UPSTREAMS {
+        return Err(row.wrong(&format!("claims {count} upstream runs")));
+    }
+    let upstream = (0..count).map(|_| decode_upstream(&mut row, queued_at)).collect::<Result<_, _>>()?;
     row.end()?;
     Ok(Run {
         id,
@@ -275,6 +306,7 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
         rerun_of,
         missed,
         scheduled_at,
+        upstream,
         params,
         queued_at,
         gate,

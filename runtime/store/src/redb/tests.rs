@@ -44,8 +44,8 @@ fn run() -> Run {
 
 #[test]
 fn a_run_is_written_as_ever() {
-    let expected = "0603020000000000000000000000000000000000010202026e73036a6f620501018080c489e5c5b20606020501010501000000\
-                    0100ac0280800409080701027b7d0000000001077b226e223a317d0000";
+    let expected = "0703020000000000000000000000000000000000010202026e73036a6f620501018080c489e5c5b20606020501010501000000\
+                    0100ac0280800409080701027b7d0000000001077b226e223a317d000000";
     let row = run_row::encode(&run());
     assert_eq!(hex(&row), expected);
     assert_eq!(run_row::decode(run().id, &row).unwrap(), run());
@@ -94,13 +94,13 @@ fn cursors_and_state_are_written_as_ever() {
     let stood_for = Backlog::StoodForUntil(Timestamp::from_micros(65));
     for (backlog, expected) in [(None, "00"), (Some(held), "01020700"), (Some(stood_for), "0202")] {
         let cursor = Cursor { backlog: backlog.map(Box::new), ..cursor.clone() };
-        assert_eq!(hex(&rows::encode_cursor(&cursor)), format!("038001010103{expected}00"));
+        assert_eq!(hex(&rows::encode_cursor(&cursor)), format!("048001010103{expected}0000"));
         assert_eq!(rows::decode_cursor(&rows::encode_cursor(&cursor)).unwrap(), cursor);
     }
     let since = Timestamp::from_micros(1);
     let health = Health { failing: true, since, told_until: Timestamp::from_micros(64) };
     let watched = Cursor { health: Some(Box::new(health)), ..cursor };
-    assert_eq!(hex(&rows::encode_cursor(&watched)), "038001010103000101028001");
+    assert_eq!(hex(&rows::encode_cursor(&watched)), "04800101010300010102800100");
     assert_eq!(rows::decode_cursor(&rows::encode_cursor(&watched)).unwrap(), watched);
     let row = StateRow { revision: 200, value: b"ab".to_vec(), expires_at: Some(Timestamp::from_micros(1)) };
     assert_eq!(hex(&row.encode()), "02c80101026162");

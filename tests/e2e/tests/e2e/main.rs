@@ -4,6 +4,7 @@ mod api;
 mod bad_input;
 mod command_line;
 mod crash;
+mod dependencies;
 mod disk_full;
 mod editing;
 mod extends;

@@ -162,7 +162,7 @@ impl Accounting {
     }
 
     fn inserted(&mut self, seen: &Seen<'_>, run: &Run) -> Verdict {
-        if !matches!(run.origin, Origin::Schedule | Origin::CatchUp) {
+        if !matches!(run.origin, Origin::Schedule | Origin::CatchUp | Origin::Dependency) {
             return Ok(());
         }
         let Some((job, plan)) = seen.job_of(run) else {
@@ -175,7 +175,8 @@ impl Accounting {
         if plan.max_runs.is_some_and(|most| account.fired > most) {
             return violation(NAME, format!("{} fires of job {} have become runs", account.fired, run.job));
         }
-        if plan.is_startup(run.trigger) {
+        // That a job follows others is held against what they did, elsewhere.
+        if plan.is_startup(run.trigger) || run.origin == Origin::Dependency {
             return Ok(());
         }
         for at in stands_for(run, account.since, plan)? {

@@ -31,6 +31,8 @@ impl Checker for Deadlines {
                     ExpiryReason::StartDeadline => start,
                     ExpiryReason::Deadline => whole,
                     ExpiryReason::OutsideWindow => return Ok(()),
+                    // No plan requires anything.
+                    ExpiryReason::Requires => None,
                 };
                 let late = at.is_some_and(|at| at <= seen.now);
                 let what = || format!("run {} expires at {} by {}, of {at:?}", run.id, seen.now, reason.as_str());

@@ -40,7 +40,7 @@ impl Checker for Holds {
 impl Holds {
     fn inserted(&self, seen: &Seen<'_>, job: &Job, run: &Run) -> Verdict {
         let standing = seen.model.standing(job);
-        let is_fire = matches!(run.origin, Origin::Schedule | Origin::CatchUp);
+        let is_fire = matches!(run.origin, Origin::Schedule | Origin::CatchUp | Origin::Dependency);
         // What was due is dealt with when the job is disabled.
         let settles = is_fire && began(&standing, HoldKind::Disabled) == Some(seen.now);
         if standing.is_disabled() && !settles {

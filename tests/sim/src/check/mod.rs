@@ -5,6 +5,7 @@
 
 mod accounting;
 mod deadlines;
+mod dependencies;
 mod effects;
 mod holds;
 mod lateness;
@@ -166,6 +167,7 @@ macro_rules! checkers {
 
 checkers! {
     accounting: accounting::Accounting,
+    dependencies: dependencies::Dependencies,
     lateness: lateness::Lateness,
     overlap: overlap::Overlaps,
     limits: limits::Limits,

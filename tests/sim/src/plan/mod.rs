@@ -88,10 +88,16 @@ impl Plan {
             Overlap::TerminateOther,
             Overlap::AllowAll,
         ];
+        let name = rng.usize(..NAMES.len());
+        let mut when: Vec<When> = (0..triggers).map(|_| When::random(rng, now)).collect();
+        if rng.u8(..3) == 0 {
+            // Of those before it, so that none comes after itself.
+            when.extend(When::after(rng, &NAMES[..name]));
+        }
         Self {
             namespace: NAMESPACES[rng.usize(..NAMESPACES.len())],
-            name: NAMES[rng.usize(..NAMES.len())],
-            when: (0..triggers).map(|_| When::random(rng, now)).collect(),
+            name: NAMES[name],
+            when,
             calendar: rng.u8(..4) == 0,
             hours: (rng.u8(..4) == 0).then(|| Hours::random(rng, now)),
             tags: TAGS.into_iter().filter(|_| rng.u8(..3) == 0).collect(),
@@ -152,7 +158,7 @@ impl Plan {
     /// Whether the triggers are the same, with what modifies them.
     #[must_use]
     pub fn same_schedule(&self, other: &Self) -> bool {
-        let asks_calendar = self.when.iter().any(|when| *when != When::Startup);
+        let asks_calendar = self.when.iter().any(When::is_timed);
         self.when == other.when && (self.calendar == other.calendar || !asks_calendar)
     }
 

@@ -25,8 +25,13 @@ impl Plan {
                 When::Minutes(step) => json!({ "cron": format!("*/{step} * * * *") }),
                 When::Once(at) => json!({ "at": instant(*at) }),
                 When::Startup => json!({ "startup": true }),
+                When::After { jobs, any } => {
+                    let outcome = if *any { "any" } else { "succeeded" };
+                    let jobs = jobs.iter().map(|job| json!({ "job": job, "outcome": outcome }));
+                    json!({ "after": jobs.collect::<Vec<_>>() })
+                }
             };
-            if self.calendar && *when != When::Startup {
+            if self.calendar && when.is_timed() {
                 trigger["calendars"] = json!({ "exclude": ["off"] });
             }
             trigger

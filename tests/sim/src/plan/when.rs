@@ -23,6 +23,13 @@ pub enum When {
     Once(i64),
     /// At every start of the daemon.
     Startup,
+    /// Once runs of these jobs have ended.
+    After {
+        /// The jobs.
+        jobs: Vec<&'static str>,
+        /// However they ended, or only if they succeeded.
+        any: bool,
+    },
 }
 
 /// The hours in which runs may start, in minutes of the day in UTC.
@@ -79,6 +86,17 @@ impl When {
         }
     }
 
+    /// After some of these jobs, if any is chosen.
+    pub(super) fn after(rng: &mut fastrand::Rng, names: &[&'static str]) -> Option<Self> {
+        let jobs: Vec<_> = names.iter().copied().filter(|_| rng.bool()).collect();
+        (!jobs.is_empty()).then(|| Self::After { jobs, any: rng.bool() })
+    }
+
+    /// Whether it fires at instants.
+    pub(super) const fn is_timed(&self) -> bool {
+        !matches!(self, Self::Startup | Self::After { .. })
+    }
+
     pub(super) fn fires(&self, since: Timestamp, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
         let (since, from, to) = (since.as_micros(), from.as_micros(), to.as_micros());
         let series = |anchor: i64, step: i64, earliest: i64| {
@@ -95,7 +113,7 @@ impl When {
                 let at = at * SECOND;
                 if from < at && at <= to { vec![Timestamp::from_micros(at)] } else { Vec::new() }
             }
-            Self::Startup => Vec::new(),
+            Self::Startup | Self::After { .. } => Vec::new(),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::words::{self, and};
 use super::{ClockEffect, Planning, clock_effects};
 use crate::spec::day::{DayOfMonth, Month, Nth, NthWeekday, Weekday};
 use crate::spec::list::OneOrMany;
-use crate::spec::{DayShift, DaysOfMonth, LocalOrUtc, TimeOfDay, Trigger, TriggerKind};
+use crate::spec::{DayShift, DaysOfMonth, LocalOrUtc, TimeOfDay, Trigger, TriggerKind, Upstream};
 use crate::time::Timestamp;
 
 /// How far ahead changes of the clocks are told, in seconds: two years.
@@ -59,8 +59,17 @@ fn summary(trigger: &Trigger, zone: Tz) -> String {
         TriggerKind::At(LocalOrUtc::Utc(at)) => return format!("once, on {}", moment(LocalOrUtc::Utc(*at))),
         TriggerKind::At(local) => format!("once, on {}", moment(*local)),
         TriggerKind::Startup => return "once at every start of the daemon".to_owned(),
+        TriggerKind::After(upstreams) => return after(upstreams),
     };
     format!("{local}, {}", zone.name())
+}
+
+/// `after extract (succeeded) and load (any), each since it fired last`.
+fn after(upstreams: &[Upstream]) -> String {
+    let jobs: Vec<String> =
+        upstreams.iter().map(|upstream| format!("{} ({})", upstream.job, upstream.outcome)).collect();
+    let each = if jobs.len() > 1 { ", each since it fired last" } else { "" };
+    format!("after every run of {}{each}", and(&jobs))
 }
 
 fn notes(trigger: &Trigger) -> Vec<String> {

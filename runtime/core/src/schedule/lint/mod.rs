@@ -226,7 +226,7 @@ impl Look<'_> {
     }
 
     fn at_fires(&mut self) {
-        if self.trigger.kind == TriggerKind::Startup {
+        if !self.trigger.kind.is_timed() {
             return;
         }
         let schedule = Schedule::new(self.trigger, self.planning);

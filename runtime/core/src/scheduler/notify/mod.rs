@@ -118,26 +118,34 @@ impl Scheduler {
         }
     }
 
-    /// Tells of what has happened in the step: to be called once all else of it is decided.
-    pub(super) fn tell(&mut self, moment: &mut Moment<'_>, step: &mut Step) {
-        let mut told = 0;
-        // The runs made here may let others expire or begin late, of which there is to tell again; of them there is not, so
-        // that it ends.
-        while !self.notify.is_idle() && (told < step.after.len() || !self.notify.found.is_empty()) {
-            let ended = step.after[told..].iter().filter_map(|effect| match effect {
-                Effect::Ended(run) if run.notice.is_none() => Some(Arc::clone(run)),
-                _ => None,
-            });
-            let ended: Vec<Arc<Run>> = ended.collect();
-            told = step.after.len();
-            for run in ended {
-                self.find_end(&run, step);
-            }
-            for found in std::mem::take(&mut self.notify.found) {
-                self.tell_of(found, moment, step);
-            }
-            self.fill(moment.now, step);
+    /// Whether something has happened in the step, beyond its first `told` effects, of which there may be to tell.
+    pub(super) fn has_to_tell(&self, told: usize, step: &Step) -> bool {
+        !self.notify.is_idle() && (told < step.after.len() || !self.notify.found.is_empty())
+    }
+
+    /// Tells of what has happened in the step beyond its first `told` effects; how many effects are told of then. Of runs
+    /// that tell themselves there is nothing to tell, so that it ends.
+    pub(super) fn tell(&mut self, told: usize, moment: &mut Moment<'_>, step: &mut Step) -> usize {
+        if !self.has_to_tell(told, step) {
+            return told;
         }
+        let ended = step.after[told..].iter().filter_map(|effect| match effect {
+            Effect::Ended(run) if run.notice.is_none() => Some(Arc::clone(run)),
+            _ => None,
+        });
+        let ended: Vec<Arc<Run>> = ended.collect();
+        let told = step.after.len();
+        for run in ended {
+            self.find_end(&run, step);
+        }
+        for found in std::mem::take(&mut self.notify.found) {
+            self.tell_of(found, moment, step);
+        }
+        told
+    }
+
+    /// Forgets what was found for nobody.
+    pub(super) fn forget_untold(&mut self) {
         self.notify.found.clear();
     }
 

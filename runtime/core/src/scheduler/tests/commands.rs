@@ -220,6 +220,7 @@ fn a_run_that_is_made_again_names_the_first_one() {
         run: first,
         force: false,
         params: None,
+        upstream: Vec::new(),
     };
     world.at(t(63), Event::Command { ticket: Ticket(1), command: retry(job.id) });
     let Some(Reply::Run(run)) = world.replies.pop() else { panic!("no run") };

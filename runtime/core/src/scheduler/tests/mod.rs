@@ -4,6 +4,7 @@ mod attempts;
 mod calendars;
 mod catch_up;
 mod commands;
+mod dependencies;
 mod fires;
 mod hold;
 mod job_templates;
@@ -21,7 +22,7 @@ use super::*;
 use crate::batch::{Batch, Expectation};
 use crate::calendar::Calendar;
 use crate::capability::Grants;
-use crate::event::{Command, Refusal, Reply, Ticket};
+use crate::event::{Command, Recall, Refusal, Reply, Ticket};
 use crate::hold::HoldSubject;
 use crate::id::{CalendarName, Digest, TemplateName};
 use crate::invocation::{AttemptReport, Invocation, RetryAdvice};
@@ -56,6 +57,8 @@ struct World {
     /// Of each of those, whether it was to be killed at once.
     at_once: Vec<bool>,
     replies: Vec<Reply>,
+    /// What the store was asked and has not answered.
+    recalls: Vec<Recall>,
 }
 
 fn plugin() -> Arc<Plugin> {
@@ -107,6 +110,7 @@ impl World {
             cancels: vec![],
             at_once: vec![],
             replies: vec![],
+            recalls: vec![],
         }
     }
 
@@ -132,6 +136,7 @@ impl World {
                     self.at_once.push(cancel.at_once);
                 }
                 Effect::Reply { reply, .. } => self.replies.push(reply),
+                Effect::Recall(recall) => self.recalls.push(recall),
                 Effect::Ended(run) => assert!(run.state.name().is_terminal()),
             }
         }

@@ -7,9 +7,9 @@ use super::cron_fields::{CronFields, CronText};
 use super::{CalendarRules, DayShift, DaysOfMonth, Fold, Gap, LocalOrUtc, TimeOfDay, Trigger, TriggerKind};
 use crate::quantity::Period;
 use crate::schedule::{self, CronExpression, InvalidCron};
-use crate::spec::TimeZone;
 use crate::spec::day::{DayOfMonth, Month, NthWeekday, Weekday};
 use crate::spec::list::OneOrMany;
+use crate::spec::{TimeZone, Upstream, dependency};
 use crate::time::Timestamp;
 
 /// The longest jitter.
@@ -49,6 +49,9 @@ pub enum InvalidTrigger {
         /// The kind's key.
         kind: &'static str,
     },
+    /// `after` without a job.
+    #[error("'after' names no job: name at least one")]
+    AfterNothing,
     /// A map of cron fields without any.
     #[error("'cron' needs an expression or at least one of second, minute, hour, day_of_month, month, day_of_week")]
     NoCronField,
@@ -88,10 +91,10 @@ pub enum InvalidTrigger {
     Cron(#[from] InvalidCron),
 }
 
-const KINDS: &str = "'cron', 'every', 'daily', 'weekly', 'monthly', 'yearly', 'at', 'startup'";
+const KINDS: &str = "'cron', 'every', 'daily', 'weekly', 'monthly', 'yearly', 'at', 'startup', 'after'";
 
-/// The keys of a trigger. Exactly one of `cron`, `every`, `daily`, `weekly`, `monthly`, `yearly`, `at` and `startup` is
-/// there.
+/// The keys of a trigger. Exactly one of `cron`, `every`, `daily`, `weekly`, `monthly`, `yearly`, `at`, `startup` and
+/// `after` is there.
 #[derive(Serialize, Deserialize, JsonSchema, Default, Clone)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Trigger")]
@@ -126,6 +129,11 @@ pub(super) struct TriggerFields {
     /// True: once at every start of the daemon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     startup: Option<bool>,
+    /// Once runs of all these jobs have ended so since it fired last: a job's name, or a list of names or of maps with
+    /// `job` and `outcome`.
+    #[serde(default, deserialize_with = "dependency::read_some", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "dependency::schema::<Upstream>")]
+    after: Option<Vec<Upstream>>,
     /// The IANA time zone of its local times. Default: the job's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timezone: Option<TimeZone>,
@@ -209,6 +217,7 @@ impl TriggerFields {
             ("yearly", self.yearly.is_some()),
             ("at", self.at.is_some()),
             ("startup", self.startup.is_some()),
+            ("after", self.after.is_some()),
         ];
         let names: Vec<&str> = present.into_iter().filter(|(_, is)| *is).map(|(name, _)| name).collect();
         if names.len() != 1 {
@@ -242,6 +251,10 @@ impl TriggerFields {
         if let Some(at) = self.at {
             return Ok(TriggerKind::At(at));
         }
+        if let Some(upstreams) = self.after.take() {
+            let empty = upstreams.is_empty();
+            return if empty { Err(InvalidTrigger::AfterNothing) } else { Ok(TriggerKind::After(upstreams)) };
+        }
         if self.startup == Some(true) { Ok(TriggerKind::Startup) } else { Err(InvalidTrigger::StartupFalse) }
     }
 
@@ -260,21 +273,21 @@ impl TriggerFields {
 
     /// The first modifier that makes no sense with `kind`, and what it is for.
     fn stray(&self, kind: &TriggerKind) -> Option<(&'static str, &'static str)> {
-        let startup = matches!(kind, TriggerKind::Startup);
-        let local = !startup && !matches!(kind, TriggerKind::Every { .. });
+        let untimed = !kind.is_timed();
+        let local = !untimed && !matches!(kind, TriggerKind::Every { .. });
         let instant = matches!(kind, TriggerKind::At(LocalOrUtc::Utc(_)));
         let once = matches!(kind, TriggerKind::At(_));
         let dated = self.start_at.is_some() || self.end_at.is_some() || !self.calendars.is_empty();
         let strays = [
             ("seconds", self.seconds.is_some(), "it says that a cron expression has six fields"),
             ("from", self.from.is_some(), "it is the anchor of 'every'"),
-            ("timezone", self.timezone.is_some() && (startup || !(local && !instant || dated)), "it has no local time"),
+            ("timezone", self.timezone.is_some() && (untimed || !(local && !instant || dated)), "it has no local time"),
             ("gap", self.gap.is_some() && (!local || instant), "it has no local time that clocks could skip"),
             ("fold", self.fold.is_some() && (!local || instant), "it has no local time that clocks could repeat"),
-            ("jitter", self.jitter.is_some() && startup, "a start of the daemon is not spread"),
-            ("start_at", self.start_at.is_some() && (startup || once), "it limits times that repeat"),
-            ("end_at", self.end_at.is_some() && (startup || once), "it limits times that repeat"),
-            ("calendars", !self.calendars.is_empty() && startup, "it has no dates"),
+            ("jitter", self.jitter.is_some() && untimed, "it has no instants that could be spread"),
+            ("start_at", self.start_at.is_some() && (untimed || once), "it limits times that repeat"),
+            ("end_at", self.end_at.is_some() && (untimed || once), "it limits times that repeat"),
+            ("calendars", !self.calendars.is_empty() && untimed, "it has no dates"),
         ];
         strays.into_iter().find(|(_, is, _)| *is).map(|(modifier, _, why)| (modifier, why))
     }
@@ -353,6 +366,7 @@ impl From<Trigger> for TriggerFields {
             }
             TriggerKind::At(at) => Self { at: Some(at), ..modifiers },
             TriggerKind::Startup => Self { startup: Some(true), ..modifiers },
+            TriggerKind::After(upstreams) => Self { after: Some(upstreams), ..modifiers },
         }
     }
 }

@@ -13,9 +13,9 @@ pub use fields::InvalidTrigger;
 pub use instant::LocalOrUtc;
 pub use times::{InvalidTimeOfDay, TimeOfDay};
 
-use super::TimeZone;
 use super::day::{DayOfMonth, Month, NthWeekday, Weekday};
 use super::list::OneOrMany;
+use super::{TimeZone, Upstream};
 use crate::id::CalendarName;
 use crate::quantity::Period;
 use crate::schedule::CronExpression;
@@ -90,6 +90,8 @@ pub enum TriggerKind {
     At(LocalOrUtc),
     /// Once at every start of the daemon. It has no instants in time.
     Startup,
+    /// Once runs of all these jobs have ended so since it fired last; there is at least one.
+    After(Vec<Upstream>),
 }
 
 /// Days within a month.
@@ -130,7 +132,14 @@ impl TriggerKind {
             Self::Yearly { .. } => "yearly",
             Self::At(_) => "at",
             Self::Startup => "startup",
+            Self::After(_) => "after",
         }
+    }
+
+    /// Whether it fires at instants, and not when something happens.
+    #[must_use]
+    pub const fn is_timed(&self) -> bool {
+        !matches!(self, Self::Startup | Self::After(_))
     }
 }
 

@@ -6,8 +6,9 @@ use sandglass_api::wire::{Verdict, refusal, retry_note};
 use sandglass_core::hold::HoldKind;
 use sandglass_core::run::{Gate, Origin, Phase, Run, RunState, StateName};
 use sandglass_core::schedule::Fire;
+use sandglass_core::spec::Requirement;
 use sandglass_core::time::Timestamp;
-use sandglass_store::{RunQuery, StoreError};
+use sandglass_store::{RunQuery, StoreError, last_ended};
 
 use super::{Asked, words};
 
@@ -61,6 +62,9 @@ impl Asked<'_> {
                 ", as the daemon was down, suspended or overloaded when it came due, and caught up on it".to_owned()
             }
             (_, Origin::Backfill) => String::new(),
+            _ if !self.stored.job.spec.requires.is_empty() => {
+                ", as it waited for what it requires, for its turn or for a free place".to_owned()
+            }
             _ => ", as it waited for its turn or for a free place".to_owned(),
         };
         format!(" at {}, {} late{cause}", self.shown(started), words::period(late))
@@ -75,12 +79,49 @@ impl Asked<'_> {
             Phase::WaitsForWindow(opens_at) => {
                 format!(", and waits for the job's window, which opens at {}", self.shown(opens_at))
             }
+            _ if let Some(needed) = self.needed(run)? => needed,
             _ if run.gate == Gate::Turn => match self.in_the_way(run, self.now)? {
                 Some((other, _)) => format!(", and waits for its turn: run {} of the job is before it", other.id),
                 None => ", and waits for a free place".to_owned(),
             },
             _ => ", and waits for a free place".to_owned(),
         })
+    }
+
+    /// What of other jobs a queued run waits for, if it does.
+    fn needed(&self, run: &Run) -> Result<Option<String>, StoreError> {
+        if run.gate == Gate::Open || !run.attempts.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.unmet(self.now)?.map(|unmet| format!(", and waits, because {unmet}")))
+    }
+
+    /// What the job requires and is not so at `at`, as far as it can still be told.
+    fn unmet(&self, at: Timestamp) -> Result<Option<String>, StoreError> {
+        let job = &self.stored.job;
+        for requirement in &job.spec.requires {
+            let Requirement { job: name, outcome, within, .. } = requirement;
+            let upstream = self.store.job_named(&job.namespace, name)?;
+            let last = match &upstream {
+                Some(upstream) => last_ended(self.store, upstream.job.id)?,
+                None => None,
+            };
+            if requirement.is_met(last.as_ref(), at) {
+                continue;
+            }
+            let within = within.map(|within| format!(" within {}", words::period(within.get()))).unwrap_or_default();
+            let is = match last {
+                Some(last) => format!(
+                    "its last run {} {} at {}",
+                    last.run,
+                    words::ended(last.state),
+                    self.shown(last.finished_at)
+                ),
+                None => "it has not run yet".to_owned(),
+            };
+            return Ok(Some(format!("it requires a last run of '{name}' that is {outcome}{within}, and {is}")));
+        }
+        Ok(None)
     }
 
     fn why_skipped(&self, run: &Run, fire: Option<&Fire>) -> Result<String, StoreError> {
@@ -101,6 +142,7 @@ impl Asked<'_> {
                 let held = self.held(HoldKind::Paused, run.scheduled_at);
                 held.unwrap_or_else(|| "the job was paused then; it is not by that pause any more".to_owned())
             }
+            Some("requires") => self.unmet(run.queued_at)?.unwrap_or_else(|| "what it requires was not so then".to_owned()),
             Some("outside_window") => "the job's window was closed, and it says 'outside: skip'".to_owned(),
             Some("calendar") => exclusion.map_or_else(
                 || {

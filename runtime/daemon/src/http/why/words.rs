@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use sandglass_core::quantity::Period;
-use sandglass_core::run::Run;
+use sandglass_core::run::{Run, StateName};
 use sandglass_core::time::Timestamp;
 
 /// An instant by the clock of `zone`, no finer than it is: `Mon 2027-03-29 02:30 CEST`.
@@ -28,4 +28,13 @@ pub(super) fn period(time: Duration) -> String {
 pub(super) fn state(run: &Run) -> String {
     let why = run.reason().map(|reason| format!(" ({})", reason.replace('_', " "))).unwrap_or_default();
     format!("{}{why}", run.state.name().as_str().replace('_', " "))
+}
+
+/// How a run ended, as a verb: `was cancelled`.
+pub(super) fn ended(state: StateName) -> String {
+    let name = state.as_str().replace('_', " ");
+    match state {
+        StateName::Cancelled | StateName::Interrupted | StateName::Skipped => format!("was {name}"),
+        _ => name,
+    }
 }
