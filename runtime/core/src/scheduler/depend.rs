@@ -183,11 +183,18 @@ impl Scheduler {
         // A job that is disabled, or has had all its runs, does not look.
         let entry = self.jobs.get_mut(&id).filter(|entry| !entry.is_exhausted() && !entry.is_disabled());
         let Some(entry) = entry else { return };
+        let next = entry.cursor.next_fire_at;
         let (noted, fired) = entry.arrive(ended);
         if let Some((trigger, upstream)) = fired {
             self.fire_after(id, trigger, upstream, ended, now, step);
         }
-        if noted {
+        if !noted {
+            return;
+        }
+        // A fire that is due is not put off by this.
+        if self.jobs[&id].cursor.next_fire_at == next {
+            self.write_cursor(id, step);
+        } else {
             self.put_cursor(id, now, step);
         }
     }

@@ -209,14 +209,18 @@ impl Scheduler {
     pub(super) fn put_cursor(&mut self, id: JobId, now: Timestamp, step: &mut Step) {
         let entry = self.jobs.get_mut(&id).expect("cursors are moved for jobs that are there");
         entry.wake_at = entry.cursor.next_fire_at.map(|next| if next <= now { now.after(A_MOMENT) } else { next });
-        let cursor = entry.cursor.clone();
         #[cfg(feature = "defects")]
         self.looks_late(id);
         if let Some(at) = self.jobs[&id].wake_at {
             self.due.push(Reverse((at, id)));
             self.bound_due();
         }
-        step.batch.writes.push(Write::PutCursor { job: id, cursor });
+        self.write_cursor(id, step);
+    }
+
+    /// Writes how far a job's schedule has been worked off; when it is looked at stays as it is.
+    pub(super) fn write_cursor(&self, id: JobId, step: &mut Step) {
+        step.batch.writes.push(Write::PutCursor { job: id, cursor: self.jobs[&id].cursor.clone() });
     }
 
     /// Puts runs whose wait is over back into the queue.

@@ -283,3 +283,17 @@ fn what_happened_before_somebody_required_it_is_asked_for() {
     world.save(t(10), &[plain("report")]).unwrap();
     assert_eq!(world.start(t(11), "report", false).state, RunState::Running);
 }
+
+#[test]
+fn a_fire_that_is_due_is_not_put_off_by_a_run_that_ends() {
+    let mut world = World::new(8);
+    let mut job = after("b", json!({ "job": "a", "outcome": "interrupted" }));
+    job["triggers"].as_array_mut().unwrap().push(json!({ "every": "1m" }));
+    world.save(t(0), &[plain("a"), job]).unwrap();
+    world.start(t(1), "a", false);
+    world.load(t(70));
+    assert_eq!(world.names_of("b"), [(70, StateName::Running)]);
+    // The clock is set back by so little that nothing else would be noticed.
+    world.at(Timestamp::from_micros(t(70).as_micros() - 500_000), Event::Tick);
+    assert_eq!(world.names_of("b"), [(60, StateName::Running), (70, StateName::Running)]);
+}
