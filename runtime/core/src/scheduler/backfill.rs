@@ -51,18 +51,7 @@ impl Scheduler {
         let mut runs = Vec::with_capacity(wanted.len());
         for (at, id) in wanted {
             let trigger = self.jobs[&job].trigger_at(at);
-            let origin = Origin::Backfill;
-            let start = Start {
-                id,
-                origin,
-                trigger,
-                rerun_of: None,
-                missed: None,
-                scheduled_at: at,
-                passage,
-                params: None,
-                upstream: Vec::new(),
-            };
+            let start = Start { trigger, passage, ..Start::of(id, Origin::Backfill, at) };
             self.start(job, start, moment.now, step);
             runs.push(id);
         }

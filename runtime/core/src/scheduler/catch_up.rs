@@ -135,8 +135,8 @@ impl Scheduler {
             self.release(id, now, step);
             self.put_cursor(id, now, step);
         }
-        // Runs that may start or follow do so by the job as it still is; one that starts later in this step, by the job as it is then,
-        // does so in a write behind that of the job.
+        // Runs that may start or follow do so by the job as it still is; one that starts later in this step, by the job as
+        // it is then, does so in a write behind that of the job.
         self.follow_up(now, step);
         self.end_step();
     }

@@ -118,8 +118,7 @@ impl Scheduler {
         let id = RunId::random(now, moment.rng);
         let passage = if force { Passage::Forced } else { Passage::ByPolicy };
         let origin = if rerun_of.is_some() { Origin::Retry } else { Origin::Manual };
-        let start =
-            Start { id, origin, trigger: None, rerun_of, missed: None, scheduled_at: now, passage, params, upstream };
+        let start = Start { rerun_of, passage, params, upstream, ..Start::of(id, origin, now) };
         Ok(Reply::Run(self.start(job, start, now, step)))
     }
 

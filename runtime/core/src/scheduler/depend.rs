@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::overlap::Passage;
 use super::start::Start;
 use super::{Entry, Scheduler};
 use crate::dependency::UpstreamRun;
@@ -11,7 +10,7 @@ use crate::event::{Refusal, Step};
 use crate::id::{JobId, JobName, Namespace, RunId};
 use crate::run::{Origin, Run, RunState, SkipReason};
 use crate::spec::bounds::MAX_TRIGGERS;
-use crate::spec::{JobSpec, TriggerKind};
+use crate::spec::{JobSpec, TriggerKind, Upstream};
 use crate::spelling::nearest;
 use crate::time::Timestamp;
 
@@ -105,7 +104,7 @@ impl Upstreams {
 
 impl Entry {
     /// Its `after` triggers, each with its place.
-    fn after_triggers(&self) -> impl Iterator<Item = (u16, &[crate::spec::Upstream])> {
+    fn after_triggers(&self) -> impl Iterator<Item = (u16, &[Upstream])> {
         let triggers = self.job.spec.triggers.iter().take(MAX_TRIGGERS).zip(0..);
         triggers.filter_map(|(trigger, place)| match &trigger.kind {
             TriggerKind::After(upstreams) => Some((place, upstreams.as_slice())),
@@ -116,7 +115,7 @@ impl Entry {
     /// Takes note that a run ended that its triggers may wait for. Gives the first trigger that has seen all it waits for,
     /// and what it and others that have too have seen; and whether anything was noted.
     fn arrive(&mut self, run: &UpstreamRun) -> (bool, Option<(u16, Vec<UpstreamRun>)>) {
-        let waits = |upstreams: &[crate::spec::Upstream]| {
+        let waits = |upstreams: &[Upstream]| {
             upstreams.iter().any(|upstream| upstream.job == run.job && upstream.outcome.contains(run.state))
         };
         let waiting = self.after_triggers().filter(|(_, upstreams)| waits(upstreams));
@@ -143,7 +142,7 @@ impl Entry {
 }
 
 /// How many jobs a trigger waits for, should a store have one that names a job twice.
-fn distinct(upstreams: &[crate::spec::Upstream]) -> usize {
+fn distinct(upstreams: &[Upstream]) -> usize {
     upstreams.iter().map(|upstream| &upstream.job).collect::<BTreeSet<_>>().len()
 }
 
@@ -208,17 +207,8 @@ impl Scheduler {
         now: Timestamp,
         step: &mut Step,
     ) {
-        let start = Start {
-            id: RunId::of_dependency(id, ended.run, ended.finished_at),
-            origin: Origin::Dependency,
-            trigger: Some(trigger),
-            rerun_of: None,
-            missed: None,
-            scheduled_at: ended.finished_at,
-            passage: Passage::ByPolicy,
-            params: None,
-            upstream,
-        };
+        let run = RunId::of_dependency(id, ended.run, ended.finished_at);
+        let start = Start { trigger: Some(trigger), upstream, ..Start::of(run, Origin::Dependency, ended.finished_at) };
         if self.jobs[&id].is_paused() {
             self.skip(id, &start, SkipReason::Paused, now, step);
             return;
@@ -238,6 +228,7 @@ impl Scheduler {
         };
         let mut names: Vec<&JobName> = coming.keys().copied().collect();
         names.sort_unstable();
+        let mut looked_at = BTreeSet::new();
         for name in names {
             let spec = coming[name];
             if let Some(missing) = spec.upstreams().find(|upstream| spec_of(upstream).is_none()) {
@@ -249,7 +240,7 @@ impl Scheduler {
                     nearest: nearest(missing.as_str(), known).map(str::to_owned),
                 });
             }
-            if let Some(circle) = circle_of(spec, spec_of) {
+            if let Some(circle) = circle_of(spec, spec_of, &mut looked_at) {
                 return Err(Refusal::Circle { jobs: circle });
             }
         }
@@ -267,21 +258,32 @@ impl Scheduler {
     }
 }
 
-/// The jobs on a way from `start` back to it, each coming after the next; none if there is no such way.
-fn circle_of<'a>(start: &'a JobSpec, spec_of: impl Fn(&'a JobName) -> Option<&'a JobSpec>) -> Option<Vec<JobName>> {
-    let mut seen: BTreeSet<&JobName> = BTreeSet::new();
+/// A circle of jobs that is reached from `start`, each coming after the next; none if there is none. What was `looked_at`
+/// reaches none, and neither does what is added to it.
+fn circle_of<'a>(
+    start: &'a JobSpec,
+    spec_of: impl Fn(&'a JobName) -> Option<&'a JobSpec>,
+    looked_at: &mut BTreeSet<&'a JobName>,
+) -> Option<Vec<JobName>> {
+    if looked_at.contains(&start.name) {
+        return None;
+    }
     // The way to where we are, and what is still to be looked at from each place on it.
     let mut way: Vec<(&JobName, Vec<&JobName>)> = vec![(&start.name, start.comes_after().collect())];
-    while let Some((_, left)) = way.last_mut() {
+    let mut on_way = BTreeSet::from([&start.name]);
+    while let Some((here, left)) = way.last_mut() {
         let Some(name) = left.pop() else {
+            on_way.remove(*here);
+            looked_at.insert(*here);
             way.pop();
             continue;
         };
-        if *name == start.name {
-            let names = way.iter().map(|(name, _)| (*name).clone());
-            return Some(names.chain([start.name.clone()]).collect());
+        if on_way.contains(name) {
+            let circle = way.iter().map(|(name, _)| *name).skip_while(|on_way| *on_way != name);
+            return Some(circle.chain([name]).cloned().collect());
         }
-        if let Some(spec) = spec_of(name).filter(|_| seen.insert(name)) {
+        if let Some(spec) = spec_of(name).filter(|_| !looked_at.contains(name)) {
+            on_way.insert(name);
             way.push((name, spec.comes_after().collect()));
         }
     }

@@ -42,17 +42,8 @@ pub(super) struct Due {
 impl Due {
     fn start(self, job: JobId, now: Timestamp) -> Start {
         let late = now.since(self.at) > LATE_AFTER;
-        Start {
-            id: RunId::of_fire(job, self.at),
-            origin: if late { Origin::CatchUp } else { Origin::Schedule },
-            trigger: self.trigger,
-            rerun_of: None,
-            missed: None,
-            scheduled_at: self.at,
-            passage: Passage::ByPolicy,
-            params: None,
-            upstream: Vec::new(),
-        }
+        let origin = if late { Origin::CatchUp } else { Origin::Schedule };
+        Start { trigger: self.trigger, ..Start::of(RunId::of_fire(job, self.at), origin, self.at) }
     }
 }
 
@@ -183,17 +174,7 @@ impl Scheduler {
         // The job may have been deleted or changed meanwhile.
         let entry = self.jobs.get(&id).filter(|entry| !entry.is_exhausted() && !entry.is_disabled());
         let Some(trigger) = entry.and_then(|entry| entry.startup_trigger()) else { return };
-        let start = Start {
-            id: RunId::of_startup(id, at),
-            origin: Origin::Schedule,
-            trigger: Some(trigger),
-            rerun_of: None,
-            missed: None,
-            scheduled_at: at,
-            passage: Passage::ByPolicy,
-            params: None,
-            upstream: Vec::new(),
-        };
+        let start = Start { trigger: Some(trigger), ..Start::of(RunId::of_startup(id, at), Origin::Schedule, at) };
         if self.jobs[&id].is_paused() {
             self.skip(id, &start, SkipReason::Paused, now, step);
             return;

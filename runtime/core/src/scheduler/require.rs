@@ -65,8 +65,7 @@ impl Scheduler {
     }
 
     /// The last runs of what a job requires, for a run of it that begins and has no others from there.
-    pub(super) fn needed_by(&self, run: &Run) -> Vec<UpstreamRun> {
-        let Some(entry) = self.jobs.get(&run.job_id) else { return Vec::new() };
+    pub(super) fn needed_by(&self, entry: &Entry, run: &Run) -> Vec<UpstreamRun> {
         let requires = entry.job.spec.requires.iter().map(|requirement| &requirement.job);
         let new = requires.filter(|job| run.upstream.iter().all(|upstream| upstream.job != **job));
         new.filter_map(|job| self.last_of(&entry.job.namespace, job).flatten().cloned()).collect()

@@ -34,6 +34,23 @@ pub(super) struct Start {
     pub(super) upstream: Vec<UpstreamRun>,
 }
 
+impl Start {
+    /// A start that follows from nothing, gives no parameters, and passes other runs by the job's policy.
+    pub(super) const fn of(id: RunId, origin: Origin, scheduled_at: Timestamp) -> Self {
+        Self {
+            id,
+            origin,
+            trigger: None,
+            rerun_of: None,
+            missed: None,
+            scheduled_at,
+            passage: Passage::ByPolicy,
+            params: None,
+            upstream: Vec::new(),
+        }
+    }
+}
+
 impl Scheduler {
     /// Takes a start through the gate: it becomes a queued run, which starts in the same step if there is a place for it, or
     /// a record of why it was skipped.
@@ -150,10 +167,12 @@ impl Scheduler {
         self.forget_expiry(id);
         let late = self.begins_late(id, now);
         let run = &self.active[&id].run;
-        let needed = if run.attempts.is_empty() { self.needed_by(run) } else { Vec::new() };
-        let active = self.active.get_mut(&id).expect("it was queued until now");
+        let entry = self.jobs.get(&run.job_id);
+        let first = entry.filter(|_| run.attempts.is_empty());
+        let needed = first.map(|entry| self.needed_by(entry, run)).unwrap_or_default();
         // The job may have been changed while the run waited: the attempt does what it is now.
-        let revision = self.jobs.get(&active.run.job_id).map(|entry| entry.job.revision);
+        let revision = entry.map(|entry| entry.job.revision);
+        let active = self.active.get_mut(&id).expect("it was queued until now");
         let begin = |run: &mut Run| {
             run.upstream.extend(needed);
             add_attempt(run, now);

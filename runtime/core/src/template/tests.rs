@@ -237,3 +237,16 @@ fn notifications_have_values_of_their_own() {
     let error = render(&work(&json!({ "x": "{{ run.nothing }}" })), &of_notice()).unwrap_err();
     assert_eq!(error.pointer, "/notify/3/with/x");
 }
+
+#[test]
+fn a_job_names_what_it_waits_for() {
+    let spec = |command: &str| -> JobSpec {
+        let job = json!({
+            "name": "a", "requires": ["load-db"], "action": { "use": "shell", "with": { "command": command } },
+        });
+        serde_json::from_value(job).unwrap()
+    };
+    assert_eq!(check(&spec("{{ upstream['load-db'].run_id }}")), []);
+    let wrong = check(&spec("{{ upstream.load_db.run_id }}"));
+    assert!(wrong[0].message.contains("did you mean 'load-db'?"), "{wrong:?}");
+}
