@@ -101,7 +101,7 @@ impl LogStream {
 
     async fn connect(&mut self) -> Result<(), ClientError> {
         let fields = LogsQuery { from: self.position.clone(), ..self.query.clone() };
-        let accept = format!("{FRAMES}, application/x-ndjson, text/event-stream");
+        let accept = format!("{FRAMES}, application/x-ndjson, text/event-stream, application/problem+json");
         let request =
             Request::new(Method::GET, format!("{}{}", self.path, query(&fields))).with_header("accept", accept);
         let response = self.transport.begin(request, PATIENCE).await?;
@@ -180,8 +180,8 @@ impl Form {
         let mut items = Vec::new();
         match self {
             Self::Frames(reader) => {
-                reader.push(data.unwrap_or_default());
-                while let Some(frame) = reader.next_frame().map_err(|error| error.to_string())? {
+                let mut data = data.unwrap_or_default();
+                while let Some(frame) = reader.next_frame(&mut data).map_err(|error| error.to_string())? {
                     items.push(frame.into());
                 }
             }

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use super::{Client, ClientError, Endpoint, LogItem};
 use crate::problem::{Code, ExitCode, Problem};
 use crate::wire::LogsQuery;
+use crate::wire::frames::FRAMES;
 
 /// A server that answers one connection after the other with these texts, and what it was asked.
 async fn server(answers: Vec<String>) -> (Client, Arc<Mutex<Vec<String>>>) {
@@ -37,6 +38,7 @@ fn answer(status: &str, media_type: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\ncontent-type: {media_type}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
+const RUN_ID: &str = "01K9ZV3QJ8R6T1M4W7X2B5N0CE";
 const RUN: &str = r#"{"id":"01K9ZV3QJ8R6T1M4W7X2B5N0CE","namespace":"default","job":"a","revision":1,"origin":"manual",
 "scheduled_at":"2027-01-15T08:00:00Z","queued_at":"2027-01-15T08:00:00Z","state":"succeeded","attempts":[]}"#;
 
@@ -91,7 +93,7 @@ async fn followed_output_goes_on_where_it_broke_off() {
     let second = format!("{head}{}{end}", event("9", "two"));
     let (client, asked) = server(vec![first, second]).await;
     let query = LogsQuery { follow: Some(true), ..LogsQuery::default() };
-    let mut stream = client.logs("01K9ZV3QJ8R6T1M4W7X2B5N0CE".parse().unwrap(), query).await.unwrap();
+    let mut stream = client.logs(RUN_ID.parse().unwrap(), query).await.unwrap();
     let mut texts = Vec::new();
     let mut ended = false;
     while let Some(item) = stream.next().await.unwrap() {
@@ -108,11 +110,21 @@ async fn followed_output_goes_on_where_it_broke_off() {
 }
 
 #[tokio::test]
+async fn output_is_asked_for_in_frames() {
+    let (client, asked) = server(vec![answer("200 OK", "application/x-ndjson", "")]).await;
+    let query = LogsQuery { follow: Some(false), ..LogsQuery::default() };
+    client.logs(RUN_ID.parse().unwrap(), query).await.unwrap();
+    let asked = asked.lock().unwrap();
+    let accept: Vec<&str> = asked[0].lines().filter_map(|line| line.strip_prefix("accept: ")).collect();
+    assert!(matches!(accept[..], [only] if only.starts_with(FRAMES)), "{accept:?}");
+}
+
+#[tokio::test]
 async fn finished_output_comes_a_line_an_event() {
     let body = "{\"attempt\":1,\"at\":\"2027-01-15T08:00:00Z\",\"stream\":\"stderr\",\"text\":\"a\\n\"}\n";
     let body = format!("{body}{}", body.trim_end());
     let (client, _) = server(vec![answer("200 OK", "application/x-ndjson", &body)]).await;
-    let run = "01K9ZV3QJ8R6T1M4W7X2B5N0CE".parse().unwrap();
+    let run = RUN_ID.parse().unwrap();
     let mut stream = client.logs(run, LogsQuery::default()).await.unwrap();
     let mut pieces = 0;
     while let Some(item) = stream.next().await.unwrap() {

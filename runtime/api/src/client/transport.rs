@@ -18,6 +18,8 @@ use super::{ClientError, Endpoint, Precondition};
 use crate::problem::{Class, Problem};
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+/// The media types of answers, where a request does not name its own.
+const ACCEPTED: &str = "application/json, application/problem+json, text/event-stream, application/x-ndjson";
 /// The largest answer that is taken in as a whole.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
@@ -174,11 +176,10 @@ impl Transport {
             .method(request.method)
             .uri(format!("{base}{}", request.path))
             .header(header::HOST, host)
-            .header(header::USER_AGENT, concat!("sandglass/", env!("CARGO_PKG_VERSION")))
-            .header(
-                header::ACCEPT,
-                "application/json, application/problem+json, text/event-stream, application/x-ndjson",
-            );
+            .header(header::USER_AGENT, concat!("sandglass/", env!("CARGO_PKG_VERSION")));
+        if request.headers.iter().all(|(name, _)| *name != header::ACCEPT) {
+            builder = builder.header(header::ACCEPT, ACCEPTED);
+        }
         if let Some(token) = &self.token {
             builder = builder.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }

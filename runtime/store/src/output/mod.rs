@@ -25,6 +25,8 @@ mod tests;
 
 use sandglass_core::output::OutputChunk;
 
+use self::record::SegmentHead;
+
 pub use files::FileOutput;
 
 /// A place in a run's output: the number of bytes printed before it, whether kept or not.
@@ -44,6 +46,14 @@ struct InFile {
     segment: u64,
     /// The byte of the segment's file.
     byte: u64,
+    /// Whether the next segment may be gone while this one is there.
+    next_may_be_gone: bool,
+}
+
+impl InFile {
+    const fn new(segment: u64, byte: usize, head: SegmentHead) -> Self {
+        Self { segment, byte: byte as u64, next_may_be_gone: head.next_may_be_gone() }
+    }
 }
 
 impl OutputPosition {

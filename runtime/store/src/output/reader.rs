@@ -5,7 +5,7 @@ use std::io;
 use sandglass_core::output::{OutputChunk, OutputStream};
 
 use super::place::{Place, Segment};
-use super::record::{Record, SEGMENT_HEAD, read_record, segment_number};
+use super::record::{Record, SEGMENT_HEAD, SegmentHead, read_record};
 use super::{InFile, OutputPage, OutputPosition};
 
 /// Read beyond the limit of a page, so that what does not end at the limit is there as a whole as a rule.
@@ -22,57 +22,67 @@ struct Filling {
     limit: usize,
 }
 
+/// What was taken of a segment.
+enum Taken {
+    /// All that is readable.
+    All,
+    /// As much as there was room for.
+    Part,
+    /// Nothing, as it is not there.
+    Gone,
+}
+
 /// Output from `from` on, until the page has about `limit` bytes.
 pub(super) fn read(place: &Place, from: OutputPosition, limit: usize) -> io::Result<OutputPage> {
     let mut page = Filling { chunks: Vec::new(), next: from.offset(), at: from.in_file(), bytes: 0, limit };
-    // Whoever follows goes on where the last page ended. If nothing is found there, there is nothing, or it was left out.
-    page.go_on(place)?;
-    if page.chunks.is_empty() {
+    // Whoever follows goes on where the last page ended. If that is not there any more, it was left out.
+    if !page.go_on(place)? {
         page.search(place)?;
     }
     Ok(OutputPage { chunks: page.chunks, next: OutputPosition::new(page.next, page.at) })
 }
 
 impl Filling {
-    /// Takes what follows the known place in the files.
-    fn go_on(&mut self, place: &Place) -> io::Result<()> {
+    /// Takes what follows the known place in the files. False if none is known or it is gone, and nothing was found.
+    fn go_on(&mut self, place: &Place) -> io::Result<bool> {
         while let Some(at) = self.at {
             let segment = Segment { start: at.segment, path: place.segment(at.segment) };
-            if !self.take_from(&segment, at.byte)? {
-                return Ok(());
+            match self.take_from(&segment, at)? {
+                Taken::All => {}
+                Taken::Part => return Ok(true),
+                Taken::Gone => return Ok(!self.chunks.is_empty()),
             }
             // The next segment is named after the offset at which this one ends.
             let ended = self.next > at.segment;
             let next = Segment { start: self.next, path: place.segment(self.next) };
-            match next.read_from(0, SEGMENT_HEAD as u64)? {
-                Some(head) if ended && segment_number(&head).is_some() => {
-                    self.at = Some(InFile { segment: next.start, byte: SEGMENT_HEAD as u64 });
-                }
-                _ => break,
+            let head = next.read_from(0, SEGMENT_HEAD as u64)?;
+            match head.as_deref().and_then(SegmentHead::of).filter(|_| ended) {
+                Some(head) => self.at = Some(InFile::new(next.start, SEGMENT_HEAD, head)),
+                None => return Ok(!at.next_may_be_gone || !self.chunks.is_empty()),
             }
         }
-        Ok(())
+        Ok(false)
     }
 
-    /// Takes what follows a byte of a segment's file. False if the page is full.
-    fn take_from(&mut self, segment: &Segment, byte: u64) -> io::Result<bool> {
+    /// Takes what follows a byte of a segment's file.
+    fn take_from(&mut self, segment: &Segment, at: InFile) -> io::Result<Taken> {
         let ahead = (self.limit.saturating_sub(self.bytes) as u64).saturating_add(READ_AHEAD);
-        let Some(mut bytes) = segment.read_from(byte, ahead)? else { return Ok(true) };
+        let Some(mut bytes) = segment.read_from(at.byte, ahead)? else { return Ok(Taken::Gone) };
         if read_record(&bytes).is_none() && bytes.len() as u64 == ahead {
             // One record is longer than that.
-            bytes = segment.read_from(byte, u64::MAX)?.unwrap_or_default();
+            bytes = segment.read_from(at.byte, u64::MAX)?.unwrap_or_default();
         }
         let cut = bytes.len() as u64 >= ahead;
         let mut rest = &bytes[..];
         while let Some((record, after)) = read_record(rest) {
             let start = self.next;
             if !self.take_record(start, &record) {
-                return Ok(false);
+                return Ok(Taken::Part);
             }
             rest = after;
-            self.at = Some(InFile { segment: segment.start, byte: byte + (bytes.len() - rest.len()) as u64 });
+            self.at = Some(InFile { byte: at.byte + (bytes.len() - rest.len()) as u64, ..at });
         }
-        Ok(!cut)
+        Ok(if cut { Taken::Part } else { Taken::All })
     }
 
     /// Takes what is wanted of all segments that are there.
@@ -91,7 +101,8 @@ impl Filling {
     fn take_segment(&mut self, segment: &Segment) -> io::Result<bool> {
         // A segment that was deleted since it was listed is one more that was left out.
         let Some(bytes) = segment.read()? else { return Ok(true) };
-        let Some(mut rest) = segment_number(&bytes).map(|_| &bytes[SEGMENT_HEAD..]) else { return Ok(true) };
+        let Some(head) = SegmentHead::of(&bytes) else { return Ok(true) };
+        let mut rest = &bytes[SEGMENT_HEAD..];
         let mut start = segment.start;
         while let Some((record, after)) = read_record(rest) {
             rest = after;
@@ -100,7 +111,7 @@ impl Filling {
                 if !self.take_record(start, &record) {
                     return Ok(false);
                 }
-                self.at = Some(InFile { segment: segment.start, byte: (bytes.len() - rest.len()) as u64 });
+                self.at = Some(InFile::new(segment.start, bytes.len() - rest.len(), head));
             }
             start = end;
         }

@@ -1,7 +1,7 @@
 //! Segments and records as bytes.
 //!
 //! ```text
-//! segment  "SGOUT1\n\0" (8)  number (4)  reserved (4)  record…
+//! segment  "SGOUT1\n\0" (8)  number (4)  segments that always stay (4)  record…
 //! record   0x9e (1)  stream (1)  attempt (4)  instant in µs (8)  length (4)  bytes
 //! ```
 //!
@@ -15,17 +15,35 @@ pub(super) const SEGMENT_HEAD: usize = 16;
 const RECORD_MARK: u8 = 0x9e;
 const RECORD_HEAD: usize = 18;
 
-pub(super) fn segment_head(number: u32) -> [u8; SEGMENT_HEAD] {
-    let mut head = [0; SEGMENT_HEAD];
-    head[..8].copy_from_slice(MAGIC);
-    head[8..12].copy_from_slice(&number.to_le_bytes());
-    head
+/// What a segment says of itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SegmentHead {
+    /// Counts from 0.
+    pub(super) number: u32,
+    /// How many of the first segments are never deleted.
+    pub(super) stay: u32,
 }
 
-/// The segment's number, if these bytes begin a segment.
-pub(super) fn segment_number(bytes: &[u8]) -> Option<u32> {
-    let number = bytes.strip_prefix(MAGIC)?.first_chunk()?;
-    (bytes.len() >= SEGMENT_HEAD).then(|| u32::from_le_bytes(*number))
+impl SegmentHead {
+    pub(super) fn to_bytes(self) -> [u8; SEGMENT_HEAD] {
+        let mut head = [0; SEGMENT_HEAD];
+        head[..8].copy_from_slice(MAGIC);
+        head[8..12].copy_from_slice(&self.number.to_le_bytes());
+        head[12..].copy_from_slice(&self.stay.to_le_bytes());
+        head
+    }
+
+    /// What these bytes say, if they begin a segment.
+    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
+        let (number, rest) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
+        let stay = rest.first_chunk()?;
+        Some(Self { number: u32::from_le_bytes(*number), stay: u32::from_le_bytes(*stay) })
+    }
+
+    /// Whether the next segment may have been deleted while this one is there. Otherwise the oldest go first.
+    pub(super) const fn next_may_be_gone(self) -> bool {
+        self.number.saturating_add(1) == self.stay
+    }
 }
 
 /// A record of `bytes`, which are a part of `chunk`.

@@ -96,3 +96,41 @@ fn more_runs_than_files_may_be_open() {
     }
     assert_eq!(files(dir.path()).len(), 400);
 }
+
+/// Reads on until there is nothing more, and gives the bytes that came.
+fn follow(output: &FileOutput, position: &mut OutputPosition) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let page = output.read_output(RUN, *position, 8 << 10).unwrap();
+        if page.next == *position {
+            return bytes;
+        }
+        *position = page.next;
+        bytes.extend(page.chunks.into_iter().flat_map(|chunk| chunk.bytes));
+    }
+}
+
+#[test]
+fn whoever_follows_misses_nothing_that_is_kept_wherever_it_waits() {
+    for (before, limit_later) in (0..100).flat_map(|before| [(before, 64 << 10), (before, 1 << 20)]) {
+        let dir = tempfile::tempdir().unwrap();
+        let output = FileOutput::new(dir.path());
+        let print = |count: u8| {
+            let chunks: Vec<_> = (0..count).map(|number| chunk(&[number; 1000])).collect();
+            output.append_output(RUN, &chunks).unwrap();
+        };
+        output.open_output(RUN, 64 << 10).unwrap();
+        print(before);
+        let mut position = OutputPosition::START;
+        follow(&output, &mut position);
+        output.close_output(RUN).unwrap();
+        // Another attempt, which goes on; how much is kept of the run stays as it is.
+        output.open_output(RUN, limit_later).unwrap();
+        print(200);
+        let seen = follow(&output, &mut position);
+        assert_eq!(position.offset(), (u64::from(before) + 200) * 1000, "{before}");
+        assert!(seen.ends_with(&[199; 1000]), "{before}");
+        let afresh = follow(&output, &mut OutputPosition::from_offset(position.offset() - 1000));
+        assert_eq!(afresh, [199; 1000], "{before}");
+    }
+}

@@ -7,14 +7,15 @@ use std::io::{self, ErrorKind, Write};
 use sandglass_core::output::OutputChunk;
 
 use super::place::{Place, Segment};
-use super::record::{SEGMENT_HEAD, read_record, segment_head, segment_number, write_record};
+use super::record::{SEGMENT_HEAD, SegmentHead, read_record, write_record};
 
 /// The least that is kept of an output, in bytes.
 const LEAST_LIMIT: u64 = 64 << 10;
 /// The longest segment, in bytes of output.
-const LONGEST_SEGMENT: u64 = 1 << 20;
-/// Into how many segments a limit is divided, if they do not become too long.
-const SEGMENTS: u64 = 16;
+const LONGEST_SEGMENT: u64 = 8 << 20;
+/// Into how many segments a limit is divided, if they do not become too long. With few of them, a flood has few files to
+/// make and to delete: file systems are slow to give the place of one that was just deleted to another.
+const SEGMENTS: u64 = 8;
 /// What a record counts at least against the limit, so that output in tiny pieces cannot fill the disk with the heads of
 /// records.
 const LEAST_CHARGE: u64 = 8;
@@ -27,7 +28,7 @@ pub(super) struct Writer {
     place: Place,
     /// The most that one segment holds.
     segment_limit: u64,
-    /// How many segments each half has.
+    /// How many segments each half of a new output has.
     half_segments: u32,
     /// Where the output stands; none before the first append and after a failure.
     at: Option<Cursor>,
@@ -40,6 +41,8 @@ struct Cursor {
     /// The present segment: number, first offset, what it counts against the limit.
     number: u32,
     start: u64,
+    /// How many segments each half has: as many as when the output began.
+    half_segments: u32,
     charged: u64,
     /// Nothing of it has been written yet.
     fresh: bool,
@@ -95,7 +98,8 @@ impl Writer {
                     self.next_segment(at)?;
                 }
                 if std::mem::take(&mut at.fresh) {
-                    gathered.extend_from_slice(&segment_head(at.number));
+                    let head = SegmentHead { number: at.number, stay: at.half_segments };
+                    gathered.extend_from_slice(&head.to_bytes());
                 }
                 let room = usize::try_from(self.segment_limit - at.charged).unwrap_or(usize::MAX);
                 let (piece, left) = rest.split_at(room.min(rest.len()));
@@ -131,10 +135,10 @@ impl Writer {
         at.charged = 0;
         at.fresh = true;
         at.file = Some(self.place.create(at.start)?);
-        if at.number >= self.half_segments {
+        if at.number >= at.half_segments {
             at.tail.push_back(at.start);
         }
-        if at.tail.len() > self.half_segments as usize + 1 {
+        if at.tail.len() > at.half_segments as usize + 1 {
             let oldest = at.tail.pop_front().expect("it has more than one");
             fs::remove_file(self.place.segment(oldest))?;
         }
@@ -144,7 +148,10 @@ impl Writer {
     /// Where the output of earlier attempts ends; begins it if there is none.
     fn find_end(&self) -> io::Result<Cursor> {
         match self.place.create(0) {
-            Ok(file) => Ok(Cursor { file: Some(file), fresh: true, ..Cursor::default() }),
+            Ok(file) => {
+                let half_segments = self.half_segments;
+                Ok(Cursor { file: Some(file), fresh: true, half_segments, ..Cursor::default() })
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => self.resume(),
             Err(error) => Err(error),
         }
@@ -156,11 +163,12 @@ impl Writer {
         let starts: Vec<u64> = segments.iter().map(|segment| segment.start).collect();
         let last = segments.pop().expect("the first segment is always listed");
         let file = OpenOptions::new().append(true).open(&last.path)?;
-        let mut at = Cursor { start: last.start, end: last.start, ..Cursor::default() };
+        let half_segments = self.half_segments;
+        let mut at = Cursor { start: last.start, end: last.start, half_segments, ..Cursor::default() };
         let bytes = last.read()?.ok_or(ErrorKind::NotFound)?;
         let mut rest: &[u8] = &bytes;
-        if let Some(number) = segment_number(&bytes) {
-            at.number = number;
+        if let Some(head) = SegmentHead::of(&bytes) {
+            (at.number, at.half_segments) = (head.number, head.stay);
             rest = &bytes[SEGMENT_HEAD..];
             while let Some((record, after)) = read_record(rest) {
                 at.charged += (record.bytes.len() as u64).max(LEAST_CHARGE);
@@ -171,12 +179,14 @@ impl Writer {
             // Not even its head was finished, so the number comes from the one before.
             at.fresh = true;
             let before = segments.last().map(Segment::read).transpose()?.flatten();
-            at.number = before.as_deref().and_then(segment_number).map_or(0, |number| number.saturating_add(1));
+            if let Some(head) = before.as_deref().and_then(SegmentHead::of) {
+                (at.number, at.half_segments) = (head.number.saturating_add(1), head.stay);
+            }
         }
         file.set_len((bytes.len() - rest.len()) as u64)?;
         at.file = Some(file);
         // Those of the first half are never deleted, so the others come after them.
-        at.tail = starts.into_iter().skip(self.half_segments as usize).collect();
+        at.tail = starts.into_iter().skip(at.half_segments as usize).collect();
         Ok(at)
     }
 }

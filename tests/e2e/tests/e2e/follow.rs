@@ -110,7 +110,8 @@ fn a_flood_keeps_its_ends_and_little_memory() {
     assert_eq!(usage["output_bytes"], 100_000_000, "{usage}");
     let events = daemon.output(&run, "stdout");
     let kept: Vec<u8> = events.iter().flat_map(bytes).collect();
-    assert!((8 << 20..9 << 20).contains(&kept.len()), "{} bytes are kept, and the limit is 8 MiB", kept.len());
+    // A segment more than the limit, an eighth of it, may be there.
+    assert!((8 << 20..37 << 18).contains(&kept.len()), "{} bytes are kept, and the limit is 8 MiB", kept.len());
     assert!(kept.starts_with(b"10000000\n10000001\n"));
     assert!(kept.ends_with(b"\n21111109\n21111110\n2"), "{:?}", String::from_utf8_lossy(&kept[kept.len() - 40..]));
     let gap = daemon.output(&run, "system");

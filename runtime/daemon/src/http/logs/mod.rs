@@ -33,6 +33,8 @@ const PAGE_BYTES: usize = 256 << 10;
 /// What one stream printed within this is told as one piece, up to [`MAX_PIECE_BYTES`].
 const AS_ONE: std::time::Duration = std::time::Duration::from_millis(10);
 const MAX_PIECE_BYTES: usize = 256 << 10;
+/// A piece that is longer is told as it is, as it costs little then.
+const LONG_PIECE_BYTES: usize = 8 << 10;
 
 pub(super) async fn logs(
     State(app): State<Arc<App>>,
@@ -47,7 +49,8 @@ pub(super) async fn logs(
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let from = header("last-event-id").or(query.from);
     let from = from.map(|text| position(&text)).transpose()?.unwrap_or(OutputPosition::START);
-    let in_frames = header("accept").is_some_and(|accept| accept.contains(FRAMES));
+    let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let in_frames = accepted.any(|accept| accept.contains(FRAMES));
     let printed = Printed { app, namespace, id, selection, lines: Lines::default(), next: from };
     Ok(match (query.follow.unwrap_or(false), in_frames) {
         (true, false) => Sse::new(follow::events(printed)).keep_alive(KeepAlive::default()).into_response(),
@@ -191,6 +194,7 @@ fn as_one(chunks: impl Iterator<Item = OutputChunk>) -> Vec<OutputChunk> {
                 && last.attempt == chunk.attempt
                 && chunk.at.since(last.at) < AS_ONE
                 && last.at <= chunk.at
+                && last.bytes.len() <= LONG_PIECE_BYTES
                 && last.bytes.len() + chunk.bytes.len() <= MAX_PIECE_BYTES
         };
         match found.last_mut().filter(goes_on) {

@@ -11,8 +11,11 @@ use tokio::net::unix::pipe;
 
 use crate::attempt::Attempt;
 
-/// The most that is read at once, and that a line may have before it is passed on in pieces, in bytes.
-const CHUNK: usize = 16 << 10;
+/// The most that is passed on at once, in bytes. A line that is longer than half of it is passed on in pieces.
+const CHUNK: usize = 64 << 10;
+/// How much the pipe of a process holds that prints faster than it is read, in bytes: each time the two have to wait for
+/// one another costs as much as copying this much. Pipes are bounded for all of a user together, so no other has so much.
+const WIDE_PIPE: usize = 256 << 10;
 /// How long the beginning of a line waits for its end, so that a prompt is seen.
 const PARTIAL_LINE: Duration = Duration::from_millis(250);
 
@@ -29,6 +32,7 @@ impl Pump {
     /// Moves everything until the last writer is gone. The end of it goes to `kept`.
     pub(super) async fn run(self, kept: &mut VecDeque<u8>) {
         let mut pending = Vec::new();
+        let mut is_wide = false;
         loop {
             self.attempt.output_ready().await;
             let ready = if pending.is_empty() {
@@ -43,24 +47,42 @@ impl Pump {
                 }
             };
             let start = pending.len();
-            pending.reserve(CHUNK);
-            match ready.and_then(|()| self.pipe.try_read_buf(&mut pending)) {
-                Ok(0) => break,
-                Ok(_) => {
-                    self.keep_end(kept, &pending[start..]);
-                    self.pass_on_lines(&mut pending);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => break,
+            let goes_on = ready.is_ok() && self.read(&mut pending);
+            self.keep_end(kept, &pending[start..]);
+            if !is_wide && pending.len() >= CHUNK / 2 {
+                is_wide = true;
+                // It goes on as it is if there may be no wider one.
+                let _ = rustix::pipe::fcntl_setpipe_size(&self.pipe, WIDE_PIPE);
+            }
+            self.pass_on_lines(&mut pending);
+            if !goes_on {
+                break;
             }
         }
         self.pass_on(pending);
     }
 
+    /// Reads what is there, until it is about as much as is passed on at once. False if nothing more will come.
+    fn read(&self, pending: &mut Vec<u8>) -> bool {
+        pending.reserve(CHUNK - pending.len());
+        while pending.len() < CHUNK / 2 {
+            match self.pipe.try_read_buf(pending) {
+                Ok(0) => return false,
+                Ok(_) => {}
+                Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+            }
+        }
+        true
+    }
+
     /// Passes whole lines on, and the beginning of one that is too long.
     fn pass_on_lines(&self, pending: &mut Vec<u8>) {
         let whole = pending.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
-        if let Some(end) = whole.or((pending.len() >= CHUNK).then_some(pending.len())) {
+        let Some(end) = whole.or((pending.len() >= CHUNK / 2).then_some(pending.len())) else { return };
+        if end < CHUNK / 4 {
+            // A little of it does not take all of the room with it.
+            self.pass_on(pending.drain(..end).collect());
+        } else {
             let rest = pending.split_off(end);
             self.pass_on(std::mem::replace(pending, rest));
         }
