@@ -131,6 +131,7 @@ pub(crate) fn show(run: &Run, zone: Tz, now: Timestamp, paint: Paint) -> String 
             ("started", run.started_at.map(instant)),
             ("finished", run.finished_at.map(instant)),
             ("next attempt", run.retry_at.map(instant)),
+            ("waits for", run.waits_for.as_ref().map(|waits| waits.words(instant))),
             ("note", run.note.clone()),
             ("took", taken(run, now).map(duration)),
             ("exit code", run.exit_code.map(|code| code.to_string())),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sandglass_core::batch::Expectation;
-use sandglass_core::event::{BackfillOverlap, Command, HoldChange, HoldScope};
+use sandglass_core::event::{BackfillOverlap, Command, HoldChange, HoldScope, Together};
 use sandglass_core::hold::HoldKind;
 use sandglass_core::id::{JobName, Namespace, RunId};
 use sandglass_core::job::Job;
@@ -172,7 +172,7 @@ impl User<'_> {
         let plan = Plan::random(self.rng, self.now);
         let (namespace, spec) = self.spec(plan);
         let (calendars, jobs) = (vec![self.a_calendar()], vec![spec.into()]);
-        Command::Apply { namespace, templates: Vec::new(), calendars, jobs, notify: None }
+        Command::Apply { namespace, together: Together { calendars, jobs, ..Together::default() } }
     }
 
     fn a_namespace(&mut self) -> Namespace {

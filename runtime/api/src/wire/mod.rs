@@ -56,6 +56,7 @@ mod spec_forms;
 mod template;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 use std::collections::BTreeMap;
 
@@ -74,6 +75,7 @@ pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, StartRequest, Us
 pub use sandglass_core::plugin::Plugin;
 pub use spec_forms::SpecForms;
 pub use template::{Template, TemplateResult};
+pub use waits::WaitsFor;
 
 /// The most seconds that `GET …/runs/{id}?wait=` waits.
 pub const MAX_WAIT_SECONDS: u64 = 60;

@@ -11,6 +11,8 @@ use sandglass_core::run::{self, AttemptOutcome, ErrorClass, Missed, Origin, RunS
 use sandglass_core::spec::ParamValues;
 use sandglass_core::time::Timestamp;
 
+use super::WaitsFor;
+
 /// A run as the API and `--json` show it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Run {
@@ -60,6 +62,9 @@ pub struct Run {
     /// When the next attempt is due, while the run waits for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
+    /// What it waits for while it is queued. Only where one run is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<WaitsFor>,
     /// Why it is, or was not, tried again, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -207,6 +212,7 @@ impl From<&run::Run> for Run {
             state: run.state.name(),
             reason: run.reason().map(str::to_owned),
             retry_at,
+            waits_for: None,
             note: super::retry_note(run, |at| at.to_string()),
             cancel_requested_at: run.cancel.map(|cancel| cancel.at),
             exit_code: run.exit_code(),

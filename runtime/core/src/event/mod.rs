@@ -1,8 +1,10 @@
 //! What arrives at the scheduler, and what it lets happen once its batch is durable.
 
 mod refusal;
+mod waits;
 
 pub use refusal::Refusal;
+pub use waits::WaitsFor;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -140,18 +142,19 @@ pub enum Command {
         /// What must be there.
         expect: Expectation,
     },
-    /// Save templates, calendars and jobs that may name them: all of them, or none. The jobs have been checked.
+    /// Save what belongs together: all of it, or none.
     Apply {
         /// Whose.
         namespace: Namespace,
-        /// The templates, with the other jobs that extend them.
-        templates: Vec<NewTemplate>,
-        /// The calendars, whatever is there under their names.
-        calendars: Vec<Arc<CalendarSpec>>,
-        /// The jobs, whatever is there under their names.
-        jobs: Vec<NewJob>,
-        /// The notifiers of the namespace, whatever is there; none leaves them as they are.
-        notify: Option<Arc<Notifiers>>,
+        /// What.
+        together: Together,
+    },
+    /// Say whether [`Command::Apply`] would be refused, and save nothing.
+    Rehearse {
+        /// Whose.
+        namespace: Namespace,
+        /// What.
+        together: Together,
     },
     /// Save the notifiers of a namespace. Their actions have been checked.
     PutNotify {
@@ -183,6 +186,11 @@ pub enum Command {
         /// Which.
         name: CalendarName,
     },
+    /// Say what a run waits for.
+    Waits {
+        /// Which.
+        run: RunId,
+    },
     /// Stop a run.
     CancelRun {
         /// Which.
@@ -200,6 +208,19 @@ pub enum Command {
         /// Which.
         name: PluginName,
     },
+}
+
+/// Templates, calendars, jobs that may name them, and notifiers. The jobs and the notifiers have been checked.
+#[derive(Clone, Debug, Default)]
+pub struct Together {
+    /// The templates, with the other jobs that extend them.
+    pub templates: Vec<NewTemplate>,
+    /// The calendars, whatever is there under their names.
+    pub calendars: Vec<Arc<CalendarSpec>>,
+    /// The jobs, whatever is there under their names.
+    pub jobs: Vec<NewJob>,
+    /// The notifiers of the namespace, whatever is there; none leaves them as they are.
+    pub notify: Option<Arc<Notifiers>>,
 }
 
 /// Which jobs of a namespace are held back, or are no more.
@@ -310,6 +331,10 @@ pub enum Reply {
         /// The notifiers of the namespace, if they were among it.
         notify: Option<SavedNotify>,
     },
+    /// It would not be refused.
+    Acceptable,
+    /// What the run waits for; none if it does not wait, or waits for its next attempt.
+    Waits(Option<WaitsFor>),
     /// The calendar is gone.
     CalendarDeleted(CalendarName),
     /// The notifiers of a namespace were saved.

@@ -122,6 +122,12 @@ impl Limits {
         limits.iter().copied().find(|id| self.at(*id).is_full())
     }
 
+    /// Its key, and how many places there are.
+    pub(super) fn described(&self, id: LimitId) -> (&LimitKey, u32) {
+        let limit = self.at(id);
+        (&limit.key, limit.most)
+    }
+
     pub(super) fn take(&mut self, limits: &[LimitId]) {
         limits.iter().for_each(|id| self.at_mut(*id).used += 1);
     }

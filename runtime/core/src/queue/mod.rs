@@ -184,6 +184,13 @@ impl Queue {
         }
     }
 
+    /// The first of the limits of a lane that has no free place, and how many places it has.
+    #[must_use]
+    pub fn full(&self, id: LaneId) -> Option<(&LimitKey, u32)> {
+        let lane = self.lanes[id.0 as usize].as_ref().expect("ids of lanes are kept while they are used");
+        self.limits.first_full(&lane.limits).map(|limit| self.limits.described(limit))
+    }
+
     /// Runs that wait.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::backfill::Backfill;
 use super::overlap::Passage;
-use super::save::Together;
 use super::start::Start;
 use super::{Moment, Scheduler, plan};
 use crate::batch::{Expectation, Write};
@@ -53,9 +52,11 @@ impl Scheduler {
                 Command::PutCalendar { namespace, spec, expect } => {
                     self.put_calendar(&namespace, &spec, expect, moment.now, step)
                 }
-                Command::Apply { namespace, templates, calendars, jobs, notify } => {
-                    self.apply(&namespace, &Together { templates, calendars, jobs, notify }, moment, step)
+                Command::Apply { namespace, together } => self.apply(&namespace, &together, moment, step),
+                Command::Rehearse { namespace, together } => {
+                    self.check_together(&namespace, &together).map(|()| Reply::Acceptable)
                 }
+                Command::Waits { run } => self.waits(run),
                 Command::DeleteTemplate { namespace, name } => self.delete_template(namespace, name, step),
                 Command::PutNotify { namespace, notify, expect } => {
                     self.put_notify(&namespace, &notify, expect, moment.now, step)

@@ -32,6 +32,7 @@ mod start;
 mod stretch;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};

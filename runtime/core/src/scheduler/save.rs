@@ -6,20 +6,12 @@ use std::sync::Arc;
 use super::{Entry, Moment, Scheduler, plan};
 use crate::batch::{Expectation, Write};
 use crate::calendar::Calendar;
-use crate::event::{Refusal, Reply, SavedCalendar, SavedJob, Step};
+use crate::event::{Refusal, Reply, SavedCalendar, SavedJob, Step, Together};
 use crate::id::{JobId, Namespace};
 use crate::job::{Cursor, Job};
-use crate::job_template::{NewJob, NewTemplate};
-use crate::spec::{ActionRef, CalendarSpec, JobSpec, Notifiers, Overlay};
+use crate::job_template::NewJob;
+use crate::spec::{ActionRef, CalendarSpec, JobSpec, Overlay};
 use crate::time::Timestamp;
-
-/// What is saved together, or not at all.
-pub(super) struct Together {
-    pub(super) templates: Vec<NewTemplate>,
-    pub(super) calendars: Vec<Arc<CalendarSpec>>,
-    pub(super) jobs: Vec<NewJob>,
-    pub(super) notify: Option<Arc<Notifiers>>,
-}
 
 impl Scheduler {
     pub(super) fn put_job(
@@ -68,17 +60,8 @@ impl Scheduler {
         moment: &mut Moment<'_>,
         step: &mut Step,
     ) -> Result<Reply, Refusal> {
+        self.check_together(namespace, together)?;
         let Together { templates, calendars, jobs, notify } = together;
-        for job in jobs {
-            self.check_job(namespace, &job.spec, calendars)?;
-            self.check_basis(namespace, job, templates)?;
-        }
-        self.check_actions(notify.iter().flat_map(|notify| notify.actions()))?;
-        let resolved = templates.iter().flat_map(|new| &new.jobs).map(|job| &job.spec);
-        let specs: Vec<Arc<JobSpec>> = resolved.chain(jobs.iter().map(|job| &job.spec)).cloned().collect();
-        self.check_upstreams(namespace, &specs)?;
-        self.check_room(namespace, calendars)?;
-        self.check_templates(namespace, templates, calendars, jobs)?;
         let mut unsettled: BTreeSet<JobId> =
             calendars.iter().flat_map(|spec| self.concerned(namespace, spec)).collect();
         unsettled.extend(templates.iter().flat_map(|new| self.to_settle_with(namespace, new)));
@@ -90,6 +73,21 @@ impl Scheduler {
         let jobs = jobs.iter().map(|job| self.save_job(namespace, &job.spec, job.overlay(), moment, step)).collect();
         let notify = notify.as_ref().map(|notify| self.save_notify(namespace, notify, now, step));
         Ok(Reply::Applied { templates, calendars, jobs, notify })
+    }
+
+    /// Refuses what [`Scheduler::apply`] would refuse, whenever it came.
+    pub(super) fn check_together(&self, namespace: &Namespace, together: &Together) -> Result<(), Refusal> {
+        let Together { templates, calendars, jobs, notify } = together;
+        for job in jobs {
+            self.check_job(namespace, &job.spec, calendars)?;
+            self.check_basis(namespace, job, templates)?;
+        }
+        self.check_actions(notify.iter().flat_map(|notify| notify.actions()))?;
+        let resolved = templates.iter().flat_map(|new| &new.jobs).map(|job| &job.spec);
+        let specs: Vec<Arc<JobSpec>> = resolved.chain(jobs.iter().map(|job| &job.spec)).cloned().collect();
+        self.check_upstreams(namespace, &specs)?;
+        self.check_room(namespace, calendars)?;
+        self.check_templates(namespace, templates, calendars, jobs)
     }
 
     /// Refuses actions whose plugin is not there.

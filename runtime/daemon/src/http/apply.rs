@@ -9,7 +9,7 @@ use axum::extract::{Query, State};
 use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::{Applied, ApplyRequest, Calendar, CalendarResult, Template, TemplateResult};
 use sandglass_core::batch::Expectation;
-use sandglass_core::event::{Command, Refusal, Reply};
+use sandglass_core::event::{Command, Refusal, Reply, Together};
 use sandglass_core::id::Namespace;
 use sandglass_core::job_template::{JobTemplate, NewJob, Resolved};
 use sandglass_core::schedule::Calendars;
@@ -63,7 +63,8 @@ pub(super) async fn save_expecting(
         let warnings: Vec<_> = jobs.iter().map(|job| jobs::warnings(app, &namespace, &job.spec, &known)).collect();
         let calendars = request.calendars.iter().cloned().map(Arc::new).collect();
         let notify = request.notify.clone().map(Arc::new);
-        let command = Command::Apply { namespace: namespace.clone(), templates, calendars, jobs, notify };
+        let together = Together { templates, calendars, jobs, notify };
+        let command = Command::Apply { namespace: namespace.clone(), together };
         match app.inbox.ask(command).await? {
             Reply::Applied { templates, calendars, jobs, notify } => {
                 let mut known = Some(known);
@@ -136,7 +137,23 @@ async fn rehearse(app: &App, namespace: &Namespace, request: &ApplyRequest) -> R
     if let Some(notify) = &request.notify {
         applied.notify = Some(notify::rehearse(app, namespace.clone(), notify.clone())?);
     }
-    if refused.is_empty() { Ok(applied) } else { Err(told(refused, request)) }
+    if !refused.is_empty() {
+        return Err(told(refused, request));
+    }
+    let (calendars, notify) = (request.calendars.iter().cloned().map(Arc::new), request.notify.clone().map(Arc::new));
+    let Checked { templates, jobs, .. } = checked;
+    check_acceptable(app, namespace, Together { templates, calendars: calendars.collect(), jobs, notify }).await?;
+    Ok(applied)
+}
+
+/// Refuses what saving it would be refused for.
+pub(super) async fn check_acceptable(app: &App, namespace: &Namespace, together: Together) -> Result<(), Failure> {
+    match app.inbox.ask(Command::Rehearse { namespace: namespace.clone(), together }).await? {
+        // Saving would look at the templates again.
+        Reply::Acceptable | Reply::Refused(Refusal::TemplateMoved { .. }) => Ok(()),
+        Reply::Refused(refusal) => Err(jobs::refused(refusal)),
+        other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
+    }
 }
 
 /// The calendars that the jobs name, those that come with them as they come.

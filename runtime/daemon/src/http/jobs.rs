@@ -12,7 +12,7 @@ use sandglass_api::jobfile::{self, Format};
 use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::{ApplyResult, DEFAULT_LIMIT, Fire, Job, MAX_LIMIT, Page, Run, SpecForms, StartRequest};
 use sandglass_core::batch::Expectation;
-use sandglass_core::event::{Command, Refusal, Reply, SavedJob};
+use sandglass_core::event::{Command, Refusal, Reply, SavedJob, Together};
 use sandglass_core::id::{JobId, JobName, Namespace};
 use sandglass_core::job_template::NewJob;
 use sandglass_core::schedule::{Calendars, JobSchedule, Warning, lint};
@@ -23,6 +23,7 @@ use sandglass_store::{RunQuery, StoredJob};
 use serde::Deserialize;
 
 use super::App;
+use super::apply::check_acceptable;
 use super::error::Failure;
 use super::path::Path;
 use super::schedule::{add_calendars, calendars_named};
@@ -258,7 +259,9 @@ async fn rehearse(
 ) -> Result<ApplyResult, Failure> {
     let job = Templates::new(app, namespace, &[]).check(job).await?;
     let calendars = calendars_named(app, namespace, job.spec.calendars())?;
-    planned(app, namespace, &job, expect, &mut Some(calendars))
+    let planned = planned(app, namespace, &job, expect, &mut Some(calendars))?;
+    check_acceptable(app, namespace, Together { jobs: vec![job], ..Together::default() }).await?;
+    Ok(planned)
 }
 
 /// What saving a job that has been checked would come to. `known` are the calendars that it names, as they would be.

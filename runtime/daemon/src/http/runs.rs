@@ -8,7 +8,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use http::StatusCode;
 use sandglass_api::problem::{Code, Problem};
-use sandglass_api::wire::{DEFAULT_LIMIT, MAX_LIMIT, MAX_WAIT_SECONDS, Page, Run, RunListQuery};
+use sandglass_api::wire::{DEFAULT_LIMIT, MAX_LIMIT, MAX_WAIT_SECONDS, Page, Run, RunListQuery, WaitsFor};
 use sandglass_core::event::{Command, Reply};
 use sandglass_core::id::{JobId, JobName, Namespace, RunId};
 use sandglass_core::run::StateName;
@@ -120,7 +120,20 @@ pub(super) async fn show(
     if let Some(seconds) = query.wait {
         wait_for_end(&app, &namespace, id, Duration::from_secs(seconds.min(MAX_WAIT_SECONDS))).await?;
     }
-    Ok(Json(Run::from(load(&app, &namespace, id)?.as_ref())))
+    let run = load(&app, &namespace, id)?;
+    let is_queued = run.state.name() == StateName::Queued;
+    let waits_for = if is_queued { waits(&app, run.id).await? } else { None };
+    Ok(Json(Run { waits_for, ..Run::from(run.as_ref()) }))
+}
+
+/// What a queued run waits for.
+pub(super) async fn waits(app: &App, run: RunId) -> Result<Option<WaitsFor>, Failure> {
+    match app.inbox.ask(Command::Waits { run }).await? {
+        Reply::Waits(waits) => Ok(waits.map(WaitsFor::from)),
+        // It is over by now, or the daemon stops.
+        Reply::Refused(_) => Ok(None),
+        other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
+    }
 }
 
 /// Returns when the run is over, when the time is up, or when the daemon stops and no run is going any more.

@@ -1,5 +1,6 @@
 //! A job's fires: those ahead, those to be made up for, and why there was or was not one.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -22,6 +23,7 @@ use super::App;
 use super::error::Failure;
 use super::jobs::{find, parse_name, parse_namespace};
 use super::path::Path;
+use super::runs::waits;
 use super::why::Asked;
 use crate::clock::SystemClock;
 
@@ -85,15 +87,21 @@ pub(super) async fn why(
     let at = parse_instant(&query.at)?;
     let schedule = schedule_of(&app, &stored)?;
     let window = stored.job.spec.open_window(app.options.timezone);
-    let asked = Asked {
+    let mut asked = Asked {
         store: app.store.as_ref(),
         stored: &stored,
         schedule: &schedule,
         window: window.as_ref(),
         zone: stored.job.spec.timezone.unwrap_or(app.options.timezone).0,
         now: SystemClock.now(),
+        waits: HashMap::new(),
     };
-    Ok(Json(asked.explain(at)?))
+    let why = asked.explain(at)?;
+    for run in why.runs.iter().filter(|run| run.state == StateName::Queued) {
+        asked.waits.extend(waits(&app, run.id).await?.map(|waits| (run.id, waits)));
+    }
+    // What was found is told once it is known what the scheduler says of it.
+    Ok(Json(if asked.waits.is_empty() { why } else { asked.explain(at)? }))
 }
 
 #[derive(Deserialize)]

@@ -60,9 +60,15 @@ fn mistakes_in_dependencies_are_told() {
     home.write("pipeline.yaml", PIPELINE);
     home.cli(&["apply", "pipeline.yaml"]).expect(0);
     home.write("slip.yaml", "name: slip\ntriggers: [{ after: extarct }]\ncommand: date\n");
+    home.cli(&["apply", "--dry-run", "slip.yaml"]).expect(3).says(&["did you mean 'extract'?"]);
     home.cli(&["apply", "slip.yaml"]).expect(3).says(&["did you mean 'extract'?"]);
     home.write("circle.yaml", "name: extract\ntriggers: [{ after: report }]\ncommand: date\n");
-    home.cli(&["apply", "circle.yaml"]).expect(3).says(&["'extract' comes after 'report', 'report' after 'extract'"]);
+    let circle = "'extract' comes after 'report', 'report' after 'extract'";
+    home.cli(&["apply", "--dry-run", "circle.yaml"]).expect(3).says(&[circle]);
+    home.cli(&["apply", "circle.yaml"]).expect(3).says(&[circle]);
+    // What comes together may name one another.
+    home.write("both.yaml", "name: first\ncommand: date\n---\nname: then\ntriggers: [{ after: first }]\ncommand: date\n");
+    home.cli(&["apply", "--dry-run", "both.yaml"]).expect(0);
     home.write("word.yaml", "name: word\ntriggers: [{ after: { job: extract, outcome: sucess } }]\ncommand: date\n");
     home.cli(&["validate", "word.yaml"]).expect(3).says(&["word.yaml:2:", "there is no outcome 'sucess'"]);
     home.write("names.yaml", "name: names\ncommand: echo {{ upstream.extract.run_id }}\n");

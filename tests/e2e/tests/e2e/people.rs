@@ -18,6 +18,39 @@ fn endless(daemon: &Daemon, job: &str) -> String {
 }
 
 #[test]
+fn whoever_asks_is_told_what_a_queued_run_waits_for() {
+    let home = Home::new();
+    let daemon = home.start();
+    home.write(
+        "jobs.yaml",
+        "name: load
+command: sleep 60
+overlap: allow_all
+concurrency: { group: database, key: '{{ job.name }}' }
+---
+name: in-turn
+command: sleep 60
+overlap: buffer_all
+",
+    );
+    home.cli(&["apply", "jobs.yaml"]).expect(0);
+    let going = [daemon.start_run("load"), daemon.start_run("in-turn")];
+    let (waits, in_turn) = (daemon.start_run("load"), daemon.start_run("in-turn"));
+    let words = "a free place of key 'load' of concurrency group 'database', of which 1 attempt goes at once";
+    let shown = home.cli(&["run", "show", &waits]).expect(0).stdout;
+    assert!(shown.contains(&format!("waits for  {words}\n")), "{shown}");
+    let due = daemon.get(&format!("/runs/{waits}"))["scheduled_at"].as_str().unwrap().to_owned();
+    let why = home.cli(&["job", "why", "load", "--at", &due]).expect(0).stdout;
+    assert!(why.contains(words), "{why}");
+    let turn = daemon.get(&format!("/runs/{in_turn}"))["waits_for"].clone();
+    assert_eq!(turn, json!({ "kind": "turn", "run_id": going[1] }));
+    for run in [&waits, &in_turn, &going[0], &going[1]] {
+        home.cli(&["run", "cancel", run]).expect(0);
+    }
+    assert!(daemon.ended(&waits).get("waits_for").is_none());
+}
+
+#[test]
 fn ctrl_c_leaves_the_run_going_and_says_so() {
     let home = Home::new();
     let daemon = home.start();

@@ -114,7 +114,8 @@ fn apply(world: &mut World, now: Timestamp, calendars: &[serde_json::Value], job
     };
     let jobs = jobs.iter().map(with_action).collect();
     let namespace = Namespace::default();
-    let command = Command::Apply { namespace, templates: Vec::new(), calendars, jobs, notify: None };
+    let together = Together { calendars, jobs, ..Together::default() };
+    let command = Command::Apply { namespace, together };
     world.at(now, Event::Command { ticket: Ticket(7), command });
     world.replies.pop().unwrap()
 }

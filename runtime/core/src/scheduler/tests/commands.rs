@@ -190,10 +190,10 @@ fn a_namespace_has_a_bounded_number_of_calendars() {
     let calendar = |name: String| Arc::new(serde_json::from_value(serde_json::json!({ "name": name })).unwrap());
     let apply = |names: std::ops::Range<usize>| Command::Apply {
         namespace: Namespace::default(),
-        templates: vec![],
-        calendars: names.map(|number| calendar(format!("c{number}"))).collect(),
-        jobs: vec![],
-        notify: None,
+        together: Together {
+            calendars: names.map(|number| calendar(format!("c{number}"))).collect(),
+            ..Together::default()
+        },
     };
     world.at(t(0), Event::Command { ticket: Ticket(1), command: apply(0..1000) });
     assert!(matches!(world.replies.pop(), Some(Reply::Applied { .. })));

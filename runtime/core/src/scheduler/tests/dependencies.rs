@@ -14,17 +14,23 @@ impl World {
         };
         let jobs = jobs.iter().map(spec).collect();
         let namespace = Namespace::default();
-        let command = Command::Apply { namespace, templates: vec![], calendars: vec![], jobs, notify: None };
-        self.at(now, Event::Command { ticket: Ticket(3), command });
-        match self.replies.pop() {
-            Some(Reply::Applied { .. }) => Ok(()),
-            Some(Reply::Refused(refusal)) => Err(refusal),
-            other => panic!("{other:?}"),
-        }
+        let together = Together { jobs, ..Together::default() };
+        let rehearse = Command::Rehearse { namespace: namespace.clone(), together: together.clone() };
+        let saved = [rehearse, Command::Apply { namespace, together }].map(|command| {
+            self.at(now, Event::Command { ticket: Ticket(3), command });
+            match self.replies.pop() {
+                Some(Reply::Acceptable | Reply::Applied { .. }) => Ok(()),
+                Some(Reply::Refused(refusal)) => Err(refusal),
+                other => panic!("{other:?}"),
+            }
+        });
+        let [rehearsed, saved] = saved;
+        assert_eq!(rehearsed, saved, "the rehearsal says what saving says");
+        saved
     }
 
     /// The store answers what it was asked.
-    fn answer(&mut self, now: Timestamp) {
+    pub(super) fn answer(&mut self, now: Timestamp) {
         for recall in std::mem::take(&mut self.recalls) {
             let of_job = self.runs.values().filter(|run| run.job_id == recall.job && run.reason().is_none());
             let last = of_job.filter_map(|run| UpstreamRun::of(run)).max_by_key(|last| last.finished_at);

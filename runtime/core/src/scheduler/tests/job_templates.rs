@@ -27,8 +27,8 @@ fn ask(world: &mut World, now: Timestamp, command: Command) -> Reply {
 
 fn apply(world: &mut World, now: Timestamp, templates: Vec<NewTemplate>, jobs: Vec<NewJob>) -> Reply {
     let namespace = Namespace::default();
-    let command = Command::Apply { namespace, templates, calendars: Vec::new(), jobs, notify: None };
-    ask(world, now, command)
+    let together = Together { templates, jobs, ..Together::default() };
+    ask(world, now, Command::Apply { namespace, together })
 }
 
 fn put_job(world: &mut World, now: Timestamp, job: NewJob) -> Reply {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::invocation::TimeLimit;
+use crate::queue::{LimitKey, LimitOf};
 use crate::run::{Ending, ExpiryReason};
 
 fn with(name: &str, more: serde_json::Value) -> serde_json::Value {
@@ -209,4 +210,47 @@ fn of_runs_made_in_one_step_the_highest_priority_starts() {
     world.at(t(60), Event::Tick);
     assert_eq!(names(&world), ["b"]);
     assert!(world.runs.values().all(|run| run.version == 1), "each is written once");
+}
+
+fn waits(world: &mut World, now: Timestamp, run: RunId) -> Option<WaitsFor> {
+    world.at(now, Event::Command { ticket: Ticket(6), command: Command::Waits { run } });
+    match world.replies.pop() {
+        Some(Reply::Waits(waits)) => waits,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_queued_run_tells_what_it_waits_for() {
+    let mut world = World::new(2);
+    let group = serde_json::json!({ "group": "db", "key": "{{ job.name }}" });
+    world.apply(t(0), with("a", serde_json::json!({ "concurrency": group })));
+    world.apply(t(0), serde_json::json!({ "name": "b", "overlap": "buffer_all" }));
+    world.apply(t(0), with("c", serde_json::json!({})));
+    let [going, full, first, turn, behind] = ["a", "a", "b", "b", "c"].map(|name| world.start(t(1), name, false).id);
+    assert_eq!(waits(&mut world, t(2), going), None);
+    let limit = LimitKey { of: LimitOf::Group(Namespace::default(), "db".parse().unwrap()), key: Some("a".into()) };
+    assert_eq!(waits(&mut world, t(2), full), Some(WaitsFor::Limit { limit, most: 1 }));
+    assert_eq!(waits(&mut world, t(2), turn), Some(WaitsFor::Turn { before: Some(first) }));
+    assert_eq!(waits(&mut world, t(2), behind), Some(WaitsFor::Daemon { most: 2 }));
+    let ended = world.finish(t(3), AttemptOutcome::Succeeded);
+    world.at(t(3), Event::Command { ticket: Ticket(6), command: Command::Waits { run: ended } });
+    assert!(matches!(world.replies.pop(), Some(Reply::Refused(Refusal::NoActiveRun(_)))));
+}
+
+#[test]
+fn a_queued_run_tells_which_window_and_requirement_it_waits_for() {
+    let mut world = World::new(2);
+    world.apply(
+        t(0),
+        with("a", serde_json::json!({ "window": { "from": "12:00", "to": "13:00", "outside": "defer" } })),
+    );
+    world.apply(t(0), with("b", serde_json::json!({ "requires": [{ "job": "a", "wait": "1h" }] })));
+    let [window, needs] = ["a", "b"].map(|name| world.start(t(1), name, false).id);
+    let opens_at: Timestamp = "2027-01-15T12:00:00Z".parse().unwrap();
+    assert_eq!(waits(&mut world, t(2), window), Some(WaitsFor::Window { opens_at }));
+    // It is not known yet how the last run of the other ended.
+    assert_eq!(waits(&mut world, t(2), needs), Some(WaitsFor::Requirement { until: None }));
+    world.answer(t(3));
+    assert_eq!(waits(&mut world, t(4), needs), Some(WaitsFor::Requirement { until: Some(t(3601)) }));
 }

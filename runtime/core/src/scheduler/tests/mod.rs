@@ -22,7 +22,7 @@ use super::*;
 use crate::batch::{Batch, Expectation};
 use crate::calendar::Calendar;
 use crate::capability::Grants;
-use crate::event::{Command, Recall, Refusal, Reply, Ticket};
+use crate::event::{Command, Recall, Refusal, Reply, Ticket, Together, WaitsFor};
 use crate::hold::HoldSubject;
 use crate::id::{CalendarName, Digest, TemplateName};
 use crate::invocation::{AttemptReport, Invocation, RetryAdvice};

@@ -5,11 +5,11 @@ mod of_run;
 mod tests;
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use sandglass_api::wire::{Fire, Run, Verdict, Why, refusal};
+use sandglass_api::wire::{Fire, Run, Verdict, WaitsFor, Why, refusal};
 use sandglass_core::hold::HoldKind;
 use sandglass_core::id::RunId;
 use sandglass_core::run::{Run as KeptRun, StateName};
@@ -32,6 +32,8 @@ pub(super) struct Asked<'a> {
     /// The zone of the job's local times.
     pub(super) zone: Tz,
     pub(super) now: Timestamp,
+    /// What the queued ones of the runs that [`Asked::explain`] gives wait for, as far as it is known.
+    pub(super) waits: HashMap<RunId, WaitsFor>,
 }
 
 impl Asked<'_> {
@@ -66,7 +68,7 @@ impl Asked<'_> {
             None => Ok(None),
         };
         let (previous_run, next_run) = (record(&previous)?, record(&next)?);
-        let shown = |run: &KeptRun| Run::from(run);
+        let shown = |run: &KeptRun| Run { waits_for: self.waits.get(&run.id).cloned(), ..Run::from(run) };
         let fire_of = |fire: &schedule::Fire| Fire::new(fire, self.window);
         Ok(Why {
             job: self.stored.job.spec.name.clone(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandglass_api::wire::{Verdict, refusal, retry_note};
+use sandglass_api::wire::{Verdict, WaitsFor, refusal, retry_note};
 use sandglass_core::hold::HoldKind;
 use sandglass_core::run::{Gate, Origin, Phase, Run, RunState, StateName};
 use sandglass_core::schedule::Fire;
@@ -75,16 +75,18 @@ impl Asked<'_> {
         if run.state != RunState::Queued {
             return Ok(String::new());
         }
-        Ok(match run.phase_at(self.now, self.window) {
-            Phase::WaitsForWindow(opens_at) => {
-                format!(", and waits for the job's window, which opens at {}", self.shown(opens_at))
+        let waits = match self.waits.get(&run.id) {
+            // The requirement itself can be told.
+            None | Some(WaitsFor::Requirement { .. }) => None,
+            Some(waits) => Some(waits.words(|at| self.shown(at))),
+        };
+        Ok(match (waits, run.phase_at(self.now, self.window)) {
+            (Some(waits), _) => format!(", and waits for {waits}"),
+            (None, Phase::WaitsForWindow(opens_at)) => {
+                let waits = WaitsFor::Window { opens_at }.words(|at| self.shown(at));
+                format!(", and waits for {waits}")
             }
-            _ if let Some(needed) = self.needed(run)? => needed,
-            _ if run.gate == Gate::Turn => match self.in_the_way(run, self.now)? {
-                Some((other, _)) => format!(", and waits for its turn: run {} of the job is before it", other.id),
-                None => ", and waits for a free place".to_owned(),
-            },
-            _ => ", and waits for a free place".to_owned(),
+            _ => self.needed(run)?.unwrap_or_else(|| ", and waits for its turn or for a free place".to_owned()),
         })
     }
 

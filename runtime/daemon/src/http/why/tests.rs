@@ -116,6 +116,7 @@ impl Kept {
             window: window.as_ref(),
             zone: job.spec.timezone.unwrap_or(utc).0,
             now: instant(now),
+            waits: HashMap::new(),
         };
         asked.explain(instant(at)).unwrap()
     }
