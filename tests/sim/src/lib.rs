@@ -8,7 +8,8 @@
 //! - `daemon`: the event loop and the committer without threads;
 //! - [`plan`], `user`, `host`: jobs, commands and guests, by chance;
 //! - `order`: what was decided, in the order in which it was;
-//! - [`model`], `places`, [`check`]: what is durable, which limits that fills, and what must hold of it;
+//! - [`model`], `places`, `ends`, [`check`]: what is durable, which limits that fills, how the last runs ended, and what must
+//!   hold of it;
 //! - [`seeds`]: many lives.
 //!
 //! To simulate something new: what a job may say is a field of [`plan::Plan`], with its chance in `Plan::random` and its
@@ -21,6 +22,7 @@
 
 pub mod check;
 mod daemon;
+mod ends;
 mod host;
 pub mod life;
 pub mod model;

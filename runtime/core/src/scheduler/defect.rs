@@ -62,11 +62,13 @@ pub enum Defect {
     TurnIgnored,
     /// Of a namespace's runs the one that was due last starts first.
     LastFirst,
+    /// A run starts without what its job requires, now and then.
+    RequirementIgnored,
 }
 
 impl Defect {
     /// All defects.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Drop,
         Self::Duplicate,
         Self::Early,
@@ -89,6 +91,7 @@ impl Defect {
         Self::LostNotice,
         Self::TurnIgnored,
         Self::LastFirst,
+        Self::RequirementIgnored,
     ];
 
     /// The name in text.
@@ -117,6 +120,7 @@ impl Defect {
             Self::LostNotice => "lost-notice",
             Self::TurnIgnored => "turn-ignored",
             Self::LastFirst => "last-first",
+            Self::RequirementIgnored => "requirement-ignored",
         }
     }
 }
@@ -188,6 +192,11 @@ impl Scheduler {
     /// Whether the wait of a run is forgotten.
     pub(super) fn loses_retry(&self, id: RunId) -> bool {
         self.has(Defect::LostRetry) && is_struck(id)
+    }
+
+    /// Whether the run starts without what its job requires.
+    pub(super) fn ignores_requirement(&self, id: RunId) -> bool {
+        self.has(Defect::RequirementIgnored) && is_struck(id)
     }
 
     /// Whether nobody is told that the run has ended.

@@ -353,7 +353,11 @@ impl Scheduler {
             }
         }
         self.bound_due();
-        let waiting: Vec<RunId> = self.windows.iter().map(|(_, run)| *run).collect();
+        let for_windows = self.windows.iter().map(|(_, run)| *run);
+        // What was too long ago may not be any more.
+        let for_others = self.active.iter().filter(|(_, active)| matches!(active.stands, Stands::Upstream(_)));
+        let mut waiting: Vec<RunId> = for_windows.chain(for_others.map(|(id, _)| *id)).collect();
+        waiting.sort_unstable();
         for run in waiting {
             self.leave(run);
             self.enqueue(run);

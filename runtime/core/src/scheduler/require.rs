@@ -28,6 +28,10 @@ impl Scheduler {
         if spec.requires.is_empty() || run.gate == Gate::Open || !run.attempts.is_empty() {
             return Needed::Met;
         }
+        #[cfg(feature = "defects")]
+        if self.ignores_requirement(run.id) {
+            return Needed::Met;
+        }
         let mut until = None;
         let mut needed = Needed::Met;
         for requirement in &spec.requires {

@@ -67,7 +67,10 @@ fn mistakes_in_dependencies_are_told() {
     home.cli(&["apply", "--dry-run", "circle.yaml"]).expect(3).says(&[circle]);
     home.cli(&["apply", "circle.yaml"]).expect(3).says(&[circle]);
     // What comes together may name one another.
-    home.write("both.yaml", "name: first\ncommand: date\n---\nname: then\ntriggers: [{ after: first }]\ncommand: date\n");
+    home.write(
+        "both.yaml",
+        "name: first\ncommand: date\n---\nname: then\ntriggers: [{ after: first }]\ncommand: date\n",
+    );
     home.cli(&["apply", "--dry-run", "both.yaml"]).expect(0);
     home.write("word.yaml", "name: word\ntriggers: [{ after: { job: extract, outcome: sucess } }]\ncommand: date\n");
     home.cli(&["validate", "word.yaml"]).expect(3).says(&["word.yaml:2:", "there is no outcome 'sucess'"]);

@@ -30,9 +30,7 @@ impl Checker for Deadlines {
                 let at = match reason {
                     ExpiryReason::StartDeadline => start,
                     ExpiryReason::Deadline => whole,
-                    ExpiryReason::OutsideWindow => return Ok(()),
-                    // No plan requires anything.
-                    ExpiryReason::Requires => None,
+                    ExpiryReason::OutsideWindow | ExpiryReason::Requires => return Ok(()),
                 };
                 let late = at.is_some_and(|at| at <= seen.now);
                 let what = || format!("run {} expires at {} by {}, of {at:?}", run.id, seen.now, reason.as_str());

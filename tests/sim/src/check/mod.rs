@@ -14,6 +14,7 @@ mod notices;
 mod overlap;
 mod priority;
 mod progress;
+mod requirements;
 mod retries;
 mod windows;
 
@@ -25,6 +26,7 @@ use sandglass_core::run::Run;
 use sandglass_core::scheduler::Options;
 use sandglass_core::time::Timestamp;
 
+use crate::ends::Ends;
 use crate::host::Host;
 use crate::model::Model;
 use crate::places::{Places, notifier};
@@ -59,6 +61,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) plans: &'a [Plan],
     pub(crate) host: &'a Host,
     pub(crate) places: &'a Places,
+    pub(crate) ends: &'a Ends,
     /// What the operator configured.
     pub(crate) options: &'a Options,
     /// When what is looked at was decided, or happens.
@@ -178,6 +181,7 @@ checkers! {
     retries: retries::Retries,
     effects: effects::Effects,
     notices: notices::Notices,
+    requirements: requirements::Requirements,
     progress: progress::Progress,
 }
 

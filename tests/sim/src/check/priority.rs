@@ -96,7 +96,12 @@ impl Priorities {
         if !run.attempts.is_empty() {
             return true;
         }
-        let hours = seen.job_of(run).and_then(|(_, plan)| plan.hours);
+        let plan = seen.job_of(run).map(|(_, plan)| plan);
+        // One that requires something may have been looked at before that was known.
+        if plan.is_some_and(|plan| !plan.requires.is_empty()) {
+            return false;
+        }
+        let hours = plan.and_then(|plan| plan.hours);
         let behind = seen.now < self.latest;
         let open = |at| run.gate == Gate::Open || hours.is_none_or(|hours| hours.contains(at) && !behind);
         let alone = run.gate != Gate::Turn || seen.others(run).next().is_none();

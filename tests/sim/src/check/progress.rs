@@ -3,6 +3,7 @@
 use sandglass_core::run::{Gate, Run, RunState};
 use sandglass_core::time::Timestamp;
 
+use super::requirements::Needed;
 use super::{Checker, Seen, Verdict, violation};
 
 #[derive(Clone, Default)]
@@ -44,6 +45,7 @@ impl Progress {
         seen.has_places(run)
             && !seen.waits_to_tell(run, seen.now)
             && !self.is_outside(seen, run)
+            && matches!(seen.needed(run), Needed::Met | Needed::Over)
             && self.may_have_turn(seen, run)
     }
 
@@ -62,6 +64,7 @@ impl Progress {
             !waits_for_turn(other)
                 || (other.scheduled_at, other.id) < place
                 || self.is_outside(seen, other)
+                || seen.needed(other) != Needed::Met
                 || !seen.has_places(other)
         };
         seen.others(run).filter(goes_before).count() < plan.max_instances

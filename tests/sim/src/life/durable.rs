@@ -9,6 +9,7 @@ use sandglass_core::time::Timestamp;
 use super::Life;
 use crate::check::{Checkers, Happening, Verdict, violation};
 use crate::daemon::Decision;
+use crate::ends::Ends;
 use crate::model::Model;
 use crate::order::Deed;
 use crate::places::Places;
@@ -17,6 +18,7 @@ use crate::places::Places;
 pub(super) struct Unsynced {
     pub(super) model: Model,
     pub(super) places: Places,
+    pub(super) ends: Ends,
     pub(super) checkers: Checkers,
     /// Answers that were given since.
     pub(super) answers: Vec<Reply>,
@@ -46,6 +48,7 @@ impl Life {
     fn look_at(&mut self, write: &Write, decided_at: Timestamp) -> Verdict {
         self.check(decided_at, |checkers, seen| checkers.write(seen, write))?;
         self.places.note(&self.model, &self.plans, write);
+        self.ends.note(write, decided_at);
         Ok(())
     }
 
@@ -78,19 +81,20 @@ impl Life {
             && self.model.with(&decisions).is_some_and(|with| found == with)
         {
             tell!(self, "what was on its way is there");
-            let (model, places, checkers) = (self.model.clone(), self.places.clone(), self.checkers.clone());
+            let (model, places, ends) = (self.model.clone(), self.places.clone(), self.ends.clone());
+            let checkers = self.checkers.clone();
             for decision in &decisions {
                 self.apply(decision)?;
             }
             // Read, but perhaps not synced.
-            self.unsynced.get_or_insert(Unsynced { model, places, checkers, answers: Vec::new() });
+            self.unsynced.get_or_insert(Unsynced { model, places, ends, checkers, answers: Vec::new() });
             return Ok(());
         }
-        if let Some(Unsynced { model, places, checkers, answers }) = self.unsynced.take()
+        if let Some(Unsynced { model, places, ends, checkers, answers }) = self.unsynced.take()
             && found == model
         {
             tell!(self, "what was on its way is gone again");
-            (self.model, self.places, self.checkers) = (model, places, checkers);
+            (self.model, self.places, self.ends, self.checkers) = (model, places, ends, checkers);
             return answers.iter().try_for_each(|reply| self.happens(&Happening::Reply(reply)));
         }
         violation("durability", self.model.difference(&found))

@@ -29,6 +29,7 @@ use sandglass_store::faults::FaultyDisk;
 
 use crate::check::{Checkers, Seen, Verdict, Violation};
 use crate::daemon::{Daemon, Decision, Inbound};
+use crate::ends::Ends;
 use crate::host::Host;
 use crate::model::Model;
 use crate::places::Places;
@@ -58,6 +59,7 @@ pub struct Life {
     unsynced: Option<Unsynced>,
     plans: Vec<Plan>,
     places: Places,
+    ends: Ends,
     checkers: Checkers,
     next_ticket: u64,
     /// Whether the disk refuses to write.
@@ -85,6 +87,7 @@ impl Life {
             unsynced: None,
             plans: Vec::new(),
             places: Places::default(),
+            ends: Ends::default(),
             checkers: Checkers::default(),
             next_ticket: 0,
             faulty: false,
@@ -202,8 +205,8 @@ impl Life {
 
     /// Lets the checkers look at all that is, as it was decided at `now`.
     fn check(&mut self, now: Timestamp, look: impl FnOnce(&mut Checkers, &Seen<'_>) -> Verdict) -> Verdict {
-        let Self { model, plans, host, options, places, checkers, .. } = self;
-        look(checkers, &Seen { model, plans, host, places, options, now })
+        let Self { model, plans, host, options, places, ends, checkers, .. } = self;
+        look(checkers, &Seen { model, plans, host, places, ends, options, now })
     }
 
     // Users.

@@ -1,5 +1,6 @@
 //! Jobs as the simulation knows them: what a job file says, and independently of it what follows from that.
 
+mod need;
 mod policy;
 mod text;
 mod when;
@@ -9,6 +10,7 @@ use std::collections::BTreeSet;
 use sandglass_core::job::Job;
 use sandglass_core::time::Timestamp;
 
+pub use need::Need;
 pub use policy::{Bound, CatchUp, Deadlines, Group, Overlap, Part, Retry, SHARD};
 pub use text::{NOTIFIER, TOLD, calendar};
 pub use when::{Hours, When, weekday};
@@ -25,6 +27,8 @@ pub struct Plan {
     pub name: &'static str,
     /// Its triggers.
     pub when: Vec<When>,
+    /// What it requires of others.
+    pub requires: Vec<Need>,
     /// Whether the calendar `off` leaves out fires.
     pub calendar: bool,
     /// Its window.
@@ -98,6 +102,8 @@ impl Plan {
             namespace: NAMESPACES[rng.usize(..NAMESPACES.len())],
             name: NAMES[name],
             when,
+            // Of those before it too, or none could be saved first.
+            requires: Need::some(rng, &NAMES[..name]),
             calendar: rng.u8(..4) == 0,
             hours: (rng.u8(..4) == 0).then(|| Hours::random(rng, now)),
             tags: TAGS.into_iter().filter(|_| rng.u8(..3) == 0).collect(),
@@ -129,8 +135,9 @@ impl Plan {
     pub fn changed(&self, rng: &mut fastrand::Rng, now: Timestamp) -> Self {
         let other = Self::random(rng, now);
         let mut plan = self.clone();
-        match rng.u8(..15) {
+        match rng.u8(..16) {
             0 => plan.when = other.when,
+            15 => plan.requires = other.requires,
             1 => plan.hours = other.hours,
             2 => plan.overlap = other.overlap,
             3 => plan.catch_up = other.catch_up,

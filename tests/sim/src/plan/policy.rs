@@ -225,11 +225,17 @@ impl Plan {
         [Bound::Namespace(run.namespace.clone()), Bound::Plugin(self.plugin)].into_iter().chain(groups).collect()
     }
 
-    /// The deadlines of a run: they count from when it was made, or from when the window opens that it was made before.
+    /// What the waits of a run count from: when it was made, or when the window opens that it was made before.
+    #[must_use]
+    pub fn counts_from(&self, run: &Run) -> Timestamp {
+        let waits = |hours: &Hours| run.gate != Gate::Open && !hours.contains(run.queued_at);
+        self.hours.filter(waits).map_or(run.queued_at, |hours| hours.next_open(run.queued_at))
+    }
+
+    /// The deadlines of a run.
     #[must_use]
     pub fn deadlines(&self, run: &Run) -> Deadlines {
-        let waits = |hours: &Hours| run.gate != Gate::Open && !hours.contains(run.queued_at);
-        let from = self.hours.filter(waits).map_or(run.queued_at, |hours| hours.next_open(run.queued_at));
+        let from = self.counts_from(run);
         let after = |secs: i64| Timestamp::from_micros(from.as_micros() + secs * SECOND);
         Deadlines { start: self.start_deadline.map(after), whole: self.deadline.map(after) }
     }

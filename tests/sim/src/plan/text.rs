@@ -4,7 +4,7 @@ use sandglass_core::run::StateName;
 use sandglass_core::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::{CatchUp, Group, Hours, Overlap, Plan, SHARD, When};
+use super::{CatchUp, Group, Hours, Need, Overlap, Plan, SHARD, When};
 
 /// The plugin that notifiers use.
 pub const NOTIFIER: &str = "spare";
@@ -56,6 +56,7 @@ impl Plan {
             "description": number.to_string(),
             "timezone": "UTC",
             "triggers": triggers.collect::<Vec<_>>(),
+            "requires": self.requires.iter().map(Need::text).collect::<Vec<_>>(),
             "tags": self.tags,
             "parameters": { SHARD.0: { "type": "string", "default": SHARD.1 } },
             "action": { "use": self.plugin },

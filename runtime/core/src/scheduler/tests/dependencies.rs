@@ -303,3 +303,17 @@ fn a_fire_that_is_due_is_not_put_off_by_a_run_that_ends() {
     world.at(Timestamp::from_micros(t(70).as_micros() - 500_000), Event::Tick);
     assert_eq!(world.names_of("b"), [(60, StateName::Running), (70, StateName::Running)]);
 }
+
+#[test]
+fn what_was_too_long_ago_is_asked_again_when_the_clock_is_set_back() {
+    let mut world = World::new(8);
+    let needs = json!({ "name": "b", "requires": [{ "job": "a", "within": "1m", "wait": "1h" }] });
+    world.save(t(0), &[json!({ "name": "a" }), needs]).unwrap();
+    world.answer(t(0));
+    world.start(t(5), "a", false);
+    world.finish(t(10), AttemptOutcome::Succeeded);
+    let run = world.start(t(100), "b", false);
+    assert_eq!(run.state, RunState::Queued);
+    world.at(t(40), Event::Tick);
+    assert_eq!(world.runs[&run.id].state, RunState::Running);
+}
