@@ -123,6 +123,9 @@ pub(crate) enum Command {
     /// List, show and delete parts of jobs that other jobs extend
     #[command(subcommand)]
     Template(commands::template::Command),
+    /// Print what other schedulers start as a job file
+    #[command(subcommand)]
+    Import(commands::import::Command),
     /// Add, list, inspect and remove plugins
     #[command(subcommand)]
     Plugin(commands::plugin::Command),

@@ -12,6 +12,7 @@ mod files;
 mod fires;
 mod follow;
 mod hold;
+pub(crate) mod import;
 pub(crate) mod job;
 pub(crate) mod namespace;
 mod params;
@@ -47,6 +48,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<(), 
         Command::Calendar(command) => calendar::run(command, context).await,
         Command::Namespace(command) => namespace::run(command, context).await,
         Command::Template(command) => template::run(command, context).await,
+        Command::Import(command) => import::run(command, context),
         Command::Plugin(command) => plugin::run(command, context).await,
         Command::Schedule(command) => schedule::run(&command, context),
         Command::Store(command) => store::run(command, context).await,

@@ -4,6 +4,7 @@ pub(crate) mod amount;
 pub(crate) mod ansi;
 pub(crate) mod calendar;
 pub(crate) mod changes;
+pub(crate) mod crontab;
 pub(crate) mod fire;
 pub(crate) mod hold;
 pub(crate) mod job;

@@ -6,10 +6,12 @@
 //! - [`problem`]: the one table from failure to HTTP status, stable code and exit code;
 //! - [`jobfile`]: job files in YAML, TOML and JSON, with errors that point at line and column;
 //! - [`ics`]: named calendars from iCalendar files;
+//! - [`crontab`]: jobs from crontabs;
 //! - [`schema`]: the JSON Schema of a job;
 //! - [`client`]: the typed client, over the daemon's socket or TCP.
 
 pub mod client;
+pub mod crontab;
 pub mod ics;
 pub mod jobfile;
 pub mod problem;

@@ -6,7 +6,6 @@ use sandglass_core::spelling::nearest;
 /// them is not run without it.
 const LATER: &[&str] = &[
     // Of jobs.
-    "after",
     "docker",
     "docker_image",
     "enabled",
@@ -15,7 +14,6 @@ const LATER: &[&str] = &[
     "host",
     "hosts",
     "paused",
-    "requires",
     "secrets",
     "target",
     "targets",

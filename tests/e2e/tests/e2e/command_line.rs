@@ -226,3 +226,24 @@ fn the_demonstration_works_where_its_session_has_no_id() {
     let ended = cli::run(entered.env_remove("SANDGLASS_DATA_DIR").env("TMPDIR", home.path())).expect(0);
     assert!(ended.stdout.contains("succeeded") && !ended.stdout.contains("failed"), "{}", ended.stdout);
 }
+
+#[test]
+fn a_crontab_becomes_jobs_that_can_be_saved() {
+    let home = Home::new();
+    let daemon = home.start();
+    let marker = home.path().join("marker");
+    let said =
+        format!("SHELL=/bin/bash\n@reboot cat > '{}'%to\\%do%{{{{x}}}}\n0 2 * * 1-5 /bin/true\n", marker.display());
+    home.write("crontab", said);
+    let file = home.cli(&["import", "crontab", "crontab"]).expect(0).stdout;
+    assert!(file.contains("# line 3: 0 2 * * 1-5 /bin/true\n"), "{file}");
+    home.write("jobs.yaml", &file);
+    home.cli(&["apply", "jobs.yaml"]).expect(0);
+    home.cli(&["job", "run", "cat", "--wait"]).expect(0);
+    assert_eq!(std::fs::read_to_string(&marker).expect("the command wrote it"), "to%do\n{{x}}\n");
+    home.write("faulty", "0 2 * *\n* * * * * fine\n@noon x\n");
+    home.cli(&["import", "crontab", "faulty"])
+        .expect(3)
+        .says(&["faulty:1: a schedule has five", "faulty:3: there is no @noon"]);
+    daemon.stop();
+}
