@@ -1,5 +1,7 @@
 //! Jobs that come after others, or need them: what is kept of a run that ended for those that wait for it.
 
+use std::time::Duration;
+
 use crate::id::{JobName, RunId};
 use crate::run::{Run, StateName};
 use crate::spec::Requirement;
@@ -73,6 +75,11 @@ impl Arrivals {
 }
 
 impl Requirement {
+    /// When `last`, which meets it, was too long ago to do so; none if it never is.
+    pub(crate) fn lapses_at(&self, last: &UpstreamRun) -> Option<Timestamp> {
+        self.within.map(|within| last.finished_at.after(within.get() + Duration::from_micros(1)))
+    }
+
     /// Whether it is met at `now`, if `last` is the last run of its job that is over.
     #[must_use]
     pub fn is_met(&self, last: Option<&UpstreamRun>, now: Timestamp) -> bool {

@@ -32,23 +32,26 @@ impl Scheduler {
         if self.ignores_requirement(run.id) {
             return Needed::Met;
         }
-        let mut until = None;
-        let mut needed = Needed::Met;
+        let (mut needed, mut until) = (Needed::Met, None);
+        let mut ends_at = |end: Timestamp| until = Some(until.map_or(end, |until: Timestamp| until.min(end)));
         for requirement in &spec.requires {
             let Some(last) = self.last_of(&entry.job.namespace, &requirement.job) else {
-                needed = Needed::Waits(until);
+                needed = Needed::Waits(None);
                 continue;
             };
+            let end = wait_end(requirement, entry.counts_from(run));
             if requirement.is_met(last, now) {
+                // While another is waited for, it may not be any more.
+                if let Some(lapse) = last.and_then(|last| requirement.lapses_at(last)) {
+                    ends_at(end.map_or(lapse, |end| end.max(lapse)));
+                }
                 continue;
             }
-            let Some(end) = wait_end(requirement, entry.counts_from(run)).filter(|end| now < *end) else {
-                return Needed::Unmet;
-            };
-            until = Some(until.map_or(end, |until: Timestamp| until.min(end)));
-            needed = Needed::Waits(until);
+            let Some(end) = end.filter(|end| now < *end) else { return Needed::Unmet };
+            ends_at(end);
+            needed = Needed::Waits(None);
         }
-        needed
+        if needed == Needed::Met { needed } else { Needed::Waits(until) }
     }
 
     /// Whether a fire at `now` need not become a run, as what it needs is not so and not waited for.

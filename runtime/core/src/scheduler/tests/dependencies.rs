@@ -317,3 +317,27 @@ fn what_was_too_long_ago_is_asked_again_when_the_clock_is_set_back() {
     world.at(t(40), Event::Tick);
     assert_eq!(world.runs[&run.id].state, RunState::Running);
 }
+
+#[test]
+fn what_lapses_while_another_is_waited_for_is_not_waited_for_itself() {
+    let mut world = World::new(8);
+    let requires = json!([{ "job": "a", "wait": "1h" }, { "job": "b", "within": "1m" }]);
+    let jobs = [json!({ "name": "a" }), json!({ "name": "b" }), json!({ "name": "c", "requires": requires })];
+    world.save(t(0), &jobs).unwrap();
+    world.answer(t(0));
+    let run = |world: &mut World, at: i64| {
+        world.start(t(at), "b", false);
+        world.finish(t(at), AttemptOutcome::Succeeded);
+    };
+    run(&mut world, 10);
+    let waits = world.start(t(20), "c", false).id;
+    // Another run of it in time is as good.
+    run(&mut world, 60);
+    world.at(t(71), Event::Tick);
+    assert_eq!(world.runs[&waits].state, RunState::Queued);
+    world.at(t(120), Event::Tick);
+    assert_eq!(world.runs[&waits].state, RunState::Queued);
+    world.at(t(121), Event::Tick);
+    let ending = Ending::Expired(ExpiryReason::Requires);
+    assert_eq!(world.runs[&waits].state, RunState::Ended { ending, at: t(121) });
+}
