@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::id::RunId;
-use sandglass_core::run::{Run, RunState};
+use sandglass_core::run::{Ending, Origin, Run, RunState};
 
 use crate::check::{is_running, started};
 
@@ -25,7 +25,13 @@ pub(crate) enum Deed {
 /// The deeds of `batch`, of which a step ends before each of the writes `steps`, and in which runs were started in the
 /// order `starts`.
 pub(crate) fn in_order(batch: &Batch, steps: &[usize], starts: &[RunId]) -> Vec<Deed> {
-    let mut order = Order { deeds: Vec::with_capacity(batch.writes.len()), begun: Vec::new(), starts, settles: false };
+    let mut order = Order {
+        deeds: Vec::with_capacity(batch.writes.len()),
+        begun: Vec::new(),
+        starts,
+        settles: false,
+        expired: false,
+    };
     let mut from = 0;
     for until in steps {
         order.add_step(&batch.writes[from..*until]);
@@ -42,16 +48,27 @@ struct Order<'a> {
     /// Whether the step changes jobs or calendars. Then the fires of each job that are due are dealt with before that, and
     /// free places are filled after those of each; else once, when all is done.
     settles: bool,
+    /// Whether a run expired in this step. One may as it is given its place; what follows from that is made after other free
+    /// places have been filled.
+    expired: bool,
 }
 
 impl Order<'_> {
     fn add_step(&mut self, writes: &[Write]) {
         self.settles = writes.iter().any(changes_jobs);
+        self.expired = false;
         writes.iter().for_each(|write| self.add(write));
         self.begin_until(usize::MAX);
     }
 
     fn add(&mut self, write: &Write) {
+        match write {
+            Write::InsertRun(run) if run.origin == Origin::Dependency && self.expired => self.begin_until(usize::MAX),
+            Write::UpdateRun(run) => {
+                self.expired |= matches!(run.state, RunState::Ended { ending: Ending::Expired(_), .. });
+            }
+            _ => {}
+        }
         match write {
             Write::InsertRun(run) if is_running(run) => {
                 self.begun.push((self.rank(run.id), Arc::clone(run)));
