@@ -56,9 +56,11 @@ fn import(args: &CrontabArgs, context: &Context) -> Result<(), Failure> {
     if page.items.is_empty() {
         context.note(&format!("{source} starts nothing"));
     } else {
-        let apply = context.command("apply FILE");
-        context
-            .hint(&format!("save them with {apply}, and take their lines out of the crontab, or cron starts them too"));
+        let (diff, apply) = (context.command("diff FILE"), context.command("apply FILE"));
+        context.hint(&format!(
+            "see with {diff} whether jobs of these names are there, save them with {apply}, and take their lines out of the \
+             crontab, or cron starts them too"
+        ));
     }
     Ok(())
 }

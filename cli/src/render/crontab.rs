@@ -24,8 +24,10 @@ const KEYS: [&str; 12] = [
 /// A document for each job, with the line it is from above it.
 pub(crate) fn file(jobs: &[CronJob], source: &str) -> String {
     let mut text = format!(
-        "# What cron starts by {source}. As with cron, runs may overlap and nothing that was missed is made up for;\n\
-         # without the lines `overlap` and `catch_up`, no two runs of a job overlap and the latest missed fire is made up for.\n"
+        "# What cron starts by {}. As with cron, runs may overlap and nothing that was missed is made up for;\n\
+         # without the lines `overlap` and `catch_up`, no two runs of a job overlap and the latest missed fire is made up for.\n\
+         # Cron lets a run go on for ever; `timeout` ends it here.\n",
+        source.replace(char::is_control, " ")
     );
     for (place, CronJob { line, text: cron, job, notes }) in jobs.iter().enumerate() {
         text.push_str(if place == 0 { "\n" } else { "---\n" });

@@ -52,6 +52,9 @@ impl Line {
             return Err("a command must follow the schedule".to_owned());
         }
         let (text, stdin) = divided(rest);
+        if text.is_empty() {
+            return Err("a command must stand before the first %, behind which is what it reads".to_owned());
+        }
         Ok(Self::Start(Command { schedule, user, text, stdin }))
     }
 }
@@ -96,18 +99,23 @@ fn five_fields(text: &str) -> Result<(Value, &str), String> {
         if field.is_empty() {
             return Err(format!("a schedule has five fields; here are {}", fields.len()));
         }
-        fields.push(by_chance(field));
+        fields.push(by_chance(field, BOUNDS[fields.len()]));
         rest = rest[end..].trim_start();
     }
     Ok((fields.join(" ").into(), rest))
 }
 
-/// `0~29`, with which cronie chooses a value by chance when it reads the crontab, is chosen by the job's name here.
-fn by_chance(field: &str) -> String {
-    let item = |item: &str| match item.split_once('~') {
-        Some(("", "")) => "H".to_owned(),
-        Some((from, to)) => format!("H({from}-{to})"),
-        None => item.to_owned(),
+/// The least and the greatest value of each field.
+const BOUNDS: [(&str, &str); 5] = [("0", "59"), ("0", "23"), ("1", "31"), ("1", "12"), ("0", "6")];
+
+/// `0~29`, with which cronie chooses a value by chance when it reads the crontab, is chosen by the job's name here. Either end
+/// may be left out.
+fn by_chance(field: &str, (least, greatest): (&str, &str)) -> String {
+    let item = |item: &str| {
+        let (range, step) = item.split_at(item.find('/').unwrap_or(item.len()));
+        let Some((from, to)) = range.split_once('~') else { return item.to_owned() };
+        let or = |end: &str, bound: &str| if end.is_empty() { bound.to_owned() } else { end.to_owned() };
+        format!("H({}-{}){step}", or(from, least), or(to, greatest))
     };
     field.split(',').map(item).collect::<Vec<_>>().join(",")
 }

@@ -11,6 +11,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use sandglass_core::spec::Trigger;
+use sandglass_core::template::is_template;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -23,6 +24,8 @@ pub const MOST_BYTES: usize = 1 << 20;
 /// What cron gives a command for its path where the crontab does not say.
 const DEFAULT_PATH: &str = "/usr/bin:/bin";
 const DEFAULT_SHELL: &str = "/bin/sh";
+/// How many commands a crontab may start.
+const MOST_JOBS: usize = 5_000;
 /// In place of cron's none: a run that hangs ends some day.
 const TIMEOUT: &str = "7d";
 
@@ -54,7 +57,7 @@ pub struct CronJob {
     pub notes: Vec<String>,
 }
 
-/// A line that cron would not take either.
+/// A line that cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct InvalidCrontab {
@@ -89,7 +92,15 @@ pub fn read(
                         Kind::User { user, home } => (user, home.map(str::to_owned)),
                         Kind::System => (command.user.as_deref(), command.user.as_deref().and_then(&home_of)),
                     };
-                    let (job, notes) = job(&command, &variables, kind, (user, home), names.next(&command.text, number));
+                    if jobs.len() == MOST_JOBS {
+                        let message = format!("more than {MOST_JOBS} commands are too many for one file; divide it");
+                        faults.push(InvalidCrontab { line: number, message });
+                        break;
+                    }
+                    let (job, mut notes) =
+                        job(&command, &variables, kind, (user, home), names.next(&command.text, number));
+                    notes.extend(users_note(&command, kind, &home_of));
+                    let notes = notes.iter().map(|note| printable(note)).collect();
                     jobs.push(CronJob { line: number, text: printable(text), job, notes });
                 }
                 Err(message) => faults.push(InvalidCrontab { line: number, message }),
@@ -98,6 +109,20 @@ pub fn read(
         }
     }
     if faults.is_empty() { Ok(jobs) } else { Err(faults) }
+}
+
+/// What tells that the crontab may be of the other kind.
+fn users_note(command: &Command, kind: Kind<'_>, home_of: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let first = command.text.split_whitespace().next().unwrap_or_default();
+    match (kind, &command.user) {
+        (Kind::User { .. }, _) if home_of(first).is_some() => {
+            Some(format!("'{first}' is the name of a user: if the crontab is the system's, import it with `--system`"))
+        }
+        (Kind::System, Some(user)) if home_of(user).is_none() => Some(format!(
+            "there is no user '{user}' here: if the crontab is a user's own, import it without `--system`"
+        )),
+        _ => None,
+    }
 }
 
 fn trigger(schedule: &Value) -> Result<Trigger, String> {
@@ -117,7 +142,8 @@ fn job(
     name: String,
 ) -> (Map<String, Value>, Vec<String>) {
     let mut notes = Vec::new();
-    let mut env: BTreeMap<&str, String> = BTreeMap::from([("PATH", DEFAULT_PATH.to_owned())]);
+    let mut env: BTreeMap<&str, String> =
+        BTreeMap::from([("PATH", DEFAULT_PATH.to_owned()), ("SHELL", DEFAULT_SHELL.to_owned())]);
     env.extend(home.iter().map(|home| ("HOME", home.clone())));
     env.extend(user.iter().flat_map(|user| [("LOGNAME", (*user).to_owned()), ("USER", (*user).to_owned())]));
     let mut zone = None;
@@ -126,6 +152,8 @@ fn job(
             "CRON_TZ" => zone = Some(value),
             "MAILTO" if value.is_empty() => {}
             "MAILTO" => notes.push(format!("cron mailed what it printed to {value}; `notify` tells of runs here")),
+            // No crontab may change them.
+            "LOGNAME" | "USER" => {}
             "MAILFROM" | "CONTENT_TYPE" | "CONTENT_TRANSFER_ENCODING" => {}
             "RANDOM_DELAY" => {
                 notes.push(format!("cron started it up to {value} minutes later by chance: see `jitter`"));
@@ -179,8 +207,7 @@ fn job(
 
 /// A text that no template is looked for in.
 fn verbatim(text: &str) -> Value {
-    let is_template = ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark));
-    if is_template { format!("{{% raw %}}{text}{{% endraw %}}").into() } else { text.into() }
+    if is_template(text) { format!("{{% raw %}}{text}{{% endraw %}}").into() } else { text.into() }
 }
 
 /// A line as it can be shown.

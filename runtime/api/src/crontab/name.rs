@@ -1,6 +1,6 @@
 //! Names for jobs that had none.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sandglass_core::id::JobName;
 
@@ -13,17 +13,27 @@ const BEFORE: [&str; 16] = [
 
 /// Names that are taken.
 #[derive(Default)]
-pub(super) struct Names(HashSet<String>);
+pub(super) struct Names {
+    taken: HashSet<String>,
+    /// The last number behind each.
+    numbers: HashMap<String, usize>,
+}
 
 impl Names {
     /// A name for the command of a line: after the program that it is about.
     pub(super) fn next(&mut self, command: &str, line: usize) -> String {
         let name = of_command(command).unwrap_or_else(|| format!("line-{line}"));
-        let numbered = (2..).map(|number| format!("{name}-{number}"));
-        let free = std::iter::once(name.clone()).chain(numbered).find(|name| !self.0.contains(name));
-        let name = free.expect("there is no end of numbers");
-        self.0.insert(name.clone());
-        name
+        if self.taken.insert(name.clone()) {
+            return name;
+        }
+        let number = self.numbers.entry(name.clone()).or_insert(1);
+        loop {
+            *number += 1;
+            let numbered = format!("{name}-{number}");
+            if self.taken.insert(numbered.clone()) {
+                return numbered;
+            }
+        }
     }
 }
 
@@ -33,9 +43,8 @@ fn of_command(command: &str) -> Option<String> {
     let is_about =
         |word: &&str| !word.contains('=') && !word.starts_with(['-', '$']) && !BEFORE.contains(&base(word).as_str());
     let about = words.filter(is_about);
-    // Rather a program by its path than a word that may be an argument of what is passed over; of a folder that the command
-    // begins in, the program in it.
-    let is_program = |word: &&str| word.parse::<f64>().is_err();
+    // A number is an argument of what is passed over, and so is the folder that a command begins in.
+    let is_program = |word: &&str| !word.starts_with(|c: char| c.is_ascii_digit());
     let mut programs = about.filter(is_program);
     let first = programs.next()?;
     let in_folder = command.trim_start().starts_with("cd ");

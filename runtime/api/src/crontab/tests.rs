@@ -52,6 +52,7 @@ fn lines_become_jobs_that_do_what_cron_does() {
     let with = &jobs[3].job["action"]["with"];
     assert_eq!((&with["command"], &with["stdin"]), (&json!("mail -s 'a % of' root"), &json!("Hello\nWorld\n")));
     assert_eq!(jobs[4].job["timezone"], "Europe/Berlin");
+    assert_eq!(users("~30 4~ ~ */2 ~/2 x").unwrap()[0].job["schedule"], "H(0-30) H(4-23) H(1-31) */2 H(0-6)/2");
 }
 
 #[test]
@@ -63,15 +64,19 @@ fn the_systems_crontab_names_users() {
     assert_eq!(jobs[0].job["command"], "cd / && run-parts --report /etc/cron.hourly");
     assert_eq!((&jobs[0].job["name"], &jobs[0].job["env"]["PATH"]), (&json!("run-parts"), &json!("/sbin:/bin")));
     assert_eq!(jobs[0].notes, ["cron ran it as the user 'root'; it runs as the daemon's user here"]);
+    let unknown = read("@daily wwww x\n", Kind::System, home).unwrap();
+    assert!(unknown[0].notes[1].starts_with("there is no user 'wwww' here"), "{:?}", unknown[0].notes);
+    let own = read("@daily root x\n", Kind::User { user: None, home: None }, home).unwrap();
+    assert!(own[0].notes[0].starts_with("'root' is the name of a user"), "{:?}", own[0].notes);
     let faults = read("@daily root\n", Kind::System, home).unwrap_err();
     assert_eq!(faults[0].to_string(), "line 1: the name of a user and a command must follow the schedule");
 }
 
 #[test]
 fn every_line_that_means_nothing_is_told() {
-    let faults = users("0 2 * *\n@noon x\n61 * * * * x\n* * * * *\n0 1 * * * fine\n").unwrap_err();
+    let faults = users("0 2 * *\n@noon x\n61 * * * * x\n* * * * *\n0 1 * * * fine\n0 1 * * * %x\n").unwrap_err();
     let lines: Vec<_> = faults.iter().map(|fault| fault.line).collect();
-    assert_eq!(lines, [1, 2, 3, 4]);
+    assert_eq!(lines, [1, 2, 3, 4, 6]);
     assert!(faults[0].message.contains("five fields"), "{}", faults[0]);
     assert!(faults[1].message.contains("there is no @noon"), "{}", faults[1]);
     assert!(faults[2].message.contains("61"), "{}", faults[2]);

@@ -1,6 +1,6 @@
 //! Output as frames of bytes, for those who want much of it fast: no JSON, no Base64.
 //!
-//! `GET …/runs/{id}/logs` answers so if the request's `Accept` is [`FRAMES`], whether it follows or not. All numbers are
+//! `GET …/runs/{id}/logs` answers so if the request's `Accept` names [`FRAMES`], whether it follows or not. All numbers are
 //! little-endian.
 //!
 //! ```text

@@ -28,7 +28,7 @@ pub enum WaitsFor {
     },
     /// What its job requires of other jobs.
     Requirement {
-        /// When it is not waited for any longer.
+        /// When it is given up unless what is required is so by then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
     },

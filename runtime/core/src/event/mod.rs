@@ -149,7 +149,7 @@ pub enum Command {
         /// What.
         together: Together,
     },
-    /// Say whether [`Command::Apply`] would be refused, and save nothing.
+    /// Say whether [`Command::Apply`] would be refused, but for fires that are overdue at the moment, and save nothing.
     Rehearse {
         /// Whose.
         namespace: Namespace,

@@ -24,7 +24,7 @@ pub enum WaitsFor {
     },
     /// What its job requires of other jobs.
     Requirement {
-        /// When it is not waited for any longer; none while it is not known yet what was so last.
+        /// When it is given up unless what is required is so by then; none while it is not known yet what was so last.
         until: Option<Timestamp>,
     },
     /// A free place of a limit that is full.
@@ -34,7 +34,7 @@ pub enum WaitsFor {
         /// How many attempts it lets go at once.
         most: u32,
     },
-    /// A free place of the daemon, or the end of its stop.
+    /// A free place of the daemon.
     Daemon {
         /// How many attempts it lets go at once.
         most: u32,

@@ -14,7 +14,8 @@ use crate::time::Timestamp;
 pub(super) enum Needed {
     /// They are met.
     Met,
-    /// One is not met, and is waited for until then; for as long as it takes to ask the store, if there is no instant.
+    /// One is not met and is waited for: until then at most, as by then one of them can no longer be met; for as long as it
+    /// takes to ask the store, if there is no instant.
     Waits(Option<Timestamp>),
     /// One is not met.
     Unmet,
@@ -32,11 +33,11 @@ impl Scheduler {
         if self.ignores_requirement(run.id) {
             return Needed::Met;
         }
-        let (mut needed, mut until) = (Needed::Met, None);
+        let (mut waits, mut until) = (false, None);
         let mut ends_at = |end: Timestamp| until = Some(until.map_or(end, |until: Timestamp| until.min(end)));
         for requirement in &spec.requires {
             let Some(last) = self.last_of(&entry.job.namespace, &requirement.job) else {
-                needed = Needed::Waits(None);
+                waits = true;
                 continue;
             };
             let end = wait_end(requirement, entry.counts_from(run));
@@ -49,9 +50,9 @@ impl Scheduler {
             }
             let Some(end) = end.filter(|end| now < *end) else { return Needed::Unmet };
             ends_at(end);
-            needed = Needed::Waits(None);
+            waits = true;
         }
-        if needed == Needed::Met { needed } else { Needed::Waits(until) }
+        if waits { Needed::Waits(until) } else { Needed::Met }
     }
 
     /// Whether a fire at `now` need not become a run, as what it needs is not so and not waited for.

@@ -8,6 +8,9 @@ impl Scheduler {
     /// What the run waits for, if it is queued.
     pub(super) fn waits(&self, id: RunId) -> Result<Reply, Refusal> {
         let active = self.active.get(&id).ok_or(Refusal::NoActiveRun(id))?;
+        if self.stopping {
+            return Ok(Reply::Waits(None));
+        }
         Ok(Reply::Waits(match active.stands {
             Stands::Apart | Stands::Going(_) => None,
             Stands::Line => {

@@ -122,17 +122,15 @@ pub(super) async fn show(
     }
     let run = load(&app, &namespace, id)?;
     let is_queued = run.state.name() == StateName::Queued;
-    let waits_for = if is_queued { waits(&app, run.id).await? } else { None };
+    let waits_for = if is_queued { waits(&app, run.id).await } else { None };
     Ok(Json(Run { waits_for, ..Run::from(run.as_ref()) }))
 }
 
-/// What a queued run waits for.
-pub(super) async fn waits(app: &App, run: RunId) -> Result<Option<WaitsFor>, Failure> {
-    match app.inbox.ask(Command::Waits { run }).await? {
-        Reply::Waits(waits) => Ok(waits.map(WaitsFor::from)),
-        // It is over by now, or the daemon stops.
-        Reply::Refused(_) => Ok(None),
-        other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
+/// What a queued run waits for; none if it is over by now, or nobody can say, as while the store cannot be written.
+pub(super) async fn waits(app: &App, run: RunId) -> Option<WaitsFor> {
+    match app.inbox.ask(Command::Waits { run }).await {
+        Ok(Reply::Waits(waits)) => waits.map(WaitsFor::from),
+        _ => None,
     }
 }
 

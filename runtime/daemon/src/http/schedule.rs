@@ -98,7 +98,7 @@ pub(super) async fn why(
     };
     let why = asked.explain(at)?;
     for run in why.runs.iter().filter(|run| run.state == StateName::Queued) {
-        asked.waits.extend(waits(&app, run.id).await?.map(|waits| (run.id, waits)));
+        asked.waits.extend(waits(&app, run.id).await.map(|waits| (run.id, waits)));
     }
     // What was found is told once it is known what the scheduler says of it.
     Ok(Json(if asked.waits.is_empty() { why } else { asked.explain(at)? }))

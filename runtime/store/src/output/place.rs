@@ -11,7 +11,7 @@ use crate::redb::private;
 /// More than the largest segment file can have, so that reading one is bounded whatever lies there.
 const SEGMENT_MOST: u64 = 64 << 20;
 
-/// Shorter first segments have no others after them: the shortest limit divided into its segments, less a record.
+/// Shorter first segments have no others after them: half the shortest limit divided into its segments.
 const LEAST_WITH_MORE: u64 = 4 << 10;
 
 /// How often a path is tried whose folders come and go.

@@ -20,7 +20,7 @@ const RECORD_HEAD: usize = 18;
 pub(super) struct SegmentHead {
     /// Counts from 0.
     pub(super) number: u32,
-    /// How many of the first segments are never deleted.
+    /// How many of the first segments are never deleted; 0 if that is not known.
     pub(super) stay: u32,
 }
 
@@ -42,7 +42,7 @@ impl SegmentHead {
 
     /// Whether the next segment may have been deleted while this one is there. Otherwise the oldest go first.
     pub(super) const fn next_may_be_gone(self) -> bool {
-        self.number.saturating_add(1) == self.stay
+        self.stay == 0 || self.number.saturating_add(1) == self.stay
     }
 }
 

@@ -12,7 +12,7 @@ use super::record::{SEGMENT_HEAD, SegmentHead, read_record, write_record};
 /// The least that is kept of an output, in bytes.
 const LEAST_LIMIT: u64 = 64 << 10;
 /// The longest segment, in bytes of output.
-const LONGEST_SEGMENT: u64 = 8 << 20;
+const LONGEST_SEGMENT: u64 = 2 << 20;
 /// Into how many segments a limit is divided, if they do not become too long. With few of them, a flood has few files to
 /// make and to delete: file systems are slow to give the place of one that was just deleted to another.
 const SEGMENTS: u64 = 8;
@@ -168,7 +168,8 @@ impl Writer {
         let bytes = last.read()?.ok_or(ErrorKind::NotFound)?;
         let mut rest: &[u8] = &bytes;
         if let Some(head) = SegmentHead::of(&bytes) {
-            (at.number, at.half_segments) = (head.number, head.stay);
+            at.number = head.number;
+            at.half_segments = if head.stay == 0 { half_segments } else { head.stay };
             rest = &bytes[SEGMENT_HEAD..];
             while let Some((record, after)) = read_record(rest) {
                 at.charged += (record.bytes.len() as u64).max(LEAST_CHARGE);
@@ -180,7 +181,8 @@ impl Writer {
             at.fresh = true;
             let before = segments.last().map(Segment::read).transpose()?.flatten();
             if let Some(head) = before.as_deref().and_then(SegmentHead::of) {
-                (at.number, at.half_segments) = (head.number.saturating_add(1), head.stay);
+                at.number = head.number.saturating_add(1);
+                at.half_segments = if head.stay == 0 { half_segments } else { head.stay };
             }
         }
         file.set_len((bytes.len() - rest.len()) as u64)?;

@@ -21,6 +21,8 @@ pub(crate) enum Needed {
     Waits,
     /// They are not, and it does not wait, or no longer.
     Over,
+    /// One is not, and it waits unless another is over, which is in doubt.
+    WaitsOrOver,
     /// The daemon may know of a last run or of the one before.
     Unknown,
 }
@@ -31,18 +33,23 @@ impl Seen<'_> {
         let begun = usize::from(run.state == RunState::Running);
         let asks = run.gate != Gate::Open && run.attempts.len() == begun;
         let Some((_, plan)) = self.job_of(run).filter(|_| asks) else { return Needed::Met };
-        let mut needed = Needed::Met;
+        let (mut waits, mut may_wait, mut may_be_over) = (false, false, false);
         for need in &plan.requires {
             let met = self.met(run, need.job).map(|last| need.is_met(last, self.now)).collect::<Vec<_>>();
-            needed = match (met.contains(&true), met.contains(&false)) {
-                (_, false) => needed,
+            match (met.contains(&true), met.contains(&false)) {
+                (_, false) => {}
                 (false, true) if need.is_over(plan.counts_from(run), self.now) => return Needed::Over,
-                (false, true) if needed == Needed::Met => Needed::Waits,
-                (false, true) => needed,
-                (true, true) => Needed::Unknown,
-            };
+                (false, true) => waits = true,
+                (true, true) if need.is_over(plan.counts_from(run), self.now) => may_be_over = true,
+                (true, true) => may_wait = true,
+            }
         }
-        needed
+        match (waits, may_be_over) {
+            (true, false) => Needed::Waits,
+            (true, true) => Needed::WaitsOrOver,
+            (false, false) if !may_wait => Needed::Met,
+            (false, _) => Needed::Unknown,
+        }
     }
 
     /// How the last run of a job of the run's namespace may have ended.
@@ -58,7 +65,7 @@ impl Checker for Requirements {
     fn write(&mut self, seen: &Seen<'_>, write: &Write) -> Verdict {
         if let Some(run) = first_start(write) {
             return match seen.needed(run) {
-                needed @ (Needed::Waits | Needed::Over) => {
+                needed @ (Needed::Waits | Needed::Over | Needed::WaitsOrOver) => {
                     violation(NAME, format!("run {} of job {} starts, but {needed:?}", run.id, run.job))
                 }
                 Needed::Met | Needed::Unknown => Ok(()),

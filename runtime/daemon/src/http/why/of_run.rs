@@ -75,17 +75,12 @@ impl Asked<'_> {
         if run.state != RunState::Queued {
             return Ok(String::new());
         }
-        let waits = match self.waits.get(&run.id) {
+        let told = |waits: &WaitsFor| format!(", and waits for {}", waits.words(|at| self.shown(at)));
+        Ok(match (self.waits.get(&run.id), run.phase_at(self.now, self.window)) {
             // The requirement itself can be told.
-            None | Some(WaitsFor::Requirement { .. }) => None,
-            Some(waits) => Some(waits.words(|at| self.shown(at))),
-        };
-        Ok(match (waits, run.phase_at(self.now, self.window)) {
-            (Some(waits), _) => format!(", and waits for {waits}"),
-            (None, Phase::WaitsForWindow(opens_at)) => {
-                let waits = WaitsFor::Window { opens_at }.words(|at| self.shown(at));
-                format!(", and waits for {waits}")
-            }
+            (Some(waits @ WaitsFor::Requirement { .. }), _) => self.needed(run)?.unwrap_or_else(|| told(waits)),
+            (Some(waits), _) => told(waits),
+            (None, Phase::WaitsForWindow(opens_at)) => told(&WaitsFor::Window { opens_at }),
             _ => self.needed(run)?.unwrap_or_else(|| ", and waits for its turn or for a free place".to_owned()),
         })
     }

@@ -64,7 +64,7 @@ impl Pump {
 
     /// Reads what is there, until it is about as much as is passed on at once. False if nothing more will come.
     fn read(&self, pending: &mut Vec<u8>) -> bool {
-        pending.reserve(CHUNK - pending.len());
+        pending.reserve(CHUNK.saturating_sub(pending.len()));
         while pending.len() < CHUNK / 2 {
             match self.pipe.try_read_buf(pending) {
                 Ok(0) => return false,
@@ -80,7 +80,6 @@ impl Pump {
         let whole = pending.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
         let Some(end) = whole.or((pending.len() >= CHUNK / 2).then_some(pending.len())) else { return };
         if end < CHUNK / 4 {
-            // A little of it does not take all of the room with it.
             self.pass_on(pending.drain(..end).collect());
         } else {
             let rest = pending.split_off(end);
@@ -88,7 +87,11 @@ impl Pump {
         }
     }
 
-    fn pass_on(&self, bytes: Vec<u8>) {
+    fn pass_on(&self, mut bytes: Vec<u8>) {
+        if bytes.len() < CHUNK / 4 {
+            // A little of it does not take all of the room with it.
+            bytes.shrink_to_fit();
+        }
         self.attempt.output(self.stream, bytes);
     }
 
