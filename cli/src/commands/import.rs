@@ -6,6 +6,7 @@ use std::process;
 use sandglass_api::crontab::{self, CronJob, Kind};
 use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::Page;
+use uzers::os::unix::UserExt as _;
 
 use super::files;
 use crate::context::Context;
@@ -81,9 +82,8 @@ fn own_crontab() -> Result<String, Failure> {
         .map_err(|_| Problem::new(Code::InvalidFile, "your crontab is no UTF-8 text").with_hint(hint).into())
 }
 
-/// The home directory of a user, by `/etc/passwd`.
+/// The home directory of a user of this machine.
 fn home_of(user: &str) -> Option<String> {
-    let users = std::fs::read_to_string("/etc/passwd").ok()?;
-    let line = users.lines().find(|line| line.split(':').next() == Some(user))?;
-    line.split(':').nth(5).filter(|home| !home.is_empty()).map(str::to_owned)
+    let user = uzers::get_user_by_name(user)?;
+    Some(user.home_dir().to_string_lossy().into_owned())
 }

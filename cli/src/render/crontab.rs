@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::yaml;
 
-/// The keys of a job, in the order in which people read them.
+/// The keys of a job, in the order in which people read them. Others come last.
 const KEYS: [&str; 12] = [
     "name",
     "timezone",
@@ -33,9 +33,9 @@ pub(crate) fn file(jobs: &[CronJob], source: &str) -> String {
         text.push_str(if place == 0 { "\n" } else { "---\n" });
         text.push_str(&format!("# line {line}: {cron}\n"));
         notes.iter().for_each(|note| text.push_str(&format!("# note: {note}\n")));
-        for (key, value) in KEYS.iter().filter_map(|key| job.get_key_value(*key)) {
-            text.push_str(&yaml::document(&json!({ key: value })));
-        }
+        let mut keys: Vec<_> = job.iter().collect();
+        keys.sort_by_key(|(key, _)| KEYS.iter().position(|known| known == key).unwrap_or(KEYS.len()));
+        keys.iter().for_each(|(key, value)| text.push_str(&yaml::document(&json!({ *key: value }))));
     }
     text
 }

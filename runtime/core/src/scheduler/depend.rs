@@ -8,7 +8,7 @@ use super::{Entry, Scheduler};
 use crate::dependency::UpstreamRun;
 use crate::event::{Refusal, Step};
 use crate::id::{JobId, JobName, Namespace, RunId};
-use crate::run::{Origin, Run, RunState, SkipReason};
+use crate::run::{Origin, Run};
 use crate::spec::bounds::MAX_TRIGGERS;
 use crate::spec::{JobSpec, TriggerKind, Upstream};
 use crate::spelling::nearest;
@@ -209,14 +209,7 @@ impl Scheduler {
     ) {
         let run = RunId::of_dependency(id, ended.run, ended.finished_at);
         let start = Start { trigger: Some(trigger), upstream, ..Start::of(run, Origin::Dependency, ended.finished_at) };
-        if self.jobs[&id].is_paused() {
-            self.skip(id, &start, SkipReason::Paused, now, step);
-            return;
-        }
-        let run = self.start(id, start, now, step);
-        if !matches!(run.state, RunState::Ended { .. }) {
-            self.count_fire(id);
-        }
+        self.fire_unless_paused(id, start, now, step);
     }
 
     /// Refuses jobs that name one that neither is there nor is `coming` with them, or that would come after themselves.

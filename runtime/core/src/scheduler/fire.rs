@@ -175,15 +175,24 @@ impl Scheduler {
         let entry = self.jobs.get(&id).filter(|entry| !entry.is_exhausted() && !entry.is_disabled());
         let Some(trigger) = entry.and_then(|entry| entry.startup_trigger()) else { return };
         let start = Start { trigger: Some(trigger), ..Start::of(RunId::of_startup(id, at), Origin::Schedule, at) };
-        if self.jobs[&id].is_paused() {
-            self.skip(id, &start, SkipReason::Paused, now, step);
-            return;
-        }
-        let run = self.start(id, start, now, step);
-        if !matches!(run.state, RunState::Ended { .. }) {
-            self.count_fire(id);
+        if self.fire_unless_paused(id, start, now, step) {
             self.put_cursor(id, now, step);
         }
+    }
+
+    /// Lets a fire that something else than an instant brought become a run, and counts it; unless the job is paused. Says
+    /// whether it became one.
+    pub(super) fn fire_unless_paused(&mut self, id: JobId, start: Start, now: Timestamp, step: &mut Step) -> bool {
+        if self.jobs[&id].is_paused() {
+            self.skip(id, &start, SkipReason::Paused, now, step);
+            return false;
+        }
+        let run = self.start(id, start, now, step);
+        let becomes_run = !matches!(run.state, RunState::Ended { .. });
+        if becomes_run {
+            self.count_fire(id);
+        }
+        becomes_run
     }
 
     /// Writes how far a job's schedule has been worked off, and sees to it that the job is looked at again in time.

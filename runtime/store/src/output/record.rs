@@ -40,6 +40,11 @@ impl SegmentHead {
         Some(Self { number: u32::from_le_bytes(*number), stay: u32::from_le_bytes(*stay) })
     }
 
+    /// How many of the first segments are never deleted; `otherwise`, if it does not say.
+    pub(super) const fn stay_or(self, otherwise: u32) -> u32 {
+        if self.stay == 0 { otherwise } else { self.stay }
+    }
+
     /// Whether the next segment may have been deleted while this one is there. Otherwise the oldest go first.
     pub(super) const fn next_may_be_gone(self) -> bool {
         self.stay == 0 || self.number.saturating_add(1) == self.stay

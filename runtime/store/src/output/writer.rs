@@ -169,7 +169,7 @@ impl Writer {
         let mut rest: &[u8] = &bytes;
         if let Some(head) = SegmentHead::of(&bytes) {
             at.number = head.number;
-            at.half_segments = if head.stay == 0 { half_segments } else { head.stay };
+            at.half_segments = head.stay_or(half_segments);
             rest = &bytes[SEGMENT_HEAD..];
             while let Some((record, after)) = read_record(rest) {
                 at.charged += (record.bytes.len() as u64).max(LEAST_CHARGE);
@@ -182,7 +182,7 @@ impl Writer {
             let before = segments.last().map(Segment::read).transpose()?.flatten();
             if let Some(head) = before.as_deref().and_then(SegmentHead::of) {
                 at.number = head.number.saturating_add(1);
-                at.half_segments = if head.stay == 0 { half_segments } else { head.stay };
+                at.half_segments = head.stay_or(half_segments);
             }
         }
         file.set_len((bytes.len() - rest.len()) as u64)?;

@@ -35,6 +35,24 @@ fn reader(http: Http, run: &str) -> JoinHandle<Vec<ServerEvent>> {
 }
 
 #[test]
+fn output_comes_in_frames_wherever_they_stand_in_the_request() {
+    let home = Home::new();
+    let daemon = home.start();
+    daemon.put(&command("talk", "echo hello"));
+    let run = daemon.start_run("talk");
+    daemon.ended(&run);
+    let path = format!("/api/v1/namespaces/default/runs/{run}/logs");
+    let frames = ("accept", "application/vnd.sandglass.output");
+    for accept in [&[frames][..], &[("accept", "application/json"), frames]] {
+        let answer = daemon.http().send("GET", &path, accept, b"");
+        assert_eq!(answer.header("content-type"), Some(frames.1), "{accept:?}");
+        // Of kind 1, output, with a head of 21 bytes before what was printed.
+        assert_eq!(answer.body[..5], [1, 27, 0, 0, 0], "{accept:?}");
+        assert!(answer.body.ends_with(b"hello\n"), "{accept:?}");
+    }
+}
+
+#[test]
 fn two_readers_see_everything_to_the_end() {
     let home = Home::new();
     let daemon = home.start();

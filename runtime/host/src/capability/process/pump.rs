@@ -79,12 +79,8 @@ impl Pump {
     fn pass_on_lines(&self, pending: &mut Vec<u8>) {
         let whole = pending.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
         let Some(end) = whole.or((pending.len() >= CHUNK / 2).then_some(pending.len())) else { return };
-        if end < CHUNK / 4 {
-            self.pass_on(pending.drain(..end).collect());
-        } else {
-            let rest = pending.split_off(end);
-            self.pass_on(std::mem::replace(pending, rest));
-        }
+        let rest = pending.split_off(end);
+        self.pass_on(std::mem::replace(pending, rest));
     }
 
     fn pass_on(&self, mut bytes: Vec<u8>) {
