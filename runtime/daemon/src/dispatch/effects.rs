@@ -196,7 +196,7 @@ impl Performer {
                     None
                 });
                 // The loop is gone only when the daemon has stopped.
-                _ = inbox.send(Inbound::Recalled(recall, last));
+                _ = inbox.send(Inbound::Recalled(Box::new((recall, last))));
             }
         });
     }

@@ -51,8 +51,8 @@ pub(crate) enum Inbound {
     Nudge,
     /// The daemon is up: `startup` triggers fire, for this instant.
     Started(Timestamp),
-    /// The store was asked for the last run of a job that is over.
-    Recalled(Recall, Option<UpstreamRun>),
+    /// The store was asked for the last run of a job that is over. Boxed, as the inbox has room for thousands of these.
+    Recalled(Box<(Recall, Option<UpstreamRun>)>),
     /// The daemon is stopping.
     Shutdown,
 }
@@ -230,8 +230,11 @@ impl Dispatcher {
             }
             Inbound::Nudge => {}
             // A scheduler that is made anew asks again.
-            Inbound::Recalled(..) if self.failed.is_some() => {}
-            Inbound::Recalled(recall, last) => self.decide(Event::Recalled { recall, last }, gathered),
+            Inbound::Recalled(_) if self.failed.is_some() => {}
+            Inbound::Recalled(recalled) => {
+                let (recall, last) = *recalled;
+                self.decide(Event::Recalled { recall, last }, gathered);
+            }
             Inbound::Started(at) => self.startup = Some(Startup { at, made: BTreeSet::new(), commit: None }),
             Inbound::Shutdown => {
                 self.stopping = true;

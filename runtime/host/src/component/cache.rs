@@ -4,11 +4,13 @@
 //! it, for the very component and for the very engine that would run it. Anything else is compiled anew.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::ops::Deref;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit, Mac};
+use memmap2::MmapMut;
 use sandglass_core::id::Digest;
 use sha2::Sha256;
 
@@ -17,6 +19,17 @@ use crate::config::HostError;
 /// What files of this form begin with, before the authentication code and the machine code.
 const MAGIC: &[u8; 16] = b"sandglass aot 1\n";
 const MAC: usize = 32;
+
+/// Machine code that can be trusted, in memory that goes back to the system once the engine has its own copy.
+pub(crate) struct Code(MmapMut);
+
+impl Deref for Code {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0[MAGIC.len() + MAC..]
+    }
+}
 
 /// The folder of compiled components.
 pub(crate) struct Cache {
@@ -41,17 +54,16 @@ impl Cache {
 
     /// The machine code for `digest`, if there is some that can be trusted. It is in memory: what was verified is what
     /// is used, even if the file changes.
-    pub(crate) fn load(&self, digest: &Digest) -> Option<Vec<u8>> {
+    pub(crate) fn load(&self, digest: &Digest) -> Option<Code> {
         let path = self.path(digest);
-        let mut file = fs::read(&path).ok()?;
+        let file = read(&path).ok()?;
         let (head, code) = file.split_at_checked(MAGIC.len() + MAC)?;
         let genuine = head.starts_with(MAGIC) && self.mac(digest, code).verify_slice(&head[MAGIC.len()..]).is_ok();
         if !genuine {
             tracing::warn!("{} is not genuine and is compiled anew", path.display());
             return None;
         }
-        file.drain(..MAGIC.len() + MAC);
-        Some(file)
+        Some(Code(file))
     }
 
     /// Keeps machine code for `digest`. It is whole or absent, whenever the machine stops.
@@ -92,6 +104,16 @@ impl Cache {
     }
 }
 
+/// The bytes of a file, in memory of their own. An allocator would keep a megabyte or more for later, of which there is no
+/// need once the daemon has started.
+fn read(path: &Path) -> io::Result<MmapMut> {
+    let mut file = fs::File::open(path)?;
+    let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    let mut bytes = MmapMut::map_anon(length)?;
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
 fn remove(path: &Path) {
     if let Err(error) = fs::remove_file(path)
         && error.kind() != io::ErrorKind::NotFound
@@ -110,26 +132,26 @@ mod tests {
         let open = |key, engine| Cache::open(folder.path().join("cache"), [key; 32], [engine; 32]).unwrap();
         let cache = open(1, 1);
         let digest = Digest::of(b"component");
-        assert_eq!(cache.load(&digest), None);
+        assert!(cache.load(&digest).is_none());
         cache.store(&digest, b"machine code").unwrap();
         assert_eq!(cache.load(&digest).as_deref(), Some(&b"machine code"[..]));
-        assert_eq!(open(2, 1).load(&digest), None, "another key");
-        assert_eq!(open(1, 2).load(&digest), None, "another engine");
+        assert!(open(2, 1).load(&digest).is_none(), "another key");
+        assert!(open(1, 2).load(&digest).is_none(), "another engine");
 
         let other = Digest::of(b"other");
         fs::copy(cache.path(&digest), cache.path(&other)).unwrap();
-        assert_eq!(cache.load(&other), None, "another component");
+        assert!(cache.load(&other).is_none(), "another component");
 
         let mut bytes = fs::read(cache.path(&digest)).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(cache.path(&digest), bytes).unwrap();
-        assert_eq!(cache.load(&digest), None, "changed");
+        assert!(cache.load(&digest).is_none(), "changed");
         fs::write(cache.path(&digest), b"short").unwrap();
-        assert_eq!(cache.load(&digest), None, "cut");
+        assert!(cache.load(&digest).is_none(), "cut");
 
         cache.store(&digest, b"machine code").unwrap();
         cache.forget(&digest);
-        assert_eq!(cache.load(&digest), None);
+        assert!(cache.load(&digest).is_none());
     }
 
     #[test]

@@ -200,11 +200,22 @@ fn compile(engine: &Engine, wasm: &[u8]) -> Result<Component, RefusedComponent> 
             Err(error) => Err(format!("there is no thread to compile it: {error}")),
         }
     });
+    give_back();
     // The pool says itself, in words, when something cannot fit into it.
     compiled.map_err(|problem| match problem.contains("exceeds the configured maximum") {
         true => RefusedComponent::Resources(problem),
         false => RefusedComponent::Malformed(problem),
     })
+}
+
+/// Has the allocator give back what compiling took: tens of megabytes, which nothing needs again soon.
+#[allow(unsafe_code, reason = "the allocator of the C library has no safe interface")]
+fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it takes a number and touches only memory that is free.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 #[allow(unsafe_code, reason = "machine code cannot be checked, only trusted")]
