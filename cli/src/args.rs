@@ -117,6 +117,9 @@ pub(crate) enum Command {
     /// Save, import, list and delete named sets of dates, such as holidays
     #[command(subcommand)]
     Calendar(commands::calendar::Command),
+    /// Set, list and delete values that jobs use and nobody sees
+    #[command(subcommand)]
+    Secret(commands::secret::Command),
     /// Show, save and delete what concerns all jobs of a namespace
     #[command(subcommand)]
     Namespace(commands::namespace::Command),

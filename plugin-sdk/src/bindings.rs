@@ -50,6 +50,24 @@ pub mod process {
     });
 }
 
+/// The interfaces of the capabilities `secrets` and `reveal`.
+#[cfg(feature = "secrets")]
+pub mod secrets {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: r"
+            package sandglass:sdk-secrets;
+            world plugin {
+                import sandglass:plugin/secrets@0.1.0;
+                import sandglass:plugin/secrets-reveal@0.1.0;
+            }
+        ",
+        world: "sandglass:sdk-secrets/plugin",
+        with: { "sandglass:plugin/types@0.1.0": crate::bindings::sandglass::plugin::types },
+        generate_all,
+    });
+}
+
 /// The interface of the capability `state`.
 #[cfg(feature = "state")]
 pub mod state {

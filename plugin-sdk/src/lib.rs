@@ -40,7 +40,7 @@
 //! the runtime's part, so that plain `cargo test` tests an action.
 //!
 //! In reading order: [`Action`] and [`Outcome`], [`Failure`], [`Context`]; then the capabilities, each behind the feature
-//! of its name: `process`, `state`, `http`.
+//! of its name: `process`, `secrets`, `state`, `http`.
 
 mod action;
 mod context;
@@ -52,6 +52,8 @@ mod period;
 pub mod http;
 #[cfg(feature = "process")]
 pub mod process;
+#[cfg(feature = "secrets")]
+pub mod secrets;
 #[cfg(feature = "state")]
 pub mod state;
 

@@ -35,6 +35,8 @@ pub use crate::bindings::sandglass::plugin::logging::Level;
 pub(crate) mod http;
 #[cfg(feature = "process")]
 pub(crate) mod process;
+#[cfg(feature = "secrets")]
+pub(crate) mod secrets;
 #[cfg(feature = "state")]
 pub(crate) mod state;
 
@@ -70,6 +72,8 @@ pub(crate) struct Script {
     pub(crate) process: process::Script,
     #[cfg(feature = "http")]
     pub(crate) http: http::Script,
+    #[cfg(feature = "secrets")]
+    pub(crate) secrets: secrets::Script,
     #[cfg(feature = "state")]
     pub(crate) state: state::Script,
 }
@@ -87,6 +91,8 @@ impl Default for Script {
             process: process::Script::default(),
             #[cfg(feature = "http")]
             http: http::Script::default(),
+            #[cfg(feature = "secrets")]
+            secrets: secrets::Script::default(),
             #[cfg(feature = "state")]
             state: state::Script::default(),
         }

@@ -21,6 +21,7 @@ mod refused;
 pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod schema;
+pub(crate) mod secret;
 pub(crate) mod serve;
 mod simulate;
 mod status;
@@ -46,6 +47,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<(), 
         Command::Job(command) => job::run(command, context).await,
         Command::Run(command) => run::run(command, context).await,
         Command::Calendar(command) => calendar::run(command, context).await,
+        Command::Secret(command) => secret::run(command, context).await,
         Command::Namespace(command) => namespace::run(command, context).await,
         Command::Template(command) => template::run(command, context).await,
         Command::Import(command) => import::run(command, context),

@@ -13,6 +13,7 @@ pub(crate) mod output;
 pub(crate) mod paint;
 pub(crate) mod plugin;
 pub(crate) mod run;
+pub(crate) mod secret;
 pub(crate) mod simulation;
 pub(crate) mod table;
 pub(crate) mod template;

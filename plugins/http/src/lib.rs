@@ -9,5 +9,5 @@ mod tests;
 sandglass_plugin::export! {
     name: "http",
     actions: [request::SendRequest],
-    capabilities: { http: public },
+    capabilities: { http: public, secrets: any, reveal: any },
 }

@@ -11,5 +11,5 @@ mod tests;
 sandglass_plugin::export! {
     name: "shell",
     actions: [run::Run],
-    capabilities: { process: any },
+    capabilities: { process: any, secrets: any },
 }

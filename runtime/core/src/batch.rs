@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::calendar::Calendar;
 use crate::hold::{HoldSubject, Holds};
-use crate::id::{CalendarName, Digest, JobId, Namespace, PluginName, TemplateName};
+use crate::id::{CalendarName, Digest, JobId, Namespace, PluginName, SecretName, TemplateName};
 use crate::job::{Cursor, Job};
 use crate::job_template::JobTemplate;
 use crate::notice::NamespaceNotify;
 use crate::plugin::Plugin;
 use crate::run::Run;
+use crate::secret::Secret;
 
 /// Writes that become durable together or not at all.
 #[derive(Clone, Debug, Default)]
@@ -76,6 +77,17 @@ pub enum Write {
         namespace: Namespace,
         /// Its name.
         name: TemplateName,
+        /// Its revision.
+        revision: u64,
+    },
+    /// A secret: not there yet if its revision is 1, else there with the revision before.
+    PutSecret(Arc<Secret>),
+    /// A secret that is there with this revision.
+    DeleteSecret {
+        /// Its owner.
+        namespace: Namespace,
+        /// Its name.
+        name: SecretName,
         /// Its revision.
         revision: u64,
     },

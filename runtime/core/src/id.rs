@@ -257,6 +257,40 @@ name!(
     "concurrency group"
 );
 
+/// The name of a secret, unique in its namespace. It is also the name of the environment variable that has its value.
+///
+/// Cheap to clone. 1 to 100 characters: ASCII letters, digits and `_`, the first no digit.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SecretName(Arc<str>);
+
+impl SecretName {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SecretName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for SecretName {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        if first && text.len() <= 100 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return Ok(Self(text.into()));
+        }
+        let rule = "use 1 to 100 letters, digits or '_', not beginning with a digit, such as DB_PASSWORD";
+        Err(InvalidId { text: text.chars().take(120).collect(), kind: "secret name", rule })
+    }
+}
+text_serde!(SecretName, "secret name", "^[A-Za-z_][A-Za-z0-9_]{0,99}$");
+
 impl Default for Namespace {
     fn default() -> Self {
         Self("default".into())

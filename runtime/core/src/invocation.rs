@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::capability::EffectiveGrants;
-use crate::id::{Digest, JobId, JobName, Namespace, PluginName, RunId};
+use crate::id::{Digest, JobId, JobName, Namespace, PluginName, RunId, SecretName};
 use crate::run::{AttemptEnd, Origin};
 use crate::spec::Limits;
 use crate::template::Scope;
@@ -51,6 +51,8 @@ pub struct Work {
     pub scope: Option<Box<Scope>>,
     /// Environment variables for processes.
     pub env: BTreeMap<String, String>,
+    /// Secrets that processes have in environment variables of their names.
+    pub secrets: Box<[SecretName]>,
     /// Working directory for processes; none: a folder of the run's own.
     pub working_dir: Option<String>,
     /// How long the attempt may take.

@@ -38,6 +38,7 @@ pub mod queue;
 pub mod run;
 pub mod schedule;
 pub mod scheduler;
+pub mod secret;
 pub mod spec;
 pub mod spelling;
 pub mod template;

@@ -23,6 +23,7 @@ use crate::dispatch::effects::{Payload, Performer, Shared};
 use crate::dispatch::{Beginning, Dispatcher, INBOX_CAPACITY, Inbox};
 use crate::http::{self, App, JobLocks};
 use crate::output::Outputs;
+use crate::secrets::Secrets;
 use crate::services::HostServices;
 use crate::upkeep::Upkeep;
 
@@ -57,6 +58,9 @@ pub enum StartError {
         /// Why.
         detail: String,
     },
+    /// The keys of secrets cannot be used.
+    #[error("{0}")]
+    Keys(String),
     /// It cannot listen.
     #[error("cannot listen on {at}: {source}; choose another address with --listen")]
     Listen {
@@ -104,7 +108,9 @@ impl Daemon {
         let store: Arc<dyn Store> = Arc::new(RedbStore::open(data_dir.path(), RedbOptions::default())?);
         let active = store.load()?.active;
         let (outputs, output_thread) = Outputs::start(Arc::clone(&store))?;
-        let services = HostServices::new(Arc::clone(&store), Arc::clone(&outputs));
+        let secrets = Secrets::open(Arc::clone(&store), data_dir.secrets_key()?);
+        let secrets = Arc::new(secrets.map_err(|error| StartError::Keys(error.to_string()))?);
+        let services = HostServices::new(Arc::clone(&store), Arc::clone(&outputs), Arc::clone(&secrets));
         let host = Host::new(host_config(&data_dir, &config)?, Arc::clone(&services) as _)?;
         ready_plugins(store.as_ref(), &host)?;
         // None of them is ours: a daemon that was killed left them behind.
@@ -122,6 +128,7 @@ impl Daemon {
         let done = move |group| performer.done(group);
         let committer = Arc::new(Committer::spawn(Arc::clone(&store), Arc::new(SystemClock), done)?);
         services.connect(Arc::clone(&committer));
+        secrets.connect(Arc::clone(&committer));
         let (stopping, is_stopping) = watch::channel(false);
         let (runs_over, are_runs_over) = watch::channel(false);
         let address = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
@@ -131,6 +138,7 @@ impl Daemon {
             inbox: Inbox(sender),
             shared: Arc::clone(&shared),
             outputs: Arc::clone(&outputs),
+            secrets,
             options: config.scheduler.clone(),
             started_at: SystemClock.now(),
             token: data_dir.admin_token()?,
@@ -269,7 +277,7 @@ impl Daemon {
     /// Waits until all that was decided is durable.
     async fn flush(&self) {
         let (sender, receiver) = oneshot::channel();
-        if self.committer.submit(Batch::default(), Payload::State(sender)).is_ok() {
+        if self.committer.submit(Batch::default(), Payload::Asked(sender)).is_ok() {
             // A failure was reported when it happened.
             _ = receiver.await;
         }
@@ -396,7 +404,7 @@ impl StartError {
         match self {
             Self::Config(_) | Self::Jobs(_) => Class::Invalid,
             Self::DataDir(DataDirError::Unusable { .. }) | Self::Listen { .. } | Self::System(_) => Class::Unavailable,
-            Self::DataDir(_) => Class::Denied,
+            Self::DataDir(_) | Self::Keys(_) => Class::Denied,
             Self::Store(StoreError::Newer { .. } | StoreError::Older { .. }) => Class::Conflict,
             Self::Store(StoreError::Locked { .. } | StoreError::Full(_) | StoreError::Io { .. }) => Class::Unavailable,
             Self::Store(_) | Self::Host(_) | Self::BuiltIn { .. } => Class::Internal,

@@ -102,12 +102,26 @@ impl DataDir {
     ///
     /// If it cannot be read or made.
     pub fn cache_key(&self) -> Result<[u8; 32], DataDirError> {
-        let folder = self.0.join("keys");
-        let unusable = |source| DataDirError::Unusable { path: folder.clone(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(unusable)?;
-        let path = folder.join("cache.key");
+        let path = self.keys()?.join("cache.key");
         let bytes = self.read_or_make(&path, || Ok(random()?.to_vec()))?;
         bytes.try_into().map_err(|_| DataDirError::Damaged(path))
+    }
+
+    /// Where the keys of secrets are kept.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be made.
+    pub fn secrets_key(&self) -> Result<PathBuf, DataDirError> {
+        Ok(self.keys()?.join("secrets.key"))
+    }
+
+    /// The folder of keys, made if it is not there.
+    fn keys(&self) -> Result<PathBuf, DataDirError> {
+        let folder = self.0.join("keys");
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        made.map_err(|source| DataDirError::Unusable { path: folder.clone(), source })?;
+        Ok(folder)
     }
 
     /// Reads a secret, or makes it: written beside, synced and renamed, so that a crash leaves all of it or nothing.

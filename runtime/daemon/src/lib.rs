@@ -19,6 +19,7 @@ mod dispatch;
 mod http;
 mod jobs_dir;
 mod output;
+mod secrets;
 mod services;
 mod upkeep;
 

@@ -1,15 +1,16 @@
 //! What the host needs from the daemon: the clock, a place for output and progress, and the jobs' state.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sandglass_core::batch::{Batch, Expectation, Write};
-use sandglass_core::id::{JobId, RunId};
+use sandglass_core::id::{JobId, Namespace, RunId, SecretName};
 use sandglass_core::invocation::Work;
 use sandglass_core::output::OutputChunk;
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_host::Services;
-use sandglass_host::services::{BoxFuture, Progress, StateEntry, StateError, StateExpectation, StatePage};
+use sandglass_host::services::{BoxFuture, Progress, SecretValue, StateEntry, StateError, StateExpectation, StatePage};
 use sandglass_store::{CommitError, Committer, ConflictKind, STATE_BYTES, STATE_KEYS, Store, StoreError};
 use tokio::sync::oneshot;
 
@@ -17,18 +18,20 @@ use crate::admission;
 use crate::clock::SystemClock;
 use crate::dispatch::effects::Payload;
 use crate::output::Outputs;
+use crate::secrets::Secrets;
 
 /// The daemon's side of the host.
 pub(crate) struct HostServices {
     store: Arc<dyn Store>,
     outputs: Arc<Outputs>,
+    secrets: Arc<Secrets>,
     /// Set before the first attempt starts; the committer needs the host, and the host needs this.
     committer: OnceLock<Arc<Committer<Payload>>>,
 }
 
 impl HostServices {
-    pub(crate) fn new(store: Arc<dyn Store>, outputs: Arc<Outputs>) -> Arc<Self> {
-        Arc::new(Self { store, outputs, committer: OnceLock::new() })
+    pub(crate) fn new(store: Arc<dyn Store>, outputs: Arc<Outputs>, secrets: Arc<Secrets>) -> Arc<Self> {
+        Arc::new(Self { store, outputs, secrets, committer: OnceLock::new() })
     }
 
     /// Lets guests write state.
@@ -42,7 +45,7 @@ impl HostServices {
         let sent = self
             .committer
             .get()
-            .is_some_and(|committer| committer.submit(Batch::of(write), Payload::State(sender)).is_ok());
+            .is_some_and(|committer| committer.submit(Batch::of(write), Payload::Asked(sender)).is_ok());
         Box::pin(async move {
             if !sent {
                 return Err(stopping());
@@ -97,6 +100,11 @@ impl Services for HostServices {
             Ok(None) => Ok(None),
             Err(error) => Err(format!("the result of run {run} cannot be read: {error}")),
         }
+    }
+
+    // Opening a value takes microseconds, as its reading does.
+    fn secrets(&self, namespace: &Namespace, names: &BTreeSet<SecretName>) -> Result<Vec<SecretValue>, String> {
+        self.secrets.values(namespace, names)
     }
 
     fn output(&self, run: RunId, chunk: OutputChunk) {

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::capability::process::{Folders, ProcessSet};
 use crate::capability::progress::Coalescer;
+use crate::secrets::RunSecrets;
 use crate::services::Services;
 use crate::stop::Stop;
 
@@ -32,6 +33,8 @@ pub(crate) struct Attempt {
     pub(crate) work: Arc<Work>,
     /// What of the work had templates, filled in. Set before the guest starts, if there are any.
     filled: OnceLock<Filled>,
+    /// Set before the guest starts, if its job names any.
+    secrets: OnceLock<RunSecrets>,
     pub(crate) services: Arc<dyn Services>,
     pub(crate) stop: Stop,
     pub(crate) processes: ProcessSet,
@@ -47,6 +50,17 @@ pub(crate) struct Attempt {
     denial: Mutex<Option<Denial>>,
     denied_last: AtomicBool,
     stderr_tail: Mutex<Vec<u8>>,
+}
+
+/// Why an attempt cannot be given what its work names.
+#[derive(Debug)]
+pub(crate) enum NotFilled {
+    /// A template cannot be filled in.
+    Template(String),
+    /// A secret may not be used.
+    Denied(Denial),
+    /// A secret cannot be had.
+    Secret(String),
 }
 
 /// What of an attempt's work had templates.
@@ -67,6 +81,7 @@ impl Attempt {
             scheduled_at: invocation.scheduled_at,
             work: invocation.work,
             filled: OnceLock::new(),
+            secrets: OnceLock::new(),
             services,
             stop: Stop::default(),
             progress: Coalescer::default(),
@@ -81,21 +96,54 @@ impl Attempt {
         }
     }
 
-    /// Fills in the templates of the work, if it has any. Fails with what is wrong.
-    pub(crate) fn fill_in(&self) -> Result<(), String> {
+    /// Gets the secrets that the work names, and fills in its templates, if it has any.
+    pub(crate) fn fill_in(&self) -> Result<(), NotFilled> {
+        self.take_secrets()?;
         let Some(scope) = &self.work.scope else { return Ok(()) };
         let mut scope = Cow::Borrowed(scope.as_ref());
         if !scope.upstream.is_empty() {
             for upstream in &mut scope.to_mut().upstream {
-                upstream.result = self.services.result_of(upstream.run.run)?;
+                upstream.result = self.services.result_of(upstream.run.run).map_err(NotFilled::Template)?;
             }
         }
-        let rendered = template::render(&self.work, &scope).map_err(|error| error.to_string())?;
-        self.services.check_params(&self.work, &rendered.params)?;
+        if let Some(secrets) = self.secrets() {
+            let placeholders = secrets.all().iter().map(|held| (held.secret.name.clone(), held.placeholder.clone()));
+            scope.to_mut().secrets = placeholders.collect();
+        }
+        let rendered = template::render(&self.work, &scope).map_err(|error| NotFilled::Template(error.to_string()))?;
+        self.services.check_params(&self.work, &rendered.params).map_err(NotFilled::Template)?;
         let template::Rendered { params, env, working_dir } = rendered;
         // Filled in once: the guest starts only after this.
         _ = self.filled.set(Filled { params: params.to_string(), env, working_dir });
         Ok(())
+    }
+
+    /// Gets the values of the secrets that the work names, as far as it may use them.
+    fn take_secrets(&self) -> Result<(), NotFilled> {
+        let names = template::secrets_of_work(&self.work);
+        if names.is_empty() {
+            return Ok(());
+        }
+        names.iter().try_for_each(|name| self.work.grants.secret(name)).map_err(NotFilled::Denied)?;
+        let values = self.services.secrets(&self.work.namespace, &names).map_err(NotFilled::Secret)?;
+        let secrets = RunSecrets::new(values, &self.work.secrets).map_err(NotFilled::Secret)?;
+        // Taken once: the guest starts only after this.
+        _ = self.secrets.set(secrets);
+        Ok(())
+    }
+
+    /// The secrets that the attempt uses, if there are any.
+    pub(crate) fn secrets(&self) -> Option<&RunSecrets> {
+        self.secrets.get()
+    }
+
+    /// `text` without the values of the attempt's secrets.
+    pub(crate) fn masked(&self, text: String) -> String {
+        match self.secrets() {
+            // A value in it may be a part of a character only if it is no text itself.
+            Some(secrets) => String::from_utf8_lossy(&secrets.masked(text.into_bytes())).into_owned(),
+            None => text,
+        }
     }
 
     /// The action's parameters: JSON text.
@@ -143,8 +191,24 @@ impl Attempt {
         self.timeout_at().saturating_duration_since(Instant::now())
     }
 
-    /// Hands a piece of output on.
+    /// Hands a piece of output on, without the values of secrets.
     pub(crate) fn output(&self, stream: OutputStream, bytes: Vec<u8>) {
+        match self.secrets() {
+            Some(secrets) => self.pass_on(stream, secrets.masked_piece(stream, bytes)),
+            None => self.pass_on(stream, bytes),
+        }
+    }
+
+    /// Hands on what waits for the rest of what may be a secret: no more will come.
+    pub(crate) fn end_output(&self) {
+        if let Some(secrets) = self.secrets() {
+            [OutputStream::Stdout, OutputStream::Stderr]
+                .into_iter()
+                .for_each(|stream| self.pass_on(stream, secrets.rest_of(stream)));
+        }
+    }
+
+    fn pass_on(&self, stream: OutputStream, bytes: Vec<u8>) {
         if bytes.is_empty() {
             return;
         }

@@ -18,6 +18,8 @@ mod generated {
                 import sandglass:plugin/progress@0.1.0;
                 import sandglass:plugin/run-context@0.1.0;
                 import sandglass:plugin/process@0.1.0;
+                import sandglass:plugin/secrets@0.1.0;
+                import sandglass:plugin/secrets-reveal@0.1.0;
                 import sandglass:plugin/state@0.1.0;
                 export sandglass:plugin/action@0.1.0;
             }
@@ -34,6 +36,7 @@ mod generated {
             "wasi:io": wasmtime_wasi::p2::bindings::io,
             "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
             "sandglass:plugin/exec.task": crate::capability::process::Task,
+            "sandglass:plugin/secrets.secret": crate::capability::secrets::Secret,
         },
         trappable_error_type: {
             "sandglass:plugin/types.error" => crate::capability::CallError,
@@ -44,4 +47,6 @@ mod generated {
 
 pub(crate) use generated::PluginPre;
 pub(crate) use generated::exports::sandglass::plugin::action;
-pub(crate) use generated::sandglass::plugin::{exec, logging, process, progress, run_context, state, types};
+pub(crate) use generated::sandglass::plugin::{
+    exec, logging, process, progress, run_context, secrets, secrets_reveal, state, types,
+};

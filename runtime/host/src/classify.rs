@@ -7,7 +7,7 @@ use serde_json::Value;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, NotFilled};
 use crate::bindings::action;
 use crate::capability::clip;
 use crate::limiter::{Limiter, Refused};
@@ -39,6 +39,15 @@ impl Wrong {
     pub(crate) fn never(mut self) -> Self {
         self.advice = RetryAdvice::Never;
         self
+    }
+}
+
+/// An attempt that cannot be given what its job names.
+pub(crate) fn not_filled(error: NotFilled) -> Wrong {
+    match error {
+        NotFilled::Template(message) => Wrong::new(ErrorClass::Guest, "template", message).never(),
+        NotFilled::Denied(denial) => denied(&denial),
+        NotFilled::Secret(message) => Wrong::new(ErrorClass::Guest, "secret", message).never(),
     }
 }
 

@@ -315,8 +315,8 @@ impl Inner {
         if let Err(denial) = prepared.imports.check(&attempt.work.grants) {
             return not_started(Conclusion::failed(classify::denied(&denial)));
         }
-        if let Err(message) = attempt.fill_in() {
-            return not_started(Conclusion::failed(Wrong::new(ErrorClass::Guest, "template", message).never()));
+        if let Err(error) = attempt.fill_in() {
+            return not_started(Conclusion::failed(classify::not_filled(error)));
         }
         let (report, store) = invoke::attempt(&self.engine, &prepared.pre, attempt).await;
         Made { report, rest: Some(Rest { _store: store, _active: active, _room: room }) }

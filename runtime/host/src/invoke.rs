@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use sandglass_core::invocation::{AttemptReport, CancelReason, RetryAdvice, TimeLimit};
-use sandglass_core::run::{AttemptEnd, AttemptOutcome, ErrorClass, Usage};
+use sandglass_core::run::{AttemptEnd, AttemptError, AttemptOutcome, ErrorClass, Usage};
 use sandglass_core::time::Timestamp;
 use tokio::time::Instant;
 use wasmtime::{Engine, PoolConcurrencyLimitError, Store};
@@ -80,6 +80,7 @@ pub(crate) async fn attempt(
     };
     let conclusion = conclude(attempt, &store, ended);
     attempt.processes.end().await;
+    attempt.end_output();
     if let Some(progress) = attempt.progress.rest() {
         attempt.services.progress(attempt.run, attempt.number, progress);
     }
@@ -158,7 +159,7 @@ fn conclude(attempt: &Attempt, store: &Store<Guest>, ended: Ended<Answer>) -> Co
     let limiter = &store.data().limiter;
     let (killed, own) = match ended {
         Ended::Killed => (true, None),
-        Ended::Finished(Ok(Ok(outcome))) => (false, Some(result(outcome))),
+        Ended::Finished(Ok(Ok(outcome))) => (false, Some(result(attempt, outcome))),
         Ended::Finished(Ok(Err(failure))) => (false, Some(Err(classify::failed_by_guest(attempt, limiter, failure)))),
         Ended::Finished(Err(error)) => (false, Some(Err(classify::ended_by_engine(attempt, limiter, &error)))),
     };
@@ -174,7 +175,7 @@ fn conclude(attempt: &Attempt, store: &Store<Guest>, ended: Ended<Answer>) -> Co
 }
 
 /// The whole outcome as JSON, what the plugin left out left out.
-fn result(outcome: action::Outcome) -> Result<Good, Wrong> {
+fn result(attempt: &Attempt, outcome: action::Outcome) -> Result<Good, Wrong> {
     let invalid = |message: String| Wrong::new(ErrorClass::Guest, "invalid-result", message);
     let mut object = serde_json::Map::new();
     if let Some(summary) = outcome.summary {
@@ -196,7 +197,7 @@ fn result(outcome: action::Outcome) -> Result<Good, Wrong> {
         object.insert("warnings".to_owned(), outcome.warnings.into());
     }
     let exit_code = object.get("output").and_then(classify::exit_code);
-    let text = serde_json::Value::Object(object).to_string();
+    let text = attempt.masked(serde_json::Value::Object(object).to_string());
     if text.len() > RESULT {
         let message = format!("the plugin returned {} bytes; a result has at most {RESULT}", text.len());
         return Err(invalid(message));
@@ -249,7 +250,11 @@ impl Conclusion {
     /// The report, as of now.
     pub(crate) fn report(self, attempt: &Attempt, started_at: Timestamp, usage: Usage) -> AttemptReport {
         let (error, exit_code, advice) = match self.wrong {
-            Some(wrong) => (Some(wrong.error), wrong.exit_code, wrong.advice),
+            Some(wrong) => {
+                let AttemptError { class, code, message } = wrong.error;
+                let error = AttemptError { class, code, message: attempt.masked(message) };
+                (Some(error), wrong.exit_code, wrong.advice)
+            }
             None => (None, self.good.as_ref().and_then(|good| good.exit_code), RetryAdvice::ByJobPolicy),
         };
         AttemptReport {

@@ -25,6 +25,7 @@ pub mod inspect;
 mod invoke;
 mod limiter;
 mod probe;
+mod secrets;
 pub mod services;
 mod stop;
 mod ticker;

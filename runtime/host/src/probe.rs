@@ -190,6 +190,7 @@ fn work() -> Work {
         params: String::new(),
         scope: None,
         env: BTreeMap::new(),
+        secrets: [].into(),
         working_dir: None,
         timeout: TIME,
         time_limit: sandglass_core::invocation::TimeLimit::Timeout,

@@ -1,13 +1,16 @@
 //! What the host needs from whoever runs it: the daemon, or a test.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use sandglass_core::id::{JobId, RunId};
+use sandglass_core::id::{JobId, Namespace, RunId, SecretName};
 use sandglass_core::invocation::Work;
 use sandglass_core::output::OutputChunk;
 use sandglass_core::time::Timestamp;
+use zeroize::Zeroizing;
 
 /// A boxed future, so that [`Services`] can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -28,6 +31,11 @@ pub trait Services: Send + Sync + 'static {
     /// What a run that is over returned, as JSON text; none if nothing, or if the run is not kept any more.
     fn result_of(&self, _run: RunId) -> Result<Option<String>, String> {
         Ok(None)
+    }
+
+    /// The values of secrets of a namespace, by name. Fails with what is wrong, and what to do, if one is not there.
+    fn secrets(&self, _namespace: &Namespace, names: &BTreeSet<SecretName>) -> Result<Vec<SecretValue>, String> {
+        names.first().map_or(Ok(Vec::new()), |name| Err(format!("there is no secret {name}")))
     }
 
     /// Takes a piece of a run's output. Pieces of one run arrive in their order.
@@ -70,6 +78,23 @@ pub trait Services: Send + Sync + 'static {
         cursor: Option<String>,
         limit: u32,
     ) -> BoxFuture<'static, Result<StatePage, StateError>>;
+}
+
+/// A secret with its value.
+#[derive(Clone)]
+pub struct SecretValue {
+    /// Its name.
+    pub name: SecretName,
+    /// The value. Overwritten when it is dropped.
+    pub value: Zeroizing<Vec<u8>>,
+    /// The hosts that it may be sent to; if there are any, it goes nowhere else.
+    pub hosts: Vec<String>,
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretValue").field("name", &self.name).field("hosts", &self.hosts).finish_non_exhaustive()
+    }
 }
 
 /// How far a run has come.

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use sandglass_core::batch::Batch;
 use sandglass_core::calendar::Calendar;
-use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, TemplateName};
+use sandglass_core::id::{
+    CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, SecretName, TemplateName,
+};
 use sandglass_core::job_template::JobTemplate;
 use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::output::OutputChunk;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
+use sandglass_core::secret::Secret;
 use sandglass_core::time::Timestamp;
 
 use crate::error::{Conflict, StoreError};
@@ -128,6 +131,12 @@ pub trait Reader: Send + Sync {
 
     /// All job templates of a namespace by name.
     fn templates(&self, namespace: &Namespace) -> Result<Vec<Arc<JobTemplate>>, StoreError>;
+
+    /// The secret of this name.
+    fn secret(&self, namespace: &Namespace, name: &SecretName) -> Result<Option<Arc<Secret>>, StoreError>;
+
+    /// All secrets by namespace and name; of one namespace if it is given.
+    fn secrets(&self, namespace: Option<&Namespace>) -> Result<Vec<Arc<Secret>>, StoreError>;
 
     /// The plugin of this name.
     fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError>;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::contract::{STATE_BYTES, STATE_KEYS};
-use sandglass_core::id::{CalendarName, JobId, JobName, Namespace, PluginName, RunId, TemplateName};
+use sandglass_core::id::{CalendarName, JobId, JobName, Namespace, PluginName, RunId, SecretName, TemplateName};
 
 /// The store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +143,18 @@ pub enum ConflictKind {
         /// The revision they should have; 0: they should not be there.
         expected: u64,
         /// The revision they have.
+        found: Option<u64>,
+    },
+    /// The secret has another revision, or is not there, or is there although it should not.
+    #[error("secret '{name}' in namespace '{namespace}' should be at revision {expected}, but is {}", at(*found))]
+    SecretRevision {
+        /// Where.
+        namespace: Namespace,
+        /// Which.
+        name: SecretName,
+        /// The revision it should have; 0: it should not be there.
+        expected: u64,
+        /// The revision it has.
         found: Option<u64>,
     },
     /// The job template has another revision, or is not there, or is there although it should not.

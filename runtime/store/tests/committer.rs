@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::calendar::Calendar;
-use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, TemplateName};
+use sandglass_core::id::{
+    CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, SecretName, TemplateName,
+};
 use sandglass_core::job_template::JobTemplate;
 use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::output::OutputChunk;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
+use sandglass_core::secret::Secret;
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_store::{
     CommitError, Committer, Compacted, Conflict, ConflictKind, FailureEpoch, JobPosition, OutputPage, OutputPosition,
@@ -103,6 +106,12 @@ impl Reader for Fake {
         Ok(None)
     }
     fn templates(&self, _: &Namespace) -> Result<Vec<Arc<JobTemplate>>, StoreError> {
+        Ok(Vec::new())
+    }
+    fn secret(&self, _: &Namespace, _: &SecretName) -> Result<Option<Arc<Secret>>, StoreError> {
+        Ok(None)
+    }
+    fn secrets(&self, _: Option<&Namespace>) -> Result<Vec<Arc<Secret>>, StoreError> {
         Ok(Vec::new())
     }
     fn plugin(&self, _: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError> {

@@ -16,7 +16,7 @@ pub mod program;
 pub mod receiver;
 pub mod wait;
 
-pub use cli::{Ended, run};
+pub use cli::{Ended, run, run_with};
 pub use daemon::{Daemon, Home};
 pub use http::{Answer, Http};
 pub use receiver::Receiver;

@@ -8,6 +8,7 @@ mod holds;
 mod logs;
 mod notify;
 mod schedule;
+mod secrets;
 mod sse;
 mod templates;
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub const KEYS: &[&str] = &[
     "triggers",
     "action",
     "env",
+    "secrets",
     "working_dir",
     "timeout",
     "grace",

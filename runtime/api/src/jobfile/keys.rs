@@ -14,7 +14,6 @@ const LATER: &[&str] = &[
     "host",
     "hosts",
     "paused",
-    "secrets",
     "target",
     "targets",
     // Of triggers.
@@ -29,7 +28,6 @@ const LATER: &[&str] = &[
     "files",
     "mail",
     "remote",
-    "reveal",
 ];
 
 /// Whether a later version will know `word`.

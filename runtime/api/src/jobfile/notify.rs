@@ -98,8 +98,8 @@ mod tests {
             ("notify: [{on: [failed], use: a, wiht: {}}]\n", "f.yaml:1:33: unknown key 'wiht'"),
             ("notify: [{on: [failed], use: a, retry: {factor: 0}}]\n", "f.yaml:1:49: factor 0 is out of range"),
             (
-                "notify: [{on: [failed], use: a, with: {x: '{{ secret.A }}'}}]\n",
-                "f.yaml:1:43: 'secret.A' is not supported",
+                "notify: [{on: [failed], use: a, with: {x: '{{ secret }}'}}]\n",
+                "f.yaml:1:43: name the secret: write {{ secret.NAME }}",
             ),
             (
                 "name: a\ncommand: x\nnotify: {on_failure: slack}\n",

@@ -119,6 +119,8 @@ table! {
     InvalidCalendar: "invalid_calendar", Invalid, 422, "The calendar is not valid";
     /// The job template is wrong, or a job that extends it could not be as it says.
     InvalidTemplate: "invalid_template", Invalid, 422, "The template is not valid";
+    /// The secret is wrong, or there are too many.
+    InvalidSecret: "invalid_secret", Invalid, 422, "The secret is not valid";
     /// More fires than one backfill may have.
     BackfillTooLarge: "backfill_too_large", Invalid, 422, "The backfill is too large";
     /// The action's parameters break its schema, or the plugin refuses them.
@@ -141,6 +143,8 @@ table! {
     NotifyNotFound: "notify_not_found", NotFound, 404, "The namespace has no notifiers";
     /// There is no such job template.
     TemplateNotFound: "template_not_found", NotFound, 404, "There is no such template";
+    /// There is no such secret, or no such version of it.
+    SecretNotFound: "secret_not_found", NotFound, 404, "There is no such secret";
     /// A job of this name is there already.
     JobExists: "job_exists", Conflict, 409, "A job of this name is there already";
     /// The job is disabled, so it does nothing.
@@ -157,6 +161,8 @@ table! {
     CalendarInUse: "calendar_in_use", Conflict, 409, "The calendar is in use";
     /// Jobs extend the template.
     TemplateInUse: "template_in_use", Conflict, 409, "The template is in use";
+    /// Jobs or notifiers use the secret.
+    SecretInUse: "secret_in_use", Conflict, 409, "The secret is in use";
     /// Jobs use the plugin.
     PluginInUse: "plugin_in_use", Conflict, 409, "The plugin is in use";
     /// The plugin came with Sandglass.
@@ -177,6 +183,8 @@ table! {
     FiresOverdue: "fires_overdue", Unavailable, 503, "Overdue fires come first";
     /// No daemon could be reached. Only a client says so.
     NoDaemon: "no_daemon", Unavailable, 503, "The daemon cannot be reached";
+    /// The keys of secrets cannot be used, or a secret not be opened with them.
+    SecretUnreadable: "secret_unreadable", Unavailable, 503, "The secret cannot be opened";
     /// The disk is full.
     StoreFull: "store_full", Unavailable, 507, "The disk is full";
     /// A fault of Sandglass.

@@ -30,6 +30,12 @@
 //! | `GET …/templates/{name}` | [`Template`], its revision as `ETag` |
 //! | `PUT …/templates/{name}`; `If-Match: "REVISION"`, `If-None-Match: *` | [`TemplateResult`] |
 //! | `DELETE …/templates/{name}` | 204; 409 if jobs extend it |
+//! | `GET /api/v1/namespaces/{ns}/secrets` | [`Page`] of [`Secret`], which has no value |
+//! | `GET …/secrets/{name}` | [`Secret`], its revision as `ETag` |
+//! | `PUT …/secrets/{name}`, a [`SecretRequest`] as body; `If-Match: "REVISION"`, `If-None-Match: *` | [`Secret`] |
+//! | `POST …/secrets/{name}/rollback`, a [`RollbackRequest`] as body | [`Secret`] |
+//! | `DELETE …/secrets/{name}` `?force=` | 204; 409 if something uses it |
+//! | `POST /api/v1/secrets/rotate-keys` | [`RotatedKeys`] |
 //! | `GET /api/v1/namespaces/{ns}/runs`, see [`RunListQuery`] | [`Page`] of [`Run`] |
 //! | `GET …/runs/{id}` `?wait=SECONDS` | [`Run`], once it is over or the time is up |
 //! | `GET …/runs/{id}/logs`, see [`LogsQuery`] | [`OutputEvent`]s, a line each; or an event stream; or [`frames`] |
@@ -52,6 +58,7 @@ mod note;
 mod notify;
 mod output;
 mod run;
+mod secret;
 mod spec_forms;
 mod template;
 #[cfg(test)]
@@ -73,6 +80,7 @@ pub use notify::{NamespaceNotify, NotifyRequest, NotifyResult};
 pub use output::{EVENT_END, EVENT_OUTPUT, EVENT_PROGRESS, LogLevel, LogsQuery, MAX_TAIL, OutputEvent, ProgressEvent};
 pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, StartRequest, Usage, origin_name, outcome_name};
 pub use sandglass_core::plugin::Plugin;
+pub use secret::{RollbackRequest, RotatedKeys, Secret, SecretRequest, SecretVersion};
 pub use spec_forms::SpecForms;
 pub use template::{Template, TemplateResult};
 pub use waits::WaitsFor;

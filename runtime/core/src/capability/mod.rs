@@ -8,6 +8,7 @@ mod address;
 mod http;
 mod pattern;
 mod process;
+mod secrets;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,9 @@ pub use address::{AddressKind, address_kind};
 pub use http::{HttpGrant, HttpRequest};
 pub use pattern::{HttpPattern, InvalidHttpPattern};
 pub use process::{InvalidProgramPattern, ProcessGrant, ProgramPattern};
+pub use secrets::{InvalidSecretPattern, SecretPattern, SecretsGrant, is_one_of};
+
+use crate::id::SecretName;
 
 /// Capabilities asked for or given. What is absent is not asked for, or not given.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +31,12 @@ pub struct Grants {
     /// Requests that may be sent: a list of patterns, or `public`, or `any`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpGrant>,
+    /// Secrets whose values may be put into requests and processes: a list of names, or `any`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<SecretsGrant>,
+    /// Secrets whose values the plugin itself may read: a list of names, or `any`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reveal: Option<SecretsGrant>,
     /// The job's own key-value state.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub state: bool,
@@ -36,7 +46,13 @@ impl Grants {
     /// Everything: the ceiling of a fresh single-user installation.
     #[must_use]
     pub fn everything() -> Self {
-        Self { process: Some(ProcessGrant::Any), http: Some(HttpGrant::Any), state: true }
+        Self {
+            process: Some(ProcessGrant::Any),
+            http: Some(HttpGrant::Any),
+            secrets: Some(SecretsGrant::Any),
+            reveal: Some(SecretsGrant::Any),
+            state: true,
+        }
     }
 
     /// Whether nothing is asked for or given.
@@ -122,6 +138,45 @@ impl EffectiveGrants {
     #[must_use]
     pub fn state(&self) -> bool {
         self.layers().all(|(_, grants)| grants.state)
+    }
+
+    /// Whether the run may use the secret called `name`, which its job names.
+    ///
+    /// # Errors
+    ///
+    /// If a layer does not allow it.
+    pub fn secret(&self, name: &SecretName) -> Result<(), Denial> {
+        let allows = |grants: &Grants| grants.secrets.as_ref().is_some_and(|grant| grant.allows(name));
+        match self.naming_layers().find(|(_, grants)| !allows(grants)) {
+            None => Ok(()),
+            Some((layer, _)) => {
+                let (what, grant) = (format!("using the secret {name}"), format!("secrets: [{name}]"));
+                Err(Denial { what, layer, grant })
+            }
+        }
+    }
+
+    /// Whether the plugin may read the value of the secret called `name`.
+    ///
+    /// # Errors
+    ///
+    /// If a layer does not allow it.
+    pub fn reveal(&self, name: &SecretName) -> Result<(), Denial> {
+        self.secret(name)?;
+        let allows = |grants: &Grants| grants.reveal.as_ref().is_some_and(|grant| grant.allows(name));
+        match self.layers().find(|(_, grants)| !allows(grants)) {
+            None => Ok(()),
+            Some((layer, _)) => {
+                let (what, grant) = (format!("reading the secret {name}"), format!("reveal: [{name}]"));
+                Err(Denial { what, layer, grant })
+            }
+        }
+    }
+
+    /// The layers that have a say about secrets. A job names those it uses where it uses them, so its grants count only if
+    /// they speak of secrets.
+    fn naming_layers(&self) -> impl Iterator<Item = (Layer, &Grants)> {
+        self.layers().filter(|(layer, grants)| *layer != Layer::Job || grants.secrets.is_some())
     }
 
     /// Whether the program at `path` (absolute, links resolved) may be started.

@@ -268,3 +268,28 @@ fn a_granted_program_cannot_be_made_to_run_another_by_its_environment() {
     let job = effective(r#"{"process": "any"}"#, Some(r#"{"process": ["/usr/bin/tar"]}"#));
     assert_eq!(job.variable("PATH").unwrap_err().layer, Layer::Job);
 }
+
+#[test]
+fn secrets_are_used_as_the_layers_allow() {
+    let grants = |json: &str| serde_json::from_str::<Grants>(json).unwrap();
+    let effective = |plugin: &str, job: Option<&str>| EffectiveGrants {
+        request: grants(r#"{"secrets": "any", "reveal": "any"}"#),
+        ceiling: Grants::everything(),
+        plugin: grants(plugin),
+        job: job.map(grants),
+    };
+    let name: SecretName = "TOKEN".parse().unwrap();
+    let all = r#"{"secrets": ["TOK*"], "reveal": ["TOKEN"]}"#;
+    assert_eq!(effective(all, None).secret(&name), Ok(()));
+    assert_eq!(effective(all, None).reveal(&name), Ok(()));
+    // A job names the secrets it uses where it uses them, but must say that a plugin may read them.
+    assert_eq!(effective(all, Some(r#"{"state": true}"#)).secret(&name), Ok(()));
+    assert_eq!(effective(all, Some(r#"{"state": true}"#)).reveal(&name).unwrap_err().layer, Layer::Job);
+    assert_eq!(effective(all, Some(r#"{"secrets": ["OTHER"]}"#)).secret(&name).unwrap_err().layer, Layer::Job);
+    let denial = effective("{}", None).secret(&name).unwrap_err();
+    assert_eq!((denial.layer, denial.grant.as_str()), (Layer::Plugin, "secrets: [TOKEN]"));
+    let denial = effective(r#"{"secrets": "any"}"#, None).reveal(&name).unwrap_err();
+    assert_eq!((denial.layer, denial.grant.as_str()), (Layer::Plugin, "reveal: [TOKEN]"));
+    let everything = EffectiveGrants { request: Grants::default(), ..effective(all, None) };
+    assert_eq!(everything.secret(&name).unwrap_err().layer, Layer::Request);
+}

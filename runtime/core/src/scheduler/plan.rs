@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Entry, Options, RunsOfJob, Scheduler};
 use crate::capability::{EffectiveGrants, Grants};
-use crate::id::{JobId, JobName, Namespace};
+use crate::id::{JobId, JobName, Namespace, SecretName};
 use crate::invocation::{TimeLimit, Work};
 use crate::job::{Cursor, Job};
 use crate::plugin::Plugin;
@@ -31,6 +31,7 @@ pub(super) struct Doing<'a> {
     pub(super) uses: &'a ActionRef,
     pub(super) with: &'a serde_json::Map<String, serde_json::Value>,
     pub(super) env: &'a BTreeMap<String, String>,
+    pub(super) secrets: &'a [SecretName],
     pub(super) working_dir: Option<&'a str>,
     pub(super) grants: Option<&'a Grants>,
     pub(super) timeout: Duration,
@@ -67,6 +68,7 @@ pub(super) fn work(
         params,
         scope: has_templates.then(|| Box::new(scope())),
         env: doing.env.clone(),
+        secrets: doing.secrets.into(),
         working_dir: doing.working_dir.map(str::to_owned),
         timeout: doing.timeout,
         time_limit: doing.time_limit,
@@ -140,8 +142,9 @@ impl Scheduler {
             uses: &spec.action.uses,
             with: &spec.action.with,
             env: &spec.env,
+            secrets: &spec.secrets,
             working_dir: spec.working_dir.as_deref(),
-            grants: spec.grants.as_ref(),
+            grants: spec.grants.as_deref(),
             timeout,
             time_limit,
             grace: spec.grace.get(),

@@ -7,7 +7,8 @@ use super::{
     CalendarRules, ConcurrencyGroup, DaysOfMonth, JobSpec, MAX_NOTICE_EVENTS, MAX_NOTIFIERS, Notifiers, Trigger,
     TriggerKind,
 };
-use crate::id::{CalendarName, JobName};
+use crate::id::{CalendarName, JobName, SecretName};
+use crate::secret::MAX_SECRETS_OF_JOB;
 
 /// The most triggers of a job.
 pub const MAX_TRIGGERS: usize = 100;
@@ -38,6 +39,7 @@ pub fn excess(spec: &JobSpec) -> Vec<Excess> {
         let message = format!("{count} triggers are too many: {MAX_TRIGGERS} are allowed; make several jobs of it");
         found.push(Excess { pointer, message });
     }
+    found.extend(of_secrets(&spec.secrets));
     found.extend(of_groups(&spec.concurrency));
     found.extend(of_jobs("/requires", spec.requires.iter().map(|requirement| &requirement.job)));
     for (index, trigger) in spec.triggers.iter().take(MAX_TRIGGERS).enumerate() {
@@ -121,6 +123,17 @@ pub(crate) fn groups(groups: &[ConcurrencyGroup]) -> impl Iterator<Item = &Concu
     let groups = &groups[..groups.len().min(MAX_GROUPS)];
     let is_first = |index: usize| groups[..index].iter().all(|before| before.group != groups[index].group);
     groups.iter().enumerate().filter(move |(index, _)| is_first(*index)).map(|(_, group)| group)
+}
+
+/// Too many secrets, or the first one that stands there before.
+fn of_secrets(names: &[SecretName]) -> Option<Excess> {
+    if names.len() > MAX_SECRETS_OF_JOB {
+        let message = format!("{} secrets are too many: {MAX_SECRETS_OF_JOB} are allowed", names.len());
+        return Some(Excess { pointer: "/secrets".to_owned(), message });
+    }
+    let index = (1..names.len()).find(|index| names[..*index].contains(&names[*index]))?;
+    let message = format!("secret '{}' stands here twice: name it once", names[index]);
+    Some(Excess { pointer: format!("/secrets/{index}"), message })
 }
 
 /// No job where there must be one, too many of them, or the first one that stands there before.

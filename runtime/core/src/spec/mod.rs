@@ -52,7 +52,7 @@ pub use trigger::{
 pub use window::{Outside, Window};
 
 use crate::capability::Grants;
-use crate::id::JobName;
+use crate::id::{JobName, SecretName};
 use crate::quantity::Period;
 
 /// A job: when it fires, what it does, and the policies between.
@@ -82,6 +82,11 @@ pub struct JobSpec {
     /// Environment variables for the action's processes. Their values may be templates.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// Secrets of the namespace that the job uses besides those in its templates. The action's processes have each in an
+    /// environment variable of its name.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    #[schemars(length(max = 64))]
+    pub secrets: Box<[SecretName]>,
     /// Working directory of the action's processes: an absolute path, or a template of one. Default: a folder of the
     /// run's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,7 +145,7 @@ pub struct JobSpec {
     pub retention: Option<Box<Retention>>,
     /// What the run may do at most. Default: what the plugin was granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grants: Option<Grants>,
+    pub grants: Option<Box<Grants>>,
     /// Who is told of how the job's runs end, and in what way; those of the namespace are told besides.
     #[serde(default, skip_serializing_if = "Notifiers::is_empty")]
     pub notify: Notifiers,

@@ -36,7 +36,7 @@ pub struct Notifier {
     pub env: BTreeMap<String, String>,
     /// What the notification may do at most. Default: what the plugin was granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grants: Option<Grants>,
+    pub grants: Option<Box<Grants>>,
     /// How long one attempt may take.
     #[serde(default = "default_timeout")]
     pub timeout: Period,

@@ -1,7 +1,7 @@
 //! Templates looked at when their job is saved.
 
-use super::{MAX_SOURCE, MAX_TEMPLATES, engine, places, scope};
-use crate::id::JobName;
+use super::{MAX_SOURCE, MAX_TEMPLATES, engine, places, scope, secrets};
+use crate::id::{JobName, SecretName};
 use crate::spec::{JobSpec, Notifiers};
 use crate::spelling::unknown;
 
@@ -14,8 +14,8 @@ pub struct Fault {
     pub message: String,
 }
 
-/// Names of features that this version lacks.
-const LATER: [&str; 1] = ["secret"];
+/// Where what is filled in is seen by others, so that no secret may stand there.
+const OPEN: [&str; 2] = ["/concurrency", "/working_dir"];
 
 /// Everything that is wrong with the templates of `spec`, in its order.
 #[must_use]
@@ -68,13 +68,13 @@ impl Checking {
             Some(format!("the job's templates are too long: {} KiB are allowed for all", MAX_SOURCE >> 10))
         } else {
             let environment = self.environment.get_or_init(|| engine::environment(chrono_tz::Tz::UTC));
-            one(environment, text, names).err()
+            one(environment, text, &pointer, names).err()
         };
         self.faults.extend(message.map(|message| Fault { pointer, message }));
     }
 }
 
-fn one(environment: &minijinja::Environment<'_>, text: &str, names: Names<'_>) -> Result<(), String> {
+fn one(environment: &minijinja::Environment<'_>, text: &str, pointer: &str, names: Names<'_>) -> Result<(), String> {
     let used = engine::Shape::of(text).and_then(|_| engine::names(environment, text)).map_err(|message| {
         format!(
             "this is no template: {message}; for '{{{{' and '{{%' as they stand, write {{% raw %}} before and \
@@ -82,15 +82,29 @@ fn one(environment: &minijinja::Environment<'_>, text: &str, names: Names<'_>) -
         )
     })?;
     used.iter().try_for_each(|name| {
-        let first = name.split('.').next().unwrap_or_default();
-        if LATER.contains(&first) {
-            return Err(format!("'{name}' is not supported yet: this version knows no {first} values in templates"));
+        if name.split('.').next() == Some(secrets::HOLDER) {
+            return known_secret(name, pointer);
         }
         match names {
             Names::OfJob(spec) => known(name, spec),
             Names::OfNotice => known_of_notice(name),
         }
     })
+}
+
+/// Refuses a secret where it would be seen, and what is no name of one. Whether there is a secret of this name is another
+/// matter: it may be set later.
+fn known_secret(name: &str, pointer: &str) -> Result<(), String> {
+    if OPEN.iter().any(|open| pointer.starts_with(open)) {
+        return Err("no secret may stand here: what this comes to is shown to everybody".to_owned());
+    }
+    match name.split_once('.') {
+        None => Err("name the secret: write {{ secret.NAME }}".to_owned()),
+        Some((_, name)) => {
+            let first = name.split('.').next().unwrap_or_default();
+            first.parse::<SecretName>().map(drop).map_err(|error| error.to_string())
+        }
+    }
 }
 
 /// Refuses a name that no notification has.

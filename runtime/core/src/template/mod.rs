@@ -15,6 +15,7 @@ mod lint;
 mod places;
 mod render;
 mod scope;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ pub use check::{Fault, check, check_notifiers};
 pub use lint::lint;
 pub use render::{Rendered, render, render_key};
 pub use scope::Scope;
+pub use secrets::{secrets_of_job, secrets_of_notifier, secrets_of_notifiers, secrets_of_work};
 
 /// The most bytes of all templates of a job.
 pub const MAX_SOURCE: usize = 64 << 10;

@@ -40,7 +40,7 @@ fn in_map<'a>(pointer: &str, map: &'a Map<String, Value>, visit: &mut impl FnMut
     }
 }
 
-fn in_value<'a>(pointer: &str, value: &'a Value, visit: &mut impl FnMut(String, &'a str)) {
+pub(super) fn in_value<'a>(pointer: &str, value: &'a Value, visit: &mut impl FnMut(String, &'a str)) {
     match value {
         Value::String(text) if is_template(text) => visit(pointer.to_owned(), text),
         Value::Array(items) => {

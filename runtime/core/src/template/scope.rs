@@ -1,12 +1,14 @@
 //! What a template can name.
 
+use std::collections::BTreeMap;
+
 use chrono_tz::Tz;
 use minijinja::Value;
 use minijinja::value::Serde;
 use serde_json::json;
 
 use crate::dependency::UpstreamRun;
-use crate::id::{JobName, Namespace, RunId};
+use crate::id::{JobName, Namespace, RunId, SecretName};
 use crate::notice::{Notice, NoticeEvent, summary};
 use crate::run::{Origin, Run, StateName};
 use crate::spec::{JobSpec, ParamValues, TimeZone};
@@ -39,6 +41,8 @@ pub struct Scope {
     pub params: ParamValues,
     /// The runs of other jobs that it follows from or needed.
     pub upstream: Vec<Upstream>,
+    /// What stands for each secret that the templates name. Read before the attempt starts, as values are not kept.
+    pub secrets: BTreeMap<SecretName, String>,
     /// The zone of dates.
     pub zone: TimeZone,
     /// What the run tells of, if it is a notification: `job` and `run` are then those of the newest event.
@@ -128,6 +132,7 @@ impl Scope {
             tags: spec.tags.clone(),
             params: spec.parameters.with(run.params.as_deref()),
             upstream: run.upstream.iter().map(|run| Upstream { run: run.clone(), result: None }).collect(),
+            secrets: BTreeMap::new(),
             zone: spec.timezone.unwrap_or(default_zone),
             notice: None,
         }
@@ -157,6 +162,7 @@ impl Scope {
             tags: job.map(|job| job.tags.clone()).unwrap_or_default(),
             params: ParamValues::new(),
             upstream: Vec::new(),
+            secrets: BTreeMap::new(),
             zone: job.and_then(|job| job.timezone).unwrap_or(default_zone),
             notice: Some(Box::new(notice.clone())),
         }
@@ -184,6 +190,7 @@ impl Scope {
             "job": { "name": self.job.as_str(), "revision": self.revision, "tags": self.tags },
             "params": self.params,
             "upstream": self.upstream.iter().map(Upstream::named).collect::<serde_json::Map<_, _>>(),
+            "secret": self.secrets,
         });
         Value::from(Serde(values))
     }
@@ -199,6 +206,7 @@ impl Scope {
                 "events": notice.events.iter().map(event_values).collect::<Vec<_>>(),
             },
             "namespace": self.namespace.as_str(),
+            "secret": self.secrets,
             "job": { "name": self.job.as_str(), "tags": self.tags },
             "run": {
                 "id": run(|event| event.run.map(|run| run.to_string()).into()),

@@ -37,6 +37,7 @@ fn scope(spec: &JobSpec) -> Scope {
         params: spec.parameters.defaults(),
         upstream: Vec::new(),
         zone: TimeZone(chrono_tz::Tz::Europe__Berlin),
+        secrets: std::collections::BTreeMap::from([("TOKEN".parse().unwrap(), "placeholder".to_owned())]),
         notice: None,
     }
 }
@@ -53,6 +54,7 @@ fn work(with: &Value) -> Work {
         params: with.to_string(),
         scope: None,
         env: std::collections::BTreeMap::new(),
+        secrets: [].into(),
         working_dir: None,
         timeout: std::time::Duration::ZERO,
         time_limit: crate::invocation::TimeLimit::Timeout,
@@ -116,7 +118,8 @@ fn mistakes_are_told_when_the_job_is_saved() {
         ("{{ run.idd }}", "no value 'run.idd'; did you mean 'run.id'?"),
         ("{{ job.spec }}", "there is no value 'job.spec'"),
         ("{{ nothing }}", "there is no value 'nothing'"),
-        ("{{ secret.TOKEN }}", "not supported yet"),
+        ("{{ secret.A-B }}", "no value 'B'"),
+        ("{{ secret }}", "write {{ secret.NAME }}"),
         ("{{ params.count | qoute }}", "no filter 'qoute'; did you mean 'quote'?"),
         ("{{ params.count is odd }}", "there is no test 'odd'"),
         ("{{ params.count", "this is no template"),
@@ -225,7 +228,7 @@ fn notifications_have_values_of_their_own() {
         assert_eq!(rendered.params["x"], expected, "{template}");
     }
     for (template, part) in [
-        ("{{ secret.TOKEN }}", "'secret.TOKEN' is not supported yet"),
+        ("{{ secret }}", "write {{ secret.NAME }}"),
         ("{{ params.count }}", "there is no value 'params.count'"),
         ("{{ notification.sumary }}", "did you mean 'notification.summary'?"),
         ("{{ run.attempt }}", "there is no value 'run.attempt'"),
@@ -249,4 +252,43 @@ fn a_job_names_what_it_waits_for() {
     assert_eq!(check(&spec("{{ upstream['load-db'].run_id }}")), []);
     let wrong = check(&spec("{{ upstream.load_db.run_id }}"));
     assert!(wrong[0].message.contains("did you mean 'load-db'?"), "{wrong:?}");
+}
+
+#[test]
+fn secrets_are_named_where_their_values_may_go() {
+    let spec: JobSpec = serde_json::from_value(json!({
+        "name": "a",
+        "action": { "use": "http", "with": { "headers": { "X": "Bearer {{ secret.TOKEN }}" }, "body": ["{{ secret.B | default('secret') }}"] } },
+        "env": { "KEY": "{{ secret.KEY }}", "PLAIN": "secret.NONE" },
+        "secrets": ["DB_PASSWORD"],
+    }))
+    .unwrap();
+    assert_eq!(check(&spec), []);
+    let names: Vec<String> = secrets_of_job(&spec).iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["B", "DB_PASSWORD", "KEY", "TOKEN"]);
+
+    for open in [
+        json!({ "working_dir": "/{{ secret.A }}" }),
+        json!({ "concurrency": [{ "group": "g", "limit": 1, "key": "{{ secret.A }}" }] }),
+    ] {
+        let mut job = json!({ "name": "a", "action": { "use": "shell" } });
+        job.as_object_mut().unwrap().extend(open.as_object().unwrap().clone());
+        let faults = check(&serde_json::from_value(job).unwrap());
+        assert!(faults[0].message.starts_with("no secret may stand here"), "{faults:?}");
+    }
+}
+
+#[test]
+fn what_stands_for_a_secret_is_filled_in() {
+    let with = json!({ "x": "Bearer {{ secret.TOKEN }}", "y": "{{ secret.TOKEN }}" });
+    let attempt =
+        Work { scope: Some(Box::new(scope(&spec(&with)))), secrets: ["OTHER".parse().unwrap()].into(), ..work(&with) };
+    let names: Vec<String> = secrets_of_work(&attempt).iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["OTHER", "TOKEN"]);
+    assert_eq!(
+        render(&attempt, &scope(&spec(&with))).unwrap().params,
+        json!({ "x": "Bearer placeholder", "y": "placeholder" })
+    );
+    let missing = render(&work(&json!({ "x": "{{ secret.NONE }}" })), &scope(&spec(&with))).unwrap_err();
+    assert!(missing.message.contains("not there"), "{missing}");
 }

@@ -8,17 +8,17 @@ mod templates;
 pub(crate) use parameters::check_given;
 pub(crate) use templates::{Checked, Part, Refused, TRIES, Templates, check_together, each_job};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sandglass_api::jobfile;
 use sandglass_api::problem::{Code, Problem};
 use sandglass_core::capability::{EffectiveGrants, Grants};
-use sandglass_core::id::PluginName;
+use sandglass_core::id::{PluginName, SecretName};
 use sandglass_core::invocation::Work;
 use sandglass_core::plugin::{ActionInfo, Manifest, Plugin};
 use sandglass_core::spec::{ActionRef, JobSpec, Notifier, Notifiers};
-use sandglass_core::template::holds_template;
+use sandglass_core::template::{holds_template, secrets_of_job, secrets_of_notifier};
 use sandglass_core::time::Timestamp;
 use sandglass_host::{Host, HostError, Inspection};
 use sandglass_store::Store;
@@ -34,6 +34,7 @@ struct Doing<'a> {
     uses: &'a ActionRef,
     with: &'a serde_json::Map<String, serde_json::Value>,
     env: &'a BTreeMap<String, String>,
+    secrets: &'a BTreeSet<SecretName>,
     grants: Option<&'a Grants>,
 }
 
@@ -47,7 +48,8 @@ async fn check_job(spec: &JobSpec, store: &dyn Store, host: &Host, ceiling: &Gra
         uses: &spec.action.uses,
         with: &spec.action.with,
         env: &spec.env,
-        grants: spec.grants.as_ref(),
+        secrets: &secrets_of_job(spec),
+        grants: spec.grants.as_deref(),
     };
     check_doing(doing, store, host, ceiling).await?;
     check_notifiers(&spec.notify, store, host, ceiling).await
@@ -73,7 +75,9 @@ async fn check_notifiers(
     for (place, notifier) in notifiers.iter() {
         let at = format!("/notify/{place}");
         let Notifier { uses, with, env, grants, .. } = notifier;
-        check_doing(Doing { at: &at, uses, with, env, grants: grants.as_ref() }, store, host, ceiling).await?;
+        let secrets = &secrets_of_notifier(notifier);
+        check_doing(Doing { at: &at, uses, with, env, secrets, grants: grants.as_deref() }, store, host, ceiling)
+            .await?;
     }
     Ok(())
 }
@@ -89,6 +93,7 @@ async fn check_doing(doing: Doing<'_>, store: &dyn Store, host: &Host, ceiling: 
         job: doing.grants.cloned(),
     };
     let mut denials = grants.missing();
+    denials.extend(doing.secrets.iter().filter_map(|name| grants.secret(name).err()));
     denials.extend(doing.env.keys().filter_map(|name| grants.variable(name).err()));
     if let Some(mut problem) = Problem::from_denials(&denials) {
         problem.errors.iter_mut().for_each(|fault| fault.pointer = format!("{}/use", doing.at));

@@ -127,7 +127,8 @@ mod tests {
         });
         let (uses, env) = ("http".parse().unwrap(), std::collections::BTreeMap::new());
         let with = with.as_object().unwrap();
-        let doing = Doing { at: "/action", uses: &uses, with, env: &env, grants: None };
+        let secrets = std::collections::BTreeSet::new();
+        let doing = Doing { at: "/action", uses: &uses, with, env: &env, secrets: &secrets, grants: None };
         check(doing, &serde_json::from_value(action).unwrap()).err()
     }
 

@@ -20,8 +20,8 @@ use crate::output::Outputs;
 pub(crate) enum Payload {
     /// What the loop decided.
     Decided(Box<Permitted>),
-    /// A write to a job's state; the guest waits.
-    State(oneshot::Sender<Result<(), CommitError>>),
+    /// A write that the loop has no say in, such as to a job's state; whoever asked for it waits.
+    Asked(oneshot::Sender<Result<(), CommitError>>),
 }
 
 /// What the loop decided may happen once its batch is durable.
@@ -144,12 +144,12 @@ impl Performer {
             match (payload, answer) {
                 (Payload::Decided(permitted), Ok(())) => self.perform(*permitted, &mut starts, &mut cancels),
                 (Payload::Decided(permitted), Err(error)) => self.refuse(*permitted, &error),
-                // A guest that is gone needs no answer.
-                (Payload::State(guest), answer) => {
+                // Whoever is gone needs no answer.
+                (Payload::Asked(asker), answer) => {
                     if let Err(error @ CommitError::Store { .. }) = &answer {
                         self.report_failure(error);
                     }
-                    _ = guest.send(answer);
+                    _ = asker.send(answer);
                 }
             }
         }

@@ -16,6 +16,7 @@ use sandglass_store::{RedbOptions, RedbStore};
 use super::effects::Performer;
 use super::*;
 use crate::output::Outputs;
+use crate::secrets::Secrets;
 use crate::services::HostServices;
 
 /// How long a test waits for what must come.
@@ -81,7 +82,8 @@ fn the_fires_of_a_start_are_decided_on_again_after_a_failed_commit() {
     assert!(answers.iter().all(Result::is_ok));
 
     let (outputs, _) = Outputs::start(Arc::clone(&store)).unwrap();
-    let services = HostServices::new(Arc::clone(&store), Arc::clone(&outputs));
+    let secrets = Secrets::open(Arc::clone(&store), folder.path().join("secrets.key")).unwrap();
+    let services = HostServices::new(Arc::clone(&store), Arc::clone(&outputs), Arc::new(secrets));
     let config = HostConfig {
         cache_dir: folder.path().join("cache"),
         key: [0; 32],

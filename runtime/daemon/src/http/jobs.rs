@@ -29,6 +29,7 @@ use super::path::Path;
 use super::schedule::{add_calendars, calendars_named};
 use crate::admission::{self, TRIES, Templates};
 use crate::clock::SystemClock;
+use crate::secrets::missing_secrets;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -310,7 +311,9 @@ fn next_fire(app: &App, namespace: &Namespace, spec: &JobSpec, calendars: &Calen
 /// What is allowed in the schedule of `spec`, and likely a slip.
 pub(super) fn warnings(app: &App, namespace: &Namespace, spec: &JobSpec, calendars: &Calendars) -> Vec<Warning> {
     let now = SystemClock.now();
-    lint(spec, &spec.planning(namespace, now, app.options.timezone, calendars), now)
+    let mut warnings = lint(spec, &spec.planning(namespace, now, app.options.timezone, calendars), now);
+    warnings.extend(missing_secrets(app.store.as_ref(), namespace, spec));
+    warnings
 }
 
 fn view(app: &App, stored: &StoredJob) -> Result<Job, Failure> {

@@ -14,6 +14,7 @@ mod path;
 mod plugins;
 mod runs;
 mod schedule;
+mod secrets;
 mod serve;
 mod status;
 mod store;
@@ -39,6 +40,7 @@ use crate::data_dir::DataDir;
 use crate::dispatch::Inbox;
 use crate::dispatch::effects::Shared;
 use crate::output::Outputs;
+use crate::secrets::Secrets;
 
 /// The largest job that may be sent, in bytes.
 const MAX_JOB_BYTES: usize = 1 << 20;
@@ -54,6 +56,7 @@ pub(crate) struct App {
     pub(crate) inbox: Inbox,
     pub(crate) shared: Arc<Shared>,
     pub(crate) outputs: Arc<Outputs>,
+    pub(crate) secrets: Arc<Secrets>,
     pub(crate) options: Options,
     pub(crate) started_at: Timestamp,
     pub(crate) data_dir: DataDir,
@@ -86,6 +89,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/jobs/{name}", get(jobs::show).put(jobs::put).delete(jobs::delete))
         .route("/jobs/{name}/run", post(jobs::run))
         .merge(holds::routes())
+        .merge(secrets::routes())
         .route("/jobs/{name}/backfill", post(schedule::backfill))
         .route("/jobs/{name}/next", get(schedule::next))
         .route("/jobs/{name}/why", get(schedule::why))
@@ -110,6 +114,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/api/v1/version", get(status::version))
         .nest("/api/v1/namespaces/{ns}", namespace)
         .nest("/api/v1/plugins", plugins)
+        .route("/api/v1/secrets/rotate-keys", post(secrets::rotate_keys))
         .route("/api/v1/store/compact", post(store::compact))
         .route("/api/v1/store/check", post(store::check))
         .layer(DefaultBodyLimit::max(MAX_JOB_BYTES))

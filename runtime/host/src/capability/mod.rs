@@ -2,7 +2,7 @@
 //!
 //! Each links its functions once, keeps what belongs to an attempt in [`Attempt`](crate::attempt::Attempt), and lets
 //! [`sandglass_core::capability`] decide. A guest that imports `sandglass:plugin/process` or `state` is started only if it
-//! was granted them, and every use is checked again; `wasi:*` may always be imported, as language runtimes do whatever
+//! was granted them, and every use is checked again; `secrets` has only what the job names; `wasi:*` may always be imported, as language runtimes do whatever
 //! their program does, and is refused when it is used.
 
 pub(crate) mod http;
@@ -10,6 +10,7 @@ pub(crate) mod logging;
 pub(crate) mod process;
 pub(crate) mod progress;
 pub(crate) mod run_context;
+pub(crate) mod secrets;
 pub(crate) mod state;
 pub(crate) mod stdio;
 
@@ -55,6 +56,8 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     bindings::progress::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::run_context::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::process::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
+    bindings::secrets::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
+    bindings::secrets_reveal::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::state::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     Ok(())
 }

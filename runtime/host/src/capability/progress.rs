@@ -51,7 +51,7 @@ impl progress::Host for Guest {
             completed: update.completed,
             total: update.total,
             unit: update.unit.map(|unit| clip(unit, TEXT)),
-            message: update.message.map(|message| clip(message, TEXT)),
+            message: update.message.map(|message| clip(self.attempt.masked(message), TEXT)),
         };
         if let Some(progress) = self.attempt.progress.news(progress, Instant::now()) {
             self.attempt.services.progress(self.attempt.run, self.attempt.number, progress);

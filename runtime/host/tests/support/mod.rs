@@ -96,6 +96,7 @@ pub fn work(digest: Digest, action: &str, params: &str) -> Work {
         params: params.to_owned(),
         scope: None,
         env: BTreeMap::new(),
+        secrets: [].into(),
         working_dir: None,
         timeout: Duration::from_secs(30),
         time_limit: TimeLimit::Timeout,

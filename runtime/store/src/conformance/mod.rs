@@ -18,6 +18,7 @@ mod plugins;
 mod queries;
 mod runs;
 mod sample;
+mod secrets;
 mod state;
 
 use crate::contract::Store;
@@ -49,6 +50,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("the notifiers of namespaces are saved by revision", notify::revisions),
     ("templates are saved by revision", job_templates::revisions),
     ("a job over a template comes back as it was written", job_templates::overlays),
+    ("secrets are saved by revision", secrets::revisions),
     ("plugins and components are kept", plugins::kept),
     ("state entries have revisions and expectations", state::expectations),
     ("state entries expire", state::expiry),

@@ -4,16 +4,18 @@ use redb::WriteTransaction;
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::calendar::Calendar;
 use sandglass_core::hold::{HoldSubject, Holds};
-use sandglass_core::id::{CalendarName, JobId, Namespace, PluginName, RunId, TemplateName};
+use sandglass_core::id::{CalendarName, JobId, Namespace, PluginName, RunId, SecretName, TemplateName};
 use sandglass_core::job::{Cursor, Job};
 use sandglass_core::job_template::JobTemplate;
 use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::{Origin, Run, StateName};
+use sandglass_core::secret::Secret;
 use sandglass_core::time::Timestamp;
 
 use super::rows;
 use super::run_row;
+use super::secret_row;
 use super::tables::{COMPONENT_PIECE, Table, by_job_key, by_state_key, job_key, piece_key, run_key};
 use super::writing::Writing;
 use crate::error::{Conflict, ConflictKind, StoreError};
@@ -84,6 +86,8 @@ fn apply_write(writing: &mut Writing<'_>, write: &Write, now: Timestamp) -> Resu
         Write::DeleteNotify { namespace, revision } => delete_notify(writing, namespace, *revision),
         Write::PutTemplate(template) => put_template(writing, template),
         Write::DeleteTemplate { namespace, name, revision } => delete_template(writing, namespace, name, *revision),
+        Write::PutSecret(secret) => put_secret(writing, secret),
+        Write::DeleteSecret { namespace, name, revision } => delete_secret(writing, namespace, name, *revision),
         Write::PutPlugin { plugin, wasm } => Ok(put_plugin(writing, plugin, wasm)?),
         Write::RemovePlugin { name, digest } => remove_plugin(writing, name, digest),
         Write::PutState { job, key, value, expect, expires_at } => {
@@ -275,6 +279,39 @@ fn expect_notify(writing: &mut Writing<'_>, namespace: &Namespace, expected: u64
     }
     Err(ConflictKind::NotifyRevision { namespace: namespace.clone(), expected, found }.into())
 }
+
+fn put_secret(writing: &mut Writing<'_>, secret: &Secret) -> Result<(), Refused> {
+    let (namespace, name) = (&secret.namespace, &secret.name);
+    expect_secret(writing, namespace, name, secret.revision.saturating_sub(1))?;
+    Ok(writing.put(Table::Secrets, &secret_row::key(namespace, name), &secret_row::encode(secret))?)
+}
+
+fn delete_secret(
+    writing: &mut Writing<'_>,
+    namespace: &Namespace,
+    name: &SecretName,
+    revision: u64,
+) -> Result<(), Refused> {
+    expect_secret(writing, namespace, name, revision)?;
+    Ok(writing.remove(Table::Secrets, &secret_row::key(namespace, name))?)
+}
+
+/// Whether the secret is at the revision `expected`; 0 if it should not be there.
+fn expect_secret(
+    writing: &mut Writing<'_>,
+    namespace: &Namespace,
+    name: &SecretName,
+    expected: u64,
+) -> Result<(), Refused> {
+    let key = secret_row::key(namespace, name);
+    let found = writing.get(Table::Secrets, &key, secret_row::decode)?.map(|secret| secret.revision);
+    if found.unwrap_or(0) == expected {
+        return Ok(());
+    }
+    let (namespace, name) = (namespace.clone(), name.clone());
+    Err(ConflictKind::SecretRevision { namespace, name, expected, found }.into())
+}
+
 fn put_template(writing: &mut Writing<'_>, template: &JobTemplate) -> Result<(), Refused> {
     let (namespace, name) = (&template.namespace, &template.spec.name);
     expect_template(writing, namespace, name, template.revision.saturating_sub(1))?;

@@ -9,6 +9,7 @@ mod reading;
 mod rows;
 mod run_row;
 mod search;
+mod secret_row;
 mod state;
 mod tables;
 mod upkeep;
@@ -25,12 +26,15 @@ use redb::StorageBackend;
 use redb::backends::{FileBackend, InMemoryBackend};
 use sandglass_core::batch::Batch;
 use sandglass_core::calendar::Calendar;
-use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, TemplateName};
+use sandglass_core::id::{
+    CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, SecretName, TemplateName,
+};
 use sandglass_core::job_template::JobTemplate;
 use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::output::OutputChunk;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
+use sandglass_core::secret::Secret;
 use sandglass_core::time::Timestamp;
 
 use self::disk::{Disk, Verdict};
@@ -253,6 +257,14 @@ impl Reader for RedbStore {
 
     fn templates(&self, namespace: &Namespace) -> Result<Vec<Arc<JobTemplate>>, StoreError> {
         self.read(|reading| reading.templates(Some(namespace)))
+    }
+
+    fn secret(&self, namespace: &Namespace, name: &SecretName) -> Result<Option<Arc<Secret>>, StoreError> {
+        self.read(|reading| reading.secret(namespace, name))
+    }
+
+    fn secrets(&self, namespace: Option<&Namespace>) -> Result<Vec<Arc<Secret>>, StoreError> {
+        self.read(|reading| reading.secrets(namespace))
     }
 
     fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError> {

@@ -5,17 +5,21 @@ use std::sync::Arc;
 use redb::{ReadOnlyTable, ReadTransaction};
 use sandglass_core::calendar::Calendar;
 use sandglass_core::hold::{HoldSubject, Holds, Standing};
-use sandglass_core::id::{CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, TemplateName};
+use sandglass_core::id::{
+    CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, SecretName, TemplateName,
+};
 use sandglass_core::job::Job;
 use sandglass_core::job_template::JobTemplate;
 use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
+use sandglass_core::secret::Secret;
 use sandglass_core::time::Timestamp;
 
 use super::disk::from_redb;
 use super::rows::{self, StateRow};
 use super::run_row;
+use super::secret_row;
 use super::tables::{
     META_COUNTS, META_FENCE, META_NOTIFICATIONS, Table, job_key, job_of_key, piece_key, run_key, run_of_key,
 };
@@ -219,6 +223,24 @@ impl<'t> Reading<'t> {
             Ok(Step::Go)
         })?;
         Ok(templates)
+    }
+
+    pub(super) fn secret(&self, namespace: &Namespace, name: &SecretName) -> Result<Option<Arc<Secret>>, StoreError> {
+        Ok(self.get(Table::Secrets, &secret_row::key(namespace, name), secret_row::decode)?.map(Arc::new))
+    }
+
+    /// All secrets, of one namespace if it is given.
+    pub(super) fn secrets(&self, namespace: Option<&Namespace>) -> Result<Vec<Arc<Secret>>, StoreError> {
+        let prefix = namespace.map(|namespace| [namespace.as_str().as_bytes(), b"\0"].concat()).unwrap_or_default();
+        let mut secrets = Vec::new();
+        self.scan(Table::Secrets, &prefix, |key, row| {
+            if !key.starts_with(&prefix) {
+                return Ok(Step::Stop);
+            }
+            secrets.push(Arc::new(secret_row::decode(row)?));
+            Ok(Step::Go)
+        })?;
+        Ok(secrets)
     }
 
     pub(super) fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError> {

@@ -8,7 +8,7 @@ use super::run_row::state_number;
 use crate::error::StoreError;
 
 /// The format of the whole. A store with another one is refused.
-pub(super) const FORMAT: u32 = 10;
+pub(super) const FORMAT: u32 = 11;
 
 pub(super) const META_FORMAT: &[u8] = b"format";
 pub(super) const META_FENCE: &[u8] = b"fence";
@@ -48,6 +48,8 @@ pub(super) enum Table {
     Notify,
     /// namespace, name → row.
     Templates,
+    /// namespace, name → row.
+    Secrets,
     /// name → row.
     Plugins,
     /// digest, piece → bytes.
@@ -61,7 +63,7 @@ pub(super) enum Table {
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Meta,
         Self::Active,
         Self::Ended,
@@ -74,6 +76,7 @@ impl Table {
         Self::Calendars,
         Self::Notify,
         Self::Templates,
+        Self::Secrets,
         Self::Plugins,
         Self::Components,
         Self::State,
@@ -95,6 +98,7 @@ impl Table {
             Self::Calendars => "calendars",
             Self::Notify => "notify",
             Self::Templates => "templates",
+            Self::Secrets => "secrets",
             Self::Plugins => "plugins",
             Self::Components => "components",
             Self::State => "state",

@@ -204,6 +204,7 @@ fn work(digest: Digest) -> anyhow::Result<Work> {
         params: "{}".to_owned(),
         scope: None,
         env: std::collections::BTreeMap::new(),
+        secrets: [].into(),
         working_dir: None,
         timeout: Duration::from_secs(60),
         time_limit: sandglass_core::invocation::TimeLimit::Timeout,

@@ -75,6 +75,8 @@ pub enum WarningCode {
     FixedZone,
     /// A parameter that a shell reads as a part of a command.
     UnquotedParameter,
+    /// A secret that is not there.
+    NoSuchSecret,
 }
 
 /// Looks for slips in the schedule of `job`, and in its templates. `planning` is as for its schedules, its zone the daemon's; `now` is from when

@@ -5,6 +5,7 @@
 
 mod body;
 mod connect;
+mod swap;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -112,6 +113,9 @@ async fn send(
     mut request: http::Request<WasiBody>,
     options: RequestOptions,
 ) -> Result<Answer, Error> {
+    if let Some(secrets) = attempt.secrets() {
+        request = swap::put_in(secrets, request).await?;
+    }
     let place = permitted(&attempt, &request)?;
     let room = body::Connection::open(&attempt)?;
     let connect = limit(&attempt, options.connect_timeout.map(|wanted| wanted.min(CONNECT)), CONNECT);

@@ -179,10 +179,14 @@ impl Child {
             }
             end
         };
+        let masked = |bytes: VecDeque<u8>| match attempt.secrets() {
+            Some(secrets) => secrets.masked(bytes.into()),
+            None => bytes.into(),
+        };
         let exit = Exit {
             how,
-            stdout: stdout.into(),
-            stderr: stderr.into(),
+            stdout: masked(stdout),
+            stderr: masked(stderr),
             cpu: reaped.map(|reaped| reaped.cpu),
             peak_memory_bytes: reaped.map(|reaped| reaped.peak_memory_bytes),
         };

@@ -9,11 +9,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use sandglass_core::id::SecretName;
+
 use super::proc::RUN_VARIABLE;
 use crate::attempt::Attempt;
 use crate::bindings::process::Command;
 use crate::bindings::types::ErrorCode;
 use crate::capability::{CallError, CallResult};
+use crate::secrets::NotPutIn;
 
 /// Where bare program names are looked up, and what processes get as `PATH`.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -30,22 +33,65 @@ pub(super) fn prepare(attempt: &Attempt, command: &Command) -> CallResult<Prepar
     let program = program(attempt, &command.program)?;
     let mut args = vec![c_string("the program's name", command.program.clone())?];
     for arg in &command.args {
+        without_secret(attempt, arg)?;
         args.push(c_string("an argument", arg.clone())?);
     }
-    for name in attempt.env().keys().chain(command.env.iter().map(|(name, _)| name)) {
+    let secrets = secret_variables(attempt, command)?;
+    let given = attempt.env().keys().map(String::as_str).chain(command.env.iter().map(|(name, _)| name.as_str()));
+    for name in given.chain(secrets.iter().map(|(name, _)| name.as_str())) {
         attempt.work.grants.variable(name).map_err(|denial| {
             attempt.denied(&denial);
             CallError::denied(&denial)
         })?;
     }
     let mut env = Vec::new();
-    for (name, value) in environment(attempt, &command.env) {
+    let mut usual = environment(attempt, &command.env);
+    for (name, value) in secrets {
+        usual.remove(name.as_str());
+        env.push(variable(attempt, name.as_str(), value)?);
+    }
+    for (name, value) in usual {
         if name.is_empty() || name.contains('=') {
             return Err(invalid(format!("'{name}' cannot be the name of an environment variable")));
         }
-        env.push(c_string("an environment variable", format!("{name}={value}"))?);
+        env.push(variable(attempt, &name, value.as_bytes())?);
     }
     Ok(Prepared { program: path_string(&program)?, args, env })
+}
+
+/// The secrets that become environment variables, but for those whose variable the job or the plugin sets itself.
+fn secret_variables<'a>(attempt: &'a Attempt, command: &Command) -> CallResult<Vec<(&'a SecretName, &'a [u8])>> {
+    let Some(secrets) = attempt.secrets() else { return Ok(Vec::new()) };
+    let mut variables = secrets.variables().map_err(not_put_in)?;
+    let is_set = |name: &str| attempt.env().contains_key(name) || command.env.iter().any(|(other, _)| other == name);
+    variables.retain(|(name, _)| !is_set(name.as_str()));
+    Ok(variables)
+}
+
+/// A secret cannot stand where its placeholder stands.
+#[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` wants")]
+pub(super) fn not_put_in(error: NotPutIn) -> CallError {
+    CallError::new(ErrorCode::Denied, error.to_string())
+}
+
+/// `name=value` for a process; what stands for a secret is replaced by its value.
+fn variable(attempt: &Attempt, name: &str, value: &[u8]) -> CallResult<CString> {
+    let filled = attempt.secrets().map_or(Ok(None), |secrets| secrets.for_process(value)).map_err(not_put_in)?;
+    let text = [name.as_bytes(), b"=", filled.as_deref().unwrap_or(value)].concat();
+    CString::new(text).map_err(|_| invalid("an environment variable holds a NUL character".to_owned()))
+}
+
+/// Refuses a secret among a program's arguments, which every user of the machine can read.
+fn without_secret(attempt: &Attempt, argument: &str) -> CallResult<()> {
+    let Some(held) = attempt.secrets().and_then(|secrets| secrets.first_in(argument.as_bytes())) else { return Ok(()) };
+    let name = &held.secret.name;
+    Err(CallError::new(
+        ErrorCode::Denied,
+        format!(
+            "the secret {name} would stand among the program's arguments, which every user of the machine can read; \
+             write `secrets: [{name}]` in the job and ${name} in the command, or pass it in `env` or `stdin`"
+        ),
+    ))
 }
 
 fn invalid(message: String) -> CallError {

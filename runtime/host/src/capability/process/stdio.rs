@@ -11,6 +11,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use sandglass_core::output::OutputStream;
 use tokio::net::unix::pipe;
 
+use super::command::not_put_in;
 use super::pump::Pump;
 use super::relative;
 use crate::attempt::Attempt;
@@ -54,7 +55,7 @@ impl Stdio {
             exec::Input::Empty => null()?,
             exec::Input::Bytes(bytes) => {
                 let (theirs, ours) = input_pipe()?;
-                feed = Some((ours, bytes));
+                feed = Some((ours, filled_in(attempt, bytes)?));
                 theirs
             }
             exec::Input::File(file) => file_in(base, &file, OFlags::RDONLY)?,
@@ -73,6 +74,12 @@ impl Stdio {
     pub(super) fn theirs(&self) -> [BorrowedFd<'_>; 3] {
         self.theirs.each_ref().map(AsFd::as_fd)
     }
+}
+
+/// What a process reads, with the values of secrets in the place of what stands for them.
+fn filled_in(attempt: &Attempt, bytes: Vec<u8>) -> CallResult<Vec<u8>> {
+    let Some(secrets) = attempt.secrets() else { return Ok(bytes) };
+    Ok(secrets.for_process(&bytes).map_err(not_put_in)?.unwrap_or(bytes))
 }
 
 fn unavailable(error: impl Into<io::Error>) -> CallError {

@@ -1,0 +1,227 @@
+//! The values of secrets put into a request in the place of what stands for them.
+//!
+//! The grants are asked afterwards, about the request as it will be sent. The values of a secret that is limited to some
+//! hosts go to no other.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http_body_util::{BodyDataStream, BodyExt, Full, StreamBody};
+use hyper::body::Frame;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use crate::secrets::{Held, NotPutIn, RunSecrets};
+
+/// The most of a request's body that is looked through for placeholders, in bytes. What is longer is sent as it is.
+const BODY: usize = 1 << 20;
+/// What a value has in an address as it is. In the path, which tokens of chat services are parts of, `/` too.
+const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const IN_PATH: &AsciiSet = &IN_QUERY.remove(b'/').remove(b':').remove(b'@');
+
+/// The request as it is to be sent.
+pub(super) async fn put_in(
+    secrets: &RunSecrets,
+    mut request: http::Request<WasiBody>,
+) -> Result<http::Request<WasiBody>, Error> {
+    let uri = whole_address(secrets, request.uri())?;
+    let host = uri.authority().map(|authority| authority.host().to_owned()).unwrap_or_default();
+    *request.uri_mut() = within_address(secrets, uri, &host)?;
+    fields(secrets, request.headers_mut(), &host)?;
+    body(secrets, request, &host).await
+}
+
+fn refused(error: &NotPutIn) -> Error {
+    Error::InternalError(Some(error.to_string()))
+}
+
+fn unfit(held: &Held, why: &'static str) -> Error {
+    refused(&NotPutIn::Unfit(held.secret.name.clone(), why))
+}
+
+/// An address whose host is a placeholder is meant to be the secret as a whole: its value is the address.
+fn whole_address(secrets: &RunSecrets, uri: &Uri) -> Result<Uri, Error> {
+    let authority = uri.authority().map(Authority::as_str).unwrap_or_default();
+    let Some(held) = secrets.first_in(authority.as_bytes()) else { return Ok(uri.clone()) };
+    if authority != held.placeholder {
+        return Err(unfit(held, "a secret is the whole address, or a part of its path or query"));
+    }
+    let no_address = "it is no address that begins with http:// or https://";
+    let value = std::str::from_utf8(&held.secret.value).map_err(|_| unfit(held, no_address))?;
+    let address: Uri = value.trim().parse().map_err(|_| unfit(held, no_address))?;
+    let is_absolute = address.scheme().is_some_and(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
+    let host = address.authority().filter(|_| is_absolute).ok_or_else(|| unfit(held, no_address))?.host();
+    held.for_host(host).map_err(|error| refused(&error))?;
+    let added = uri.path_and_query().map(PathAndQuery::as_str).unwrap_or("/");
+    if added == "/" {
+        return Ok(address);
+    }
+    // What follows the placeholder goes on where the address ends.
+    let joined = format!("{}{added}", value.trim().trim_end_matches('/'));
+    joined.parse().map_err(|_| Error::HttpRequestUriInvalid)
+}
+
+/// Values within the path and the query, written so that they stay within their part of it.
+fn within_address(secrets: &RunSecrets, uri: Uri, host: &str) -> Result<Uri, Error> {
+    let Some(text) = uri.path_and_query().map(PathAndQuery::as_str) else { return Ok(uri) };
+    let query = text.find('?').unwrap_or(text.len());
+    let part = |text: &str, set: &'static AsciiSet| -> Result<Option<String>, Error> {
+        let filled = secrets.put_in(text.as_bytes(), |held, filled| {
+            let value = std::str::from_utf8(held.for_host(host)?)
+                .map_err(|_| NotPutIn::Unfit(held.secret.name.clone(), "it is no text"))?;
+            filled.extend(utf8_percent_encode(value, set).flat_map(str::bytes));
+            Ok(())
+        });
+        let filled = filled.map_err(|error| refused(&error))?;
+        Ok(filled.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    };
+    let (path, rest) = text.split_at(query);
+    let (filled, added) = (part(path, IN_PATH)?, part(rest, IN_QUERY)?);
+    if filled.is_none() && added.is_none() {
+        return Ok(uri);
+    }
+    let whole = format!("{}{}", filled.as_deref().unwrap_or(path), added.as_deref().unwrap_or(rest));
+    let mut parts = uri.into_parts();
+    parts.path_and_query = Some(whole.parse().map_err(|_| Error::HttpRequestUriInvalid)?);
+    Uri::from_parts(parts).map_err(|_| Error::HttpRequestUriInvalid)
+}
+
+/// Values within header fields, also where a name and a password are written in base64 (RFC 7617).
+fn fields(secrets: &RunSecrets, fields: &mut HeaderMap, host: &str) -> Result<(), Error> {
+    for (name, field) in fields.iter_mut() {
+        let basic = (name == header::AUTHORIZATION).then(|| credentials(field)).flatten();
+        let filled = match &basic {
+            Some(text) => value(secrets, text, host)?.map(|text| basic_field(&text)),
+            None => value(secrets, field.as_bytes(), host)?,
+        };
+        let Some(filled) = filled else { continue };
+        let mut filled = HeaderValue::from_bytes(&filled).map_err(|_| {
+            let held = secrets.first_in(basic.as_deref().unwrap_or(field.as_bytes()));
+            held.map_or(Error::HttpRequestUriInvalid, |held| unfit(held, "it has characters that no header field has"))
+        })?;
+        filled.set_sensitive(true);
+        *field = filled;
+    }
+    Ok(())
+}
+
+fn value(secrets: &RunSecrets, text: &[u8], host: &str) -> Result<Option<Vec<u8>>, Error> {
+    let filled = secrets.put_in(text, |held, filled| {
+        filled.extend_from_slice(held.for_host(host)?);
+        Ok(())
+    });
+    filled.map_err(|error| refused(&error))
+}
+
+/// The name and password of a field `Basic …`.
+fn credentials(field: &HeaderValue) -> Option<Vec<u8>> {
+    let (scheme, text) = field.to_str().ok()?.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("basic") { BASE64_STANDARD.decode(text.trim()).ok() } else { None }
+}
+
+fn basic_field(credentials: &[u8]) -> Vec<u8> {
+    format!("Basic {}", BASE64_STANDARD.encode(credentials)).into_bytes()
+}
+
+/// Values within the body, as far as it is looked through.
+async fn body(
+    secrets: &RunSecrets,
+    request: http::Request<WasiBody>,
+    host: &str,
+) -> Result<http::Request<WasiBody>, Error> {
+    let (mut parts, body) = request.into_parts();
+    let mut coming = BodyDataStream::new(body);
+    let mut begun = BytesMut::new();
+    while begun.len() <= BODY {
+        match coming.next().await {
+            Some(piece) => begun.extend_from_slice(&piece?),
+            None => {
+                let bytes = match value(secrets, &begun, host)? {
+                    Some(filled) => Bytes::from(filled),
+                    None => begun.freeze(),
+                };
+                if let Some(length) = parts.headers.get_mut(header::CONTENT_LENGTH) {
+                    *length = HeaderValue::from(bytes.len());
+                }
+                let whole = Full::new(bytes).map_err(|never| match never {});
+                return Ok(http::Request::from_parts(parts, whole.boxed_unsync()));
+            }
+        }
+    }
+    let begun = futures_util::stream::once(async { Ok(begun.freeze()) });
+    let body = StreamBody::new(begun.chain(coming).map(|piece| piece.map(Frame::data)));
+    Ok(http::Request::from_parts(parts, body.boxed_unsync()))
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Empty;
+
+    use super::*;
+    use crate::services::SecretValue;
+
+    fn secrets(value: &str, hosts: &[&str]) -> (RunSecrets, String) {
+        let secret = SecretValue {
+            name: "A".parse().unwrap(),
+            value: value.as_bytes().to_vec().into(),
+            hosts: hosts.iter().map(ToString::to_string).collect(),
+        };
+        let secrets = RunSecrets::new(vec![secret], &[]).unwrap();
+        let placeholder = secrets.all()[0].placeholder.clone();
+        (secrets, placeholder)
+    }
+
+    async fn sent(secrets: &RunSecrets, uri: &str, field: &str) -> Result<http::Request<WasiBody>, Error> {
+        let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
+        let request = http::Request::builder().uri(uri).header("authorization", field).body(body).unwrap();
+        put_in(secrets, request).await
+    }
+
+    #[tokio::test]
+    async fn names_and_passwords_in_base64_are_looked_into() {
+        let (secrets, placeholder) = secrets("pass word", &[]);
+        let field = String::from_utf8(basic_field(format!("ada:{placeholder}").as_bytes())).unwrap();
+        let request = sent(&secrets, "https://a.example/", &field).await.unwrap();
+        assert_eq!(request.headers()["authorization"].as_bytes(), basic_field(b"ada:pass word"));
+        assert!(request.headers()["authorization"].is_sensitive());
+        let plain = sent(&secrets, "https://a.example/x?y=%7B", "Basic nothing").await.unwrap();
+        assert_eq!(
+            (plain.uri().to_string().as_str(), plain.headers()["authorization"].as_bytes()),
+            ("https://a.example/x?y=%7B", &b"Basic nothing"[..])
+        );
+    }
+
+    #[tokio::test]
+    async fn a_value_stays_in_its_part_of_an_address() {
+        let (secrets, placeholder) = secrets("a/b?c&d=e#f g", &[]);
+        let request =
+            sent(&secrets, &format!("https://a.example/{placeholder}?q={placeholder}&r=1"), "x").await.unwrap();
+        assert_eq!(request.uri(), "https://a.example/a/b%3Fc%26d%3De%23f%20g?q=a%2Fb%3Fc%26d%3De%23f%20g&r=1");
+        let host = sent(&secrets, &format!("https://{placeholder}.evil.example/"), "x").await.unwrap_err();
+        assert!(format!("{host:?}").contains("the whole address"), "{host:?}");
+        let whole = sent(&secrets, &format!("https://{placeholder}/"), "x").await.unwrap_err();
+        assert!(format!("{whole:?}").contains("it is no address"), "{whole:?}");
+        assert!(!format!("{whole:?}").contains("a/b"), "{whole:?}");
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_is_an_address_goes_on_and_obeys_its_hosts() {
+        let (secrets, placeholder) =
+            secrets("http://hooks.example.com:8080/services/T/B?x=1\n", &["hooks.example.com"]);
+        let request = sent(&secrets, &format!("https://{placeholder}"), "x").await.unwrap();
+        assert_eq!(request.uri(), "http://hooks.example.com:8080/services/T/B?x=1");
+        let elsewhere = sent(&secrets, "https://evil.example/", &format!("Bearer {placeholder}")).await.unwrap_err();
+        assert!(format!("{elsewhere:?}").contains("hooks.example.com alone"), "{elsewhere:?}");
+    }
+
+    #[tokio::test]
+    async fn what_no_header_can_hold_is_refused_without_the_value() {
+        let (secrets, placeholder) = secrets("line\nInjected: yes", &[]);
+        let refused = sent(&secrets, "https://a.example/", &format!("Bearer {placeholder}")).await.unwrap_err();
+        let text = format!("{refused:?}");
+        assert!(text.contains("no header field has") && !text.contains("Injected"), "{text}");
+    }
+}

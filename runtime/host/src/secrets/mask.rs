@@ -1,0 +1,189 @@
+//! Masking of values in what a run prints and returns. It is a net, not a wall: a program that means to show a secret finds
+//! a form of it that is not looked for.
+
+use std::collections::BTreeSet;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+
+/// What stands in the place of a value.
+const MASK: &[u8] = b"***";
+/// Values, and lines of values, that are shorter than this stay as they are: too much else would be masked with them.
+pub(crate) const SHORTEST: usize = 8;
+
+/// The forms of all values.
+pub(super) struct Masks {
+    finder: Option<AhoCorasick>,
+    forms: Vec<Form>,
+}
+
+/// One text to be masked.
+struct Form {
+    bytes: Vec<u8>,
+    /// For each length of a beginning of it, the length of the longest shorter beginning that ends it (Knuth, Morris, Pratt).
+    falls_back: Vec<usize>,
+}
+
+impl Masks {
+    /// Of these values.
+    pub(super) fn of<'a>(values: impl Iterator<Item = &'a Vec<u8>>) -> Result<Self, String> {
+        let forms: BTreeSet<Vec<u8>> = values.flat_map(|value| forms(value)).collect();
+        let finder = (!forms.is_empty())
+            .then(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&forms))
+            .transpose()
+            .map_err(|error| format!("the secrets cannot be masked: {error}"))?;
+        Ok(Self { finder, forms: forms.into_iter().map(Form::new).collect() })
+    }
+
+    /// `bytes` with every form masked; none if there is none in it.
+    pub(super) fn apply(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let finder = self.finder.as_ref()?;
+        let (mut masked, mut end) = (Vec::new(), 0);
+        for found in finder.find_iter(bytes) {
+            masked.extend_from_slice(&bytes[end..found.start()]);
+            masked.extend_from_slice(MASK);
+            end = found.end();
+        }
+        if end == 0 {
+            return None;
+        }
+        masked.extend_from_slice(&bytes[end..]);
+        Some(masked)
+    }
+
+    /// How much at the end of `bytes` could be the beginning of a form whose rest is still to come.
+    fn unfinished(&self, bytes: &[u8]) -> usize {
+        self.forms.iter().map(|form| form.begun(bytes)).max().unwrap_or(0)
+    }
+
+    /// The end of the form, if there is one, that has its beginning before `cut` and its end after it.
+    fn end_of_form_across(&self, bytes: &[u8], cut: usize) -> Option<usize> {
+        let mut found = self.finder.as_ref()?.find_iter(bytes);
+        found.find(|found| found.start() < cut && found.end() > cut).map(|found| found.end())
+    }
+}
+
+impl Form {
+    fn new(bytes: Vec<u8>) -> Self {
+        let mut falls_back = vec![0; bytes.len()];
+        let mut length = 0;
+        for at in 1..bytes.len() {
+            while length > 0 && bytes[at] != bytes[length] {
+                length = falls_back[length - 1];
+            }
+            length += usize::from(bytes[at] == bytes[length]);
+            falls_back[at] = length;
+        }
+        Self { bytes, falls_back }
+    }
+
+    /// The length of the longest beginning of the form, but not all of it, that ends `text`.
+    fn begun(&self, text: &[u8]) -> usize {
+        let window = &text[text.len().saturating_sub(self.bytes.len() - 1)..];
+        window.iter().fold(0, |mut length, byte| {
+            while length > 0 && *byte != self.bytes[length] {
+                length = self.falls_back[length - 1];
+            }
+            length + usize::from(*byte == self.bytes[length])
+        })
+    }
+}
+
+/// The forms in which a value is looked for: as it is, its lines, in base64, in an address, and in JSON.
+fn forms(value: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms = vec![value.to_vec()];
+    forms.extend(value.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::to_vec));
+    forms.push(BASE64_STANDARD_NO_PAD.encode(value).into_bytes());
+    forms.push(BASE64_URL_SAFE_NO_PAD.encode(value).into_bytes());
+    forms.push(percent_encode(value, NON_ALPHANUMERIC).to_string().into_bytes());
+    if let Ok(text) = std::str::from_utf8(value) {
+        let json = serde_json::Value::from(text).to_string();
+        forms.push(json.as_bytes()[1..json.len() - 1].to_vec());
+    }
+    forms.retain(|form| value.len() >= SHORTEST && form.len() >= SHORTEST);
+    forms
+}
+
+/// A stream of output on its way through the masks.
+#[derive(Default)]
+pub(super) struct Stream {
+    /// The beginning of what may be a value.
+    waiting: Vec<u8>,
+}
+
+impl Stream {
+    /// Takes the next bytes; gives what can be passed on.
+    pub(super) fn push(&mut self, masks: &Masks, bytes: Vec<u8>) -> Vec<u8> {
+        let mut text = std::mem::take(&mut self.waiting);
+        if text.is_empty() {
+            text = bytes;
+        } else {
+            text.extend_from_slice(&bytes);
+        }
+        let cut = text.len() - masks.unfinished(&text);
+        let cut = masks.end_of_form_across(&text, cut).unwrap_or(cut);
+        self.waiting = text.split_off(cut);
+        masks.apply(&text).unwrap_or(text)
+    }
+
+    /// Gives what was held back.
+    pub(super) fn finish(&mut self, masks: &Masks) -> Vec<u8> {
+        let rest = std::mem::take(&mut self.waiting);
+        masks.apply(&rest).unwrap_or(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masks(values: &[&str]) -> Masks {
+        let values: Vec<Vec<u8>> = values.iter().map(|value| value.as_bytes().to_vec()).collect();
+        Masks::of(values.iter()).unwrap()
+    }
+
+    fn masked(masks: &Masks, text: &str) -> String {
+        let bytes = masks.apply(text.as_bytes()).unwrap_or_else(|| text.as_bytes().to_vec());
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn every_form_is_masked_and_what_is_too_short_is_not() {
+        let masks = masks(&["pa\"ss word\n/2+", "short"]);
+        let base64 = BASE64_STANDARD_NO_PAD.encode("pa\"ss word\n/2+");
+        for text in ["pa\"ss word\n/2+", "pa\"ss word", "pa\\\"ss word\\n/2+", "pa%22ss%20word%0A%2F2%2B", &base64] {
+            assert_eq!(masked(&masks, &format!("<{text}>")), "<***>", "{text}");
+        }
+        assert_eq!(masked(&masks, "short /2+"), "short /2+");
+    }
+
+    #[test]
+    fn a_value_is_masked_wherever_the_stream_is_cut() {
+        let masks = masks(&["abababac", "abababacus-1", "xx-ababab"]);
+        let text = "abab abababacus-1 xx-abababac xx-ababa abababab";
+        let whole = masked(&masks, text);
+        assert_eq!(whole, "abab *** ***ac xx-ababa abababab");
+        for first in 0..=text.len() {
+            for second in first..=text.len() {
+                let mut stream = Stream::default();
+                let pieces = [&text[..first], &text[first..second], &text[second..]];
+                let mut out: Vec<u8> =
+                    pieces.iter().flat_map(|piece| stream.push(&masks, piece.as_bytes().to_vec())).collect();
+                out.extend(stream.finish(&masks));
+                assert_eq!(String::from_utf8(out).unwrap(), whole, "{pieces:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_may_be_a_value_waits() {
+        let masks = masks(&["password-1"]);
+        let mut stream = Stream::default();
+        assert_eq!(stream.push(&masks, b"login: pass".to_vec()), b"login: ");
+        assert_eq!(stream.push(&masks, b"age ".to_vec()), b"passage ");
+        assert_eq!(stream.push(&masks, b"pass".to_vec()), b"");
+        assert_eq!(stream.finish(&masks), b"pass");
+    }
+}

@@ -1,0 +1,224 @@
+//! The secrets of one attempt: what stands for them in the guest, and where their values are put in its place.
+//!
+//! A guest holds placeholders, texts that are different in every attempt. The host puts the value in where a placeholder
+//! leaves the sandbox: in a request, in the environment or the input of a process. What comes back the other way, the
+//! run's output and result, has the values masked.
+
+mod mask;
+
+use std::fmt;
+use std::sync::Mutex;
+
+use aho_corasick::AhoCorasick;
+use sandglass_core::capability::is_one_of;
+use sandglass_core::id::SecretName;
+use sandglass_core::output::OutputStream;
+
+use self::mask::{Masks, Stream};
+use crate::attempt::lock;
+use crate::services::SecretValue;
+
+/// What placeholders begin with. Letters, digits and dashes pass through addresses, headers and JSON as they are.
+const PREFIX: &str = "sgl-secret-";
+/// The bytes of chance in a placeholder.
+const CHANCE: usize = 16;
+
+/// The secrets of one attempt.
+pub(crate) struct RunSecrets {
+    held: Vec<Held>,
+    /// Finds placeholders; the pattern's number is the place in `held`.
+    finder: AhoCorasick,
+    masks: Masks,
+    streams: Mutex<[Stream; 4]>,
+}
+
+/// One secret.
+pub(crate) struct Held {
+    pub(crate) secret: SecretValue,
+    pub(crate) placeholder: String,
+    /// It has an environment variable in processes.
+    in_env: bool,
+}
+
+/// Why a value cannot be put in the place of its placeholder.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum NotPutIn {
+    /// The secret is meant for other hosts.
+    #[error("the secret {name} may be sent to {hosts} alone; `sandglass secret set {name} --host HOST` adds a host")]
+    OtherHost {
+        /// Which.
+        name: SecretName,
+        /// The hosts it is meant for.
+        hosts: String,
+    },
+    /// The secret is meant for requests alone.
+    #[error("the secret {0} may be sent to its hosts alone, and given to no process")]
+    NoProcess(SecretName),
+    /// The value cannot stand there.
+    #[error("the value of the secret {0} cannot stand here: {1}")]
+    Unfit(SecretName, &'static str),
+}
+
+impl fmt::Debug for RunSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.held.iter().map(|held| &held.secret.name)).finish()
+    }
+}
+
+impl RunSecrets {
+    /// For an attempt that uses these; those in `in_env` have environment variables.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system gives no chance.
+    pub(crate) fn new(secrets: Vec<SecretValue>, in_env: &[SecretName]) -> Result<Self, String> {
+        let mut held = Vec::with_capacity(secrets.len());
+        for secret in secrets {
+            let mut chance = [0; CHANCE];
+            getrandom::fill(&mut chance).map_err(|error| format!("no placeholder can be made: {error}"))?;
+            let digits: String = chance.iter().map(|byte| format!("{byte:02x}")).collect();
+            let in_env = in_env.contains(&secret.name);
+            held.push(Held { placeholder: format!("{PREFIX}{digits}"), in_env, secret });
+        }
+        let finder = AhoCorasick::new(held.iter().map(|held| &held.placeholder)).map_err(|error| error.to_string())?;
+        let masks = Masks::of(held.iter().map(|held| &*held.secret.value))?;
+        Ok(Self { held, finder, masks, streams: Mutex::default() })
+    }
+
+    /// All of them, by name.
+    pub(crate) fn all(&self) -> &[Held] {
+        &self.held
+    }
+
+    /// The first secret whose placeholder is in `text`.
+    pub(crate) fn first_in(&self, text: &[u8]) -> Option<&Held> {
+        self.finder.find(text).map(|found| &self.held[found.pattern()])
+    }
+
+    /// `text` with the values, each as `value` writes it, in the place of placeholders; none if there are none in it.
+    pub(crate) fn put_in(
+        &self,
+        text: &[u8],
+        mut value: impl FnMut(&Held, &mut Vec<u8>) -> Result<(), NotPutIn>,
+    ) -> Result<Option<Vec<u8>>, NotPutIn> {
+        let (mut filled, mut end) = (Vec::new(), 0);
+        for found in self.finder.find_iter(text) {
+            filled.extend_from_slice(&text[end..found.start()]);
+            value(&self.held[found.pattern()], &mut filled)?;
+            end = found.end();
+        }
+        if end == 0 {
+            return Ok(None);
+        }
+        filled.extend_from_slice(&text[end..]);
+        Ok(Some(filled))
+    }
+
+    /// `text` for a process, with the values in the place of placeholders.
+    ///
+    /// # Errors
+    ///
+    /// If one of the secrets is meant for requests alone.
+    pub(crate) fn for_process(&self, text: &[u8]) -> Result<Option<Vec<u8>>, NotPutIn> {
+        self.put_in(text, |held, filled| {
+            filled.extend_from_slice(held.for_process()?);
+            Ok(())
+        })
+    }
+
+    /// The environment variables that processes have: their names and values.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be one, or is meant for requests alone.
+    pub(crate) fn variables(&self) -> Result<Vec<(&SecretName, &[u8])>, NotPutIn> {
+        let in_env = self.held.iter().filter(|held| held.in_env);
+        in_env
+            .map(|held| {
+                let value = held.for_process()?;
+                if value.contains(&0) {
+                    let why = "it holds a zero byte, which no environment variable can";
+                    return Err(NotPutIn::Unfit(held.secret.name.clone(), why));
+                }
+                Ok((&held.secret.name, value))
+            })
+            .collect()
+    }
+
+    /// `bytes` with all values masked.
+    pub(crate) fn masked(&self, bytes: Vec<u8>) -> Vec<u8> {
+        self.masks.apply(&bytes).unwrap_or(bytes)
+    }
+
+    /// The next piece of `stream` with all values masked. The beginning of what may be a value waits for its end.
+    pub(crate) fn masked_piece(&self, stream: OutputStream, bytes: Vec<u8>) -> Vec<u8> {
+        if stream == OutputStream::Log {
+            // Lines are handed over whole.
+            return self.masked(bytes);
+        }
+        lock(&self.streams)[stream as usize].push(&self.masks, bytes)
+    }
+
+    /// What is left of `stream` at its end.
+    pub(crate) fn rest_of(&self, stream: OutputStream) -> Vec<u8> {
+        lock(&self.streams)[stream as usize].finish(&self.masks)
+    }
+}
+
+impl Held {
+    fn for_process(&self) -> Result<&[u8], NotPutIn> {
+        match self.secret.hosts.is_empty() {
+            true => Ok(&self.secret.value),
+            false => Err(NotPutIn::NoProcess(self.secret.name.clone())),
+        }
+    }
+
+    /// The value for a request to `host`.
+    ///
+    /// # Errors
+    ///
+    /// If the secret is meant for other hosts.
+    pub(crate) fn for_host(&self, host: &str) -> Result<&[u8], NotPutIn> {
+        let SecretValue { name, hosts, value } = &self.secret;
+        if hosts.is_empty() || is_one_of(host, hosts) {
+            return Ok(value);
+        }
+        Err(NotPutIn::OtherHost { name: name.clone(), hosts: hosts.join(", ") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets() -> RunSecrets {
+        let secret = |name: &str, value: &str, hosts: &[&str]| SecretValue {
+            name: name.parse().unwrap(),
+            value: value.as_bytes().to_vec().into(),
+            hosts: hosts.iter().map(ToString::to_string).collect(),
+        };
+        let all = vec![secret("A", "alpha-alpha", &[]), secret("B", "beta-beta", &["api.example.com"])];
+        RunSecrets::new(all, &["A".parse().unwrap()]).unwrap()
+    }
+
+    #[test]
+    fn values_take_the_place_of_placeholders_where_they_may_go() {
+        let secrets = secrets();
+        let [a, b] = secrets.all() else { panic!("there are two") };
+        let text = format!("x {} y", a.placeholder);
+        assert_eq!(secrets.for_process(text.as_bytes()), Ok(Some(b"x alpha-alpha y".to_vec())));
+        assert_eq!(secrets.for_process(b"nothing"), Ok(None));
+        assert_eq!(secrets.for_process(b.placeholder.as_bytes()), Err(NotPutIn::NoProcess("B".parse().unwrap())));
+        assert_eq!(b.for_host("api.example.com"), Ok(&b"beta-beta"[..]));
+        assert!(b.for_host("evil.example.com").unwrap_err().to_string().contains("api.example.com alone"));
+        let variables = secrets.variables().unwrap();
+        assert_eq!(variables, [(&"A".parse().unwrap(), &b"alpha-alpha"[..])]);
+        assert!(!format!("{secrets:?}").contains("alpha"));
+    }
+
+    #[test]
+    fn every_attempt_has_placeholders_of_its_own() {
+        let placeholder = |secrets: &RunSecrets| secrets.all()[0].placeholder.clone();
+        assert_ne!(placeholder(&secrets()), placeholder(&secrets()));
+    }
+}
