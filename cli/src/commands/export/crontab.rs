@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::super::schedule::machine_zone;
 use super::which::Which;
-use super::{tell_left_out, tell_notes, tell_twice};
+use super::{Exported, tell_left_out, tell_notes, tell_of_daemon};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::amount::counted;
@@ -92,7 +92,9 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     for job in &items {
         tell_notes(&job.job, job.notes.iter().chain(job.entries.iter().flat_map(|entry| &entry.notes)), context);
     }
-    tell_twice(&selected.fired_as_well(started.iter()), context);
+    let with_lines = items.iter().filter(|job| !job.entries.is_empty());
+    let exported = with_lines.map(|job| Exported { job: &job.job, partly: !job.left_out.is_empty() });
+    tell_of_daemon(exported, &selected, context);
     let count = counted(started.len(), "job");
     context.show(&Changed { changed, jobs: started }, |_| match changed {
         true => format!("your crontab starts {count} of the namespace {namespace}\n"),

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::amount::counted;
+use which::{Selected, Standing};
 
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
@@ -75,16 +76,44 @@ fn tell_notes<'a>(job: &JobName, notes: impl IntoIterator<Item = &'a String>, co
     }
 }
 
-/// Says that two clocks start the same jobs, if they do.
-fn tell_twice(twice: &[JobName], context: &Context) {
-    if twice.is_empty() {
+/// A job with entries.
+struct Exported<'a> {
+    job: &'a JobName,
+    /// Whether some of its triggers have none.
+    partly: bool,
+}
+
+/// Says that two clocks start the same jobs, if they do, and that a job does nothing.
+fn tell_of_daemon<'a>(exported: impl Iterator<Item = Exported<'a>>, selected: &Selected, context: &Context) {
+    let (mut whole, mut partly) = (Vec::new(), Vec::new());
+    let warning = context.error_paint.yellow("warning:");
+    for exported in exported {
+        let name = exported.job.as_str();
+        match selected.standing(exported.job) {
+            Standing::Fires if exported.partly => partly.push(name),
+            Standing::Fires => whole.push(name),
+            Standing::Disabled => context.note(&format!(
+                "{warning} job '{name}' is disabled: its entries start nothing until somebody enables it"
+            )),
+            Standing::Paused | Standing::Unknown => {}
+        }
+    }
+    if whole.is_empty() && partly.is_empty() {
         return;
     }
-    let names = twice.iter().map(JobName::as_str).collect::<Vec<_>>().join(" ");
-    let subject = if twice.len() == 1 { "this job" } else { "these jobs" };
-    context.note(&format!("{} the daemon fires {subject} too: {names}", context.error_paint.yellow("warning:")));
-    context.hint(&format!(
-        "so that each starts once, pause them there with `sandglass job pause {names}`: their fires then start nothing, and \
-         what calls `job run` does"
-    ));
+    let all = [whole.as_slice(), partly.as_slice()].concat().join(" ");
+    context.note(&format!("{warning} the daemon fires these too, so that they start twice: {all}"));
+    if !whole.is_empty() {
+        context.hint(&format!(
+            "pause them there with `sandglass job pause {}`: their fires then start nothing, and `job run` works",
+            whole.join(" ")
+        ));
+    }
+    if !partly.is_empty() {
+        context.hint(&format!(
+            "some triggers have no entry, and pausing would stop those too: give them a job of their own, and pause the other \
+             one: {}",
+            partly.join(" ")
+        ));
+    }
 }

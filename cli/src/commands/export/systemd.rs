@@ -11,7 +11,7 @@ use sandglass_api::wire::Page;
 use sandglass_core::id::Namespace;
 
 use super::which::Which;
-use super::{Outcome, tell_left_out, tell_notes, tell_twice};
+use super::{Exported, Outcome, tell_left_out, tell_notes, tell_of_daemon};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -69,7 +69,9 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let files: Vec<UnitFile> = items.iter().flat_map(|job| job.files.iter().cloned()).collect();
     let changes = changes(&folder, &files, namespace)?;
     items.iter().for_each(|job| tell_notes(&job.job, &job.notes, context));
-    tell_twice(&selected.fired_as_well(items.iter().filter(|job| !job.files.is_empty()).map(|job| &job.job)), context);
+    let with_files = items.iter().filter(|job| !job.files.is_empty());
+    let exported = with_files.map(|job| Exported { job: &job.job, partly: !job.left_out.is_empty() });
+    tell_of_daemon(exported, &selected, context);
     make(&changes, &folder, manager, args.dir.is_none(), context)
 }
 

@@ -10,7 +10,7 @@ use sandglass_api::wire::Page;
 use sandglass_core::id::Namespace;
 
 use super::which::{Which, caller, daemon, is_local};
-use super::{Outcome, tell_left_out, tell_notes, tell_twice};
+use super::{Exported, Outcome, tell_left_out, tell_notes, tell_of_daemon};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -59,8 +59,9 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     items.iter().for_each(|job| tell_left_out(&job.job, &job.left_out, context));
     if args.output_dir.is_some() || args.install {
         items.iter().for_each(|job| tell_notes(&job.job, &job.notes, context));
-        let names = items.iter().filter(|job| job.xml.is_some()).map(|job| &job.job);
-        tell_twice(&selected.fired_as_well(names), context);
+        let with_xml = items.iter().filter(|job| job.xml.is_some());
+        let exported = with_xml.map(|job| Exported { job: &job.job, partly: !job.left_out.is_empty() });
+        tell_of_daemon(exported, &selected, context);
     }
     match &args.output_dir {
         Some(output_dir) => write(output_dir, &items, namespace, context),

@@ -45,15 +45,31 @@ struct Selection {
     spec: Arc<JobSpec>,
     revision: Option<u64>,
     since: Option<Timestamp>,
-    /// Whether a daemon fires it.
-    is_fired: bool,
+    standing: Standing,
+}
+
+/// What a daemon does with a job by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Standing {
+    /// It fires it.
+    Fires,
+    /// It fires it to no effect.
+    Paused,
+    /// It does not even start it by hand.
+    Disabled,
+    /// The job is from a file.
+    Unknown,
 }
 
 impl From<Job> for Selection {
     fn from(job: Job) -> Self {
-        let is_fired = job.enabled && job.paused.is_none();
+        let standing = match (job.enabled, &job.paused) {
+            (false, _) => Standing::Disabled,
+            (true, Some(_)) => Standing::Paused,
+            (true, None) => Standing::Fires,
+        };
         let spec = Arc::new(JobSpec::clone(&job.spec));
-        Self { spec, revision: Some(job.revision), since: job.scheduled_since, is_fired }
+        Self { spec, revision: Some(job.revision), since: job.scheduled_since, standing }
     }
 }
 
@@ -88,7 +104,8 @@ impl Which {
         if !self.names.is_empty() {
             jobs.retain(|job| self.names.contains(&job.name));
         }
-        let unsaved = |spec| Selection { spec: Arc::new(spec), revision: None, since: None, is_fired: false };
+        let unsaved =
+            |spec| Selection { spec: Arc::new(spec), revision: None, since: None, standing: Standing::Unknown };
         Ok(jobs.into_iter().map(unsaved).collect())
     }
 
@@ -154,9 +171,8 @@ impl Selected {
         })
     }
 
-    /// Those of `exported` that a daemon fires, too.
-    pub(super) fn fired_as_well<'a>(&self, exported: impl Iterator<Item = &'a JobName>) -> Vec<JobName> {
-        let is_fired = |name: &&JobName| self.jobs.iter().any(|job| job.is_fired && job.spec.name == **name);
-        exported.filter(is_fired).cloned().collect()
+    /// What the daemon does with one of them.
+    pub(super) fn standing(&self, name: &JobName) -> Standing {
+        self.jobs.iter().find(|job| job.spec.name == *name).map_or(Standing::Unknown, |job| job.standing)
     }
 }

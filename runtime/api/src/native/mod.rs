@@ -14,6 +14,8 @@ pub mod systemd;
 pub mod taskscheduler;
 mod zone;
 
+use std::collections::HashSet;
+
 use chrono_tz::Tz;
 use sandglass_core::id::{JobName, Namespace};
 use sandglass_core::schedule::{Calendars, DateSets, Pattern, Planning, TimeSets, explain, job_seed};
@@ -190,6 +192,12 @@ fn printable(text: &str) -> String {
 /// A word of a closed set as job files have it.
 fn word_of<T: Serialize>(value: T) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Says each line once: several triggers may come out otherwise in the same way.
+fn each_once(lines: &mut Vec<String>) {
+    let mut said = HashSet::new();
+    lines.retain(|line| said.insert(line.clone()));
 }
 
 /// The values of a set from `min` to `max`.

@@ -128,7 +128,9 @@ pub fn block(namespace: &Namespace, jobs: &[CronJobLines], around: Tz) -> String
         for entry in &job.entries {
             comment(&mut text, &format!("{title}: {}", entry.fires));
             entry.notes.iter().for_each(|note| comment(&mut text, &format!("note: {note}")));
-            if let Some(needed) = entry.timezone.map(|needed| needed.0).filter(|needed| *needed != zone) {
+            // What names no zone says the same in the zone around, and not in any that an earlier line has set.
+            let needed = entry.timezone.map_or(around, |needed| needed.0);
+            if needed != zone {
                 let _ = writeln!(text, "CRON_TZ={needed}");
                 zone = needed;
             }

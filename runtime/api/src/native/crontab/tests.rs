@@ -261,6 +261,11 @@ fn zones_hold_for_the_block_alone() {
     let zones: Vec<&str> = text.lines().filter(|line| line.starts_with("CRON_TZ=")).collect();
     assert_eq!(zones, ["CRON_TZ=Asia/Tokyo", "CRON_TZ=Europe/Berlin"]);
     assert!(text.contains("Debian"), "{text}");
+    // What fires in every hour needs no zone, but not one of half an hour's difference either.
+    let triggers = json!([{ "cron": "0 2 * * *", "timezone": "Asia/Kolkata" }, { "cron": "*/20 * * * *" }]);
+    let spec = spec(triggers, "Europe/Berlin");
+    let mixed = block(&namespace, &[rendered(&spec, Tz::UTC)], Tz::UTC);
+    assert_eq!(fires_of_crontab(&mixed, Tz::UTC, NOW, 200), fires(&spec, Tz::UTC, NOW, 200), "{mixed}");
     let crontab = format!("CRON_TZ=UTC\nCRON_TZ = \"Asia/Tokyo\"\n{text}CRON_TZ=UTC\n");
     assert_eq!(zone_before(crontab.as_bytes(), &namespace).unwrap(), Some(Tz::Asia__Tokyo));
     assert_eq!(zone_before(text.as_bytes(), &namespace).unwrap(), None);

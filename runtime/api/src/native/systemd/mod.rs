@@ -14,7 +14,7 @@ pub use unit::{Manager, UnitFile, is_ours, prefix};
 
 use super::interval::{CountsFrom, Interval};
 use super::notes::{self, Habits};
-use super::{Caller, Inexpressible, LeftOut, Pattern, Source, Times, not_by_the_clock, word_of, zone};
+use super::{Caller, Inexpressible, LeftOut, Pattern, Source, Times, each_once, not_by_the_clock, word_of, zone};
 use unit::Timer;
 
 /// How systemd goes with changes of the clocks, as `systemd-analyze calendar` tells: a time that they skip does not come,
@@ -53,30 +53,36 @@ pub fn units_of(source: &Source<'_>, caller: &Caller, manager: Manager) -> JobUn
     let jitter = shared_jitter(&source.spec.triggers);
     let habits = Habits { delays: jitter.is_some(), ..SYSTEMD };
     let mut timer = Timer::new(jitter);
-    let (mut notes, mut left_out) = (notes::of_job(source, habits), Vec::new());
+    // What is about the whole job stands at the top of its files, and the rest where it belongs.
+    let (mut of_job, mut of_triggers, mut left_out) = (notes::of_job(source, habits), Vec::new(), Vec::new());
     for (number, trigger) in source.triggers() {
         match lines(trigger, source) {
             Ok(lines) => {
-                let mut of_trigger = notes::of_trigger(trigger, source, habits);
-                of_trigger.extend(lines.notes);
+                let mut notes = notes::of_trigger(trigger, source, habits);
+                notes.extend(lines.notes);
                 timer.at_start |= lines.at_start;
                 timer.is_calendar |= lines.timer.iter().any(|line| line.starts_with(calendar::KEY));
-                if !lines.timer.is_empty() {
-                    timer.add(&source.words(trigger), &of_trigger, &lines.timer);
+                if lines.timer.is_empty() {
+                    of_job.extend(notes);
+                } else {
+                    timer.add(&source.words(trigger), &notes, &lines.timer);
+                    of_triggers.extend(notes);
                 }
-                notes.extend(of_trigger);
             }
             Err(reason) => left_out.push(source.left_out(number, trigger, reason)),
         }
     }
     if timer.is_calendar {
-        notes.extend(persistence(source, &mut timer));
+        of_job.extend(persistence(source, &mut timer));
     }
-    let files = unit::files(source, caller, manager, &timer, &left_out).unwrap_or_else(|reason| {
+    let files = unit::files(source, caller, manager, &timer, &of_job, &left_out).unwrap_or_else(|reason| {
         let all = source.triggers();
         left_out = all.map(|(number, trigger)| source.left_out(number, trigger, reason.clone())).collect();
         Vec::new()
     });
+    let mut notes = of_job;
+    notes.extend(of_triggers);
+    each_once(&mut notes);
     if files.is_empty() {
         notes.clear();
     }
@@ -146,7 +152,9 @@ fn of_interval(period: Period, interval: Interval) -> Lines {
     };
     Lines {
         timer: vec![format!("OnActiveSec={period}"), format!("OnUnitActiveSec={period}")],
-        notes: vec![format!("systemd counts {period} from when the timer was started, the daemon from {counts}")],
+        notes: vec![format!(
+            "systemd counts {period} from each start, and first from the timer's own; the daemon from {counts}"
+        )],
         ..Lines::default()
     }
 }

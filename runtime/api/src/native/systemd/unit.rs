@@ -82,6 +82,7 @@ pub(super) fn files(
     caller: &Caller,
     manager: Manager,
     timer: &Timer,
+    notes: &[String],
     left_out: &[LeftOut],
 ) -> Result<Vec<UnitFile>, Inexpressible> {
     let has_timer = !timer.body.is_empty();
@@ -94,6 +95,7 @@ pub(super) fn files(
     }
     let mut head = format!("{}, which replaces and removes files that begin so.\n", mark(source.namespace));
     comment(&mut head, &format!("{}. The daemon, which must be up, runs it.", title(source.job(), source.revision)));
+    notes.iter().for_each(|note| comment(&mut head, &format!("note: {note}")));
     for LeftOut { fires, why, instead, .. } in left_out {
         comment(&mut head, &format!("{fires}: has no line here; why: {why}; what to do: {instead}"));
     }

@@ -97,6 +97,7 @@ pub fn task_of(source: &Source<'_>, caller: &Caller) -> JobTask {
     } else {
         notes.extend(xml::of_settings(source.spec));
     }
+    super::each_once(&mut notes);
     lines.extend(notes.iter().map(|note| format!("note: {note}")));
     lines.extend(left_out.iter().map(|left| format!("{}: not in here: {}; {}", left.fires, left.why, left.instead)));
     let xml = (!events.is_empty()).then(|| xml::task(source, caller, &lines, &events));
