@@ -129,6 +129,9 @@ pub(crate) enum Command {
     /// Print what other schedulers start as a job file
     #[command(subcommand)]
     Import(commands::import::Command),
+    /// Print jobs as entries of other schedulers, or keep them there
+    #[command(subcommand)]
+    Export(commands::export::Command),
     /// Add, list, inspect and remove plugins
     #[command(subcommand)]
     Plugin(commands::plugin::Command),

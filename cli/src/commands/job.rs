@@ -176,13 +176,19 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
     }
 }
 
-async fn list(tag: Option<&str>, context: &Context) -> Result<(), Failure> {
+/// All jobs of the namespace, or those with a tag.
+pub(super) async fn all(tag: Option<&str>, context: &Context) -> Result<Page<Job>, Failure> {
     let mut page: Page<Job> = context.client.jobs(tag, Some(MAX_LIMIT), None).await?;
     while let Some(cursor) = page.next.take() {
         let more = context.client.jobs(tag, Some(MAX_LIMIT), Some(&cursor)).await?;
         page.items.extend(more.items);
         page.next = more.next.filter(|next| *next != cursor);
     }
+    Ok(page)
+}
+
+async fn list(tag: Option<&str>, context: &Context) -> Result<(), Failure> {
+    let page = all(tag, context).await?;
     context.show(&page, |context| {
         if page.items.is_empty() {
             let empty = match tag {

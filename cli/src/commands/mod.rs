@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod diff;
 mod edit;
 mod explain;
+pub(crate) mod export;
 mod files;
 mod fires;
 mod follow;
@@ -51,6 +52,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<(), 
         Command::Namespace(command) => namespace::run(command, context).await,
         Command::Template(command) => template::run(command, context).await,
         Command::Import(command) => import::run(command, context),
+        Command::Export(command) => export::run(command, context).await,
         Command::Plugin(command) => plugin::run(command, context).await,
         Command::Schedule(command) => schedule::run(&command, context),
         Command::Store(command) => store::run(command, context).await,

@@ -7,6 +7,7 @@
 //! - [`jobfile`]: job files in YAML, TOML and JSON, with errors that point at line and column;
 //! - [`ics`]: named calendars from iCalendar files;
 //! - [`crontab`]: jobs from crontabs;
+//! - [`native`]: jobs as entries of crontabs, systemd and Windows' Task Scheduler;
 //! - [`schema`]: the JSON Schema of a job;
 //! - [`client`]: the typed client, over the daemon's socket or TCP.
 
@@ -14,6 +15,7 @@ pub mod client;
 pub mod crontab;
 pub mod ics;
 pub mod jobfile;
+pub mod native;
 pub mod problem;
 pub mod schema;
 pub mod wire;

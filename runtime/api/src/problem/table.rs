@@ -129,6 +129,8 @@ table! {
     InvalidComponent: "invalid_component", Invalid, 422, "The component cannot be used";
     /// A file cannot be read. Only a client says so.
     InvalidFile: "invalid_file", Invalid, 400, "The file cannot be read";
+    /// A file or an entry that another program made is in the way. Only a client says so.
+    ForeignFile: "foreign_file", Conflict, 409, "Something of another program is in the way";
     /// There is no such route.
     NoRoute: "no_route", NotFound, 404, "There is nothing at this address";
     /// There is no such job.

@@ -17,7 +17,7 @@ const WEEKS: u64 = 1 | (1 << 7) | (1 << 14) | (1 << 21) | (1 << 28);
 
 /// Sets of days. Bit `n` of a set stands for the value `n`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub(super) struct Days {
+pub struct Days {
     /// Bits 1 to 12.
     pub months: u16,
     /// Bits 1 to 31.
@@ -37,7 +37,7 @@ pub(super) struct Days {
 
 /// How days of the month and days of the week go together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub(super) enum DayRule {
+pub enum DayRule {
     /// A day is named by both.
     Both,
     /// A day is named by either.
@@ -101,7 +101,7 @@ impl Days {
     }
 
     /// The days, as bits 1 to 31, of the month that begins on the day `first` and has `length` days.
-    fn of_month(&self, first: i64, length: u32) -> u32 {
+    pub(super) fn of_month(&self, first: i64, length: u32) -> u32 {
         // 1970-01-01 was a Thursday.
         let first = (first + 4).rem_euclid(7) as u32;
         let all = (u32::MAX >> (31 - length)) & !1;

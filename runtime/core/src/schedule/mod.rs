@@ -3,7 +3,7 @@
 //! In reading order: `cron` is an expression as a value, `parse` and `field` read one, `hashed` is `H` in it, `invalid`
 //! says what is wrong with one. `days` finds the days that a trigger names and `recurrence` its local times; `zone` knows
 //! when a zone's clocks change, and `fires` puts local times and zone together. `nominal` has the fires of every kind of
-//! trigger. `named` has the calendars that jobs name, and `allowed` moves fires off the dates they refuse; `modifiers` has
+//! trigger. `pattern` and `date_sets` are what a trigger names in plain sets, for other schedulers. `named` has the calendars that jobs name, and `allowed` moves fires off the dates they refuse; `modifiers` has
 //! those, the limits of a trigger and its jitter. `moved` tells where a fire went that calendars took from its date. `occurrence` is a fire in full. `window` knows the hours in which runs
 //! may start. `clock` and `explain` (with `cron_words` and `words`) say what a trigger means and what changes of the clocks
 //! will do to it, `lint` finds likely slips, and `simulate` forecasts whole sets of jobs. This module is the only place where local time exists.
@@ -12,6 +12,7 @@ mod allowed;
 mod clock;
 mod cron;
 mod cron_words;
+mod date_sets;
 mod days;
 mod explain;
 mod field;
@@ -26,6 +27,7 @@ mod named;
 mod nominal;
 mod occurrence;
 mod parse;
+mod pattern;
 mod recurrence;
 mod simulate;
 mod window;
@@ -38,6 +40,8 @@ use chrono_tz::Tz;
 
 pub use clock::{ClockEffect, LocalChange, LocalTime, clock_effects};
 pub use cron::CronExpression;
+pub use date_sets::{ALL_MONTH_DAYS, ALL_MONTHS, ALL_WEEKDAYS, DateSets, Years};
+pub use days::{DayRule, Days};
 pub use explain::{Explanation, explain};
 pub use invalid::InvalidCron;
 pub use job::{Fire, JobSchedule};
@@ -45,6 +49,7 @@ pub use lint::{Warning, WarningCode, lint};
 pub use moved::MovedFire;
 pub use named::{Calendars, NamedCalendar};
 pub use occurrence::{ClockChange, Exclusion, Occurrence, job_seed};
+pub use pattern::{Pattern, Stars, TimeSets};
 pub use simulate::{
     BusyMinute, Collision, Collisions, Fires, Forecast, ForecastFire, JobClockEffect, JobForecast, Simulation,
 };

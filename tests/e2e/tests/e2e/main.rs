@@ -7,6 +7,7 @@ mod crash;
 mod dependencies;
 mod disk_full;
 mod editing;
+mod export;
 mod extends;
 mod follow;
 mod holds;
