@@ -18,6 +18,10 @@ pub trait Action {
     /// Whether a second run with the same idempotency key does no harm.
     const IDEMPOTENT: bool = false;
 
+    /// The schemas of parameters and output, written ahead. Without them the guest makes them itself when it is asked, which
+    /// takes some fifty kilobytes of it; [`testing::check_schemas`](crate::testing::check_schemas) keeps them true.
+    const SCHEMAS: Option<Schemas> = None;
+
     /// What the job gives under `with:`; see [`params`](macro@crate::params).
     type Params: DeserializeOwned + JsonSchema;
     /// The result that the run keeps; `()` when there is none.
@@ -41,6 +45,15 @@ pub trait Action {
     /// # Errors
     /// The failure that the attempt ends with; it says whether trying again may help.
     fn run(params: Self::Params, context: &Context) -> Result<Outcome<Self::Output>, Failure>;
+}
+
+/// Schemas written ahead, as JSON text.
+#[derive(Debug, Clone, Copy)]
+pub struct Schemas {
+    /// That of the parameters.
+    pub params: &'static str,
+    /// That of the output, if there is one.
+    pub output: Option<&'static str>,
 }
 
 /// One thing that is wrong with an action's parameters.

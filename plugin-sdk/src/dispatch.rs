@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::bindings::exports::sandglass::plugin::action as wire;
-use crate::{Action, Context, Failure, Issue, Outcome, Retry, logging};
+use crate::{Action, Context, Failure, Issue, Outcome, Retry, Schemas, logging};
 
 /// One action with its types taken away.
 #[derive(Debug, Clone, Copy)]
@@ -69,15 +69,24 @@ fn unknown(entries: &[Entry], action: &str) -> String {
 }
 
 fn info<A: Action>() -> wire::ActionInfo {
+    let (params_schema, output_schema) = match A::SCHEMAS {
+        Some(Schemas { params, output }) => (params.to_owned(), output.map(str::to_owned)),
+        None => schemas::<A>(),
+    };
     wire::ActionInfo {
         name: A::NAME.to_owned(),
         title: A::TITLE.to_owned(),
         description: A::DESCRIPTION.to_owned(),
-        params_schema: text(schemars::schema_for!(A::Params).as_value()),
-        output_schema: output_schema(&schemars::schema_for!(A::Output)),
+        params_schema,
+        output_schema,
         examples: A::examples().iter().map(text).collect(),
         idempotent: A::IDEMPOTENT,
     }
+}
+
+/// The schemas that follow from the types of parameters and output.
+pub(crate) fn schemas<A: Action>() -> (String, Option<String>) {
+    (text(schemars::schema_for!(A::Params).as_value()), output_schema(&schemars::schema_for!(A::Output)))
 }
 
 /// The unit type's schema allows nothing but `null`: such an action has no output to describe.

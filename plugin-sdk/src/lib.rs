@@ -65,7 +65,7 @@ pub mod testing;
 #[doc(hidden)]
 pub mod bindings;
 
-pub use action::{Action, Issue, Outcome};
+pub use action::{Action, Issue, Outcome, Schemas};
 pub use bindings::sandglass::plugin::types::{Error, ErrorCode, FileRef};
 pub use context::{CancelReason, Context, Progress, RunInfo};
 pub use failure::{Failure, Retry};

@@ -184,6 +184,28 @@ impl Host {
     }
 }
 
+/// Checks that an action's schemas, written ahead, are those of its types: what they should be is written to
+/// `STEM.params.json` and `STEM.output.json` if `UPDATE_SCHEMAS` is set, as it is when a test of this has failed.
+///
+/// # Panics
+/// If they are not, or there are none.
+pub fn check_schemas<A: Action>(stem: &str) {
+    let written = A::SCHEMAS.expect("the action has schemas written ahead");
+    let (params, output) = crate::dispatch::schemas::<A>();
+    let files = [("params", Some(params), Some(written.params)), ("output", output, written.output)];
+    for (kind, expected, found) in files {
+        let read = |text: &str| serde_json::from_str::<Value>(text).expect("a schema is JSON");
+        let (expected, found) = (expected.as_deref().map(read), found.map(read));
+        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+            let path = format!("{stem}.{kind}.json");
+            let text = expected.map(|schema| format!("{schema:#}\n")).unwrap_or_default();
+            std::fs::write(&path, text).unwrap_or_else(|error| panic!("{path} cannot be written: {error}"));
+        } else if expected != found {
+            panic!("the schema of {kind} in {stem}.{kind}.json is another: run this test with UPDATE_SCHEMAS=1");
+        }
+    }
+}
+
 fn run_info() -> RunInfo {
     RunInfo {
         run_id: "01K00000000000000000000000".to_owned(),

@@ -1,7 +1,10 @@
 //! The plugin `http`: sends a request, judges the response by its status, and keeps what came back.
 
+mod assertion;
+mod auth;
 mod request;
 mod retry_after;
+mod schema;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sandglass_plugin::http::{Request, Response, Url};
-use sandglass_plugin::serde_json::{Value, json, to_vec};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Retry, output, params};
+use sandglass_plugin::serde_json::{Value, from_slice, json, to_vec};
+use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Retry, Schemas, output, params};
 
+use crate::assertion::Assertion;
+use crate::auth::Auth;
 use crate::retry_after;
 use crate::status::ExpectedStatus;
 
@@ -15,6 +17,9 @@ const DEFAULT_RESPONSE_BYTES: u32 = 64 * 1024;
 /// The most that may be asked for: it has to fit the plugin's memory and the run's record.
 const MAX_RESPONSE_BYTES: u32 = 256 * 1024;
 const MAX_REDIRECTS: u8 = 20;
+const MAX_ASSERTIONS: usize = 100;
+/// What stands for secrets begins with this.
+const SECRET: &str = "sgl-secret-";
 /// How much of the body a failure quotes, in characters.
 const QUOTED_CHARS: usize = 500;
 
@@ -26,6 +31,9 @@ pub(crate) struct Params {
     method: Option<String>,
     /// Where the request goes, with http:// or https://.
     url: String,
+    /// What is added to the address as its query, names and values, with all that they need to be written so.
+    #[serde(default)]
+    query: BTreeMap<String, String>,
     /// Header names and values.
     #[serde(default)]
     headers: BTreeMap<String, String>,
@@ -35,9 +43,18 @@ pub(crate) struct Params {
     /// Instead of a body: a value that is sent as JSON.
     #[serde(default)]
     json: Option<Value>,
+    /// Instead of a body: names and values that are sent as a form.
+    #[serde(default)]
+    form: Option<BTreeMap<String, String>>,
+    /// How the request proves whose it is.
+    #[serde(default)]
+    auth: Option<Auth>,
     /// Which statuses mean success: a status, a pattern such as "2xx" or "200-299", or a list; "2xx" by default.
     #[serde(default)]
     expected_status: ExpectedStatus,
+    /// What must be so in the response's JSON for the run to succeed.
+    #[serde(default)]
+    assertions: Vec<Assertion>,
     /// How long the whole exchange may take; 30 s by default.
     #[serde(default)]
     timeout: Option<Period>,
@@ -60,6 +77,9 @@ pub(crate) struct Output {
     body: String,
     /// Whether there was more of the body.
     truncated: bool,
+    /// The body as JSON, if the response says that it is, and all of it was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json: Option<Value>,
 }
 
 pub(crate) struct SendRequest;
@@ -68,6 +88,10 @@ impl Action for SendRequest {
     const NAME: &'static str = "request";
     const TITLE: &'static str = "Send an HTTP request";
     const DESCRIPTION: &'static str = "Sends a request; the response's status decides, and the response is kept.";
+    const SCHEMAS: Option<Schemas> = Some(Schemas {
+        params: include_str!("request.params.json"),
+        output: Some(include_str!("request.output.json")),
+    });
     type Params = Params;
     type Output = Output;
 
@@ -75,6 +99,12 @@ impl Action for SendRequest {
         vec![
             json!({ "url": "https://example.com/health" }),
             json!({ "method": "POST", "url": "https://example.com/hook", "json": { "text": "done" }, "expected_status": 204 }),
+            json!({
+                "url": "https://example.com/api/orders",
+                "query": { "state": "open" },
+                "auth": { "bearer": "{{ secret.API_TOKEN }}" },
+                "assertions": [{ "at": "/count", "max": 100 }],
+            }),
         ]
     }
 
@@ -97,6 +127,19 @@ impl Action for SendRequest {
         if params.body.is_some() && params.json.is_some() {
             issues.push(Issue::at("/json", "give either `body` or `json`, not both"));
         }
+        if params.form.is_some() && (params.body.is_some() || params.json.is_some()) {
+            issues.push(Issue::at("/form", "give either `form` or another body, not both"));
+        }
+        issues.extend(params.auth.as_ref().and_then(Auth::issue));
+        let has_authorization = params.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
+        if has_authorization && matches!(params.auth, Some(Auth::Basic { .. } | Auth::Bearer(_))) {
+            issues.push(Issue::at("/auth", "give either `auth` or a header `Authorization`, not both"));
+        }
+        if params.assertions.len() > MAX_ASSERTIONS {
+            issues.push(Issue::at("/assertions", format!("expected at most {MAX_ASSERTIONS}")));
+        }
+        let assertions = params.assertions.iter().enumerate();
+        issues.extend(assertions.filter_map(|(place, one)| one.issue(&format!("/assertions/{place}"))));
         if params.max_response_bytes.is_some_and(|bytes| bytes > MAX_RESPONSE_BYTES) {
             issues.push(Issue::at("/max_response_bytes", format!("expected at most {MAX_RESPONSE_BYTES}")));
         }
@@ -112,7 +155,7 @@ impl Action for SendRequest {
             return Err(Failure::new("invalid-params", message).never_retry());
         }
         let response = exchange(request(&params)?, params.follow_redirects, context)?;
-        judge(response, &params.expected_status)
+        judge(response, &params)
     }
 }
 
@@ -124,7 +167,7 @@ fn is_token(text: &str) -> bool {
 fn request(params: &Params) -> Result<Request, Failure> {
     let method = params.method.as_deref().unwrap_or("GET").to_ascii_uppercase();
     let bytes = params.max_response_bytes.unwrap_or(DEFAULT_RESPONSE_BYTES);
-    let mut request = Request::new(method, params.url.parse()?)
+    let mut request = Request::new(method, address(params)?)
         .timeout(params.timeout.map_or(DEFAULT_TIMEOUT, |period| period.0))
         .max_body_bytes(bytes as usize);
     for (name, value) in &params.headers {
@@ -137,8 +180,30 @@ fn request(params: &Params) -> Result<Request, Failure> {
             request = request.header("content-type", "application/json");
         }
         request = request.body(json_bytes(value));
+    } else if let Some(form) = &params.form {
+        if !request.has_header("content-type") {
+            request = request.header("content-type", "application/x-www-form-urlencoded");
+        }
+        request = request.body(encoded(form));
     }
-    Ok(request)
+    match &params.auth {
+        Some(auth) => auth.sign(request),
+        None => Ok(request),
+    }
+}
+
+/// The address with what `query` adds to it.
+fn address(params: &Params) -> Result<Url, Failure> {
+    if params.query.is_empty() {
+        return Ok(params.url.parse()?);
+    }
+    let address = params.url.split('#').next().unwrap_or_default();
+    let mark = if address.contains('?') { '&' } else { '?' };
+    Ok(format!("{address}{mark}{}", encoded(&params.query)).parse()?)
+}
+
+fn encoded(values: &BTreeMap<String, String>) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(values).finish()
 }
 
 fn json_bytes(value: &Value) -> Vec<u8> {
@@ -172,9 +237,15 @@ fn redirected(mut request: Request, status: u16, location: &str) -> Result<Reque
         request.method = "GET".to_owned();
         request.body.clear();
     }
-    request.headers.retain(|(name, _)| {
+    if !same_server && request.body.windows(SECRET.len()).any(|bytes| bytes == SECRET.as_bytes()) {
+        let message = "the server redirects to another one, which must not have the secret in the request's body";
+        return Err(Failure::new("redirect", message).never_retry());
+    }
+    request.headers.retain(|(name, value)| {
         let name = name.to_ascii_lowercase();
-        let secret = matches!(name.as_str(), "authorization" | "cookie" | "proxy-authorization");
+        let secret = matches!(name.as_str(), "authorization" | "cookie" | "proxy-authorization")
+            || name.contains("signature")
+            || value.contains(SECRET);
         let about_body = name.starts_with("content-");
         (same_server || !secret) && (!becomes_get || !about_body)
     });
@@ -182,16 +253,43 @@ fn redirected(mut request: Request, status: u16, location: &str) -> Result<Reque
     Ok(request)
 }
 
-fn judge(response: Response, expected: &ExpectedStatus) -> Result<Outcome<Output>, Failure> {
+/// The response's JSON, if it says that it is and there is all of it.
+fn json_of(response: &Response) -> Option<Value> {
+    let kind = response.header("content-type")?.split(';').next()?.trim().to_ascii_lowercase();
+    let is_json = kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"));
+    if is_json && !response.truncated { from_slice(&response.body).ok() } else { None }
+}
+
+/// What is not as the job says in the response's JSON, if anything.
+fn unmet(params: &Params, response: &Response) -> Option<String> {
+    if params.assertions.is_empty() {
+        return None;
+    }
+    // A server that forgets to say so may still answer with JSON.
+    match from_slice::<Value>(&response.body) {
+        _ if response.truncated => Some("there is more of it than max_response_bytes, so it is no JSON".to_owned()),
+        Ok(body) => params.assertions.iter().find_map(|assertion| assertion.fails(&body)),
+        Err(error) => Some(format!("it is no JSON: {error}")),
+    }
+}
+
+fn judge(response: Response, params: &Params) -> Result<Outcome<Output>, Failure> {
+    let expected = &params.expected_status;
     let status = response.status;
     let body = String::from_utf8_lossy(&response.body).into_owned();
     if expected.contains(status) {
+        if let Some(what) = unmet(params, &response) {
+            let quoted: String = body.chars().take(QUOTED_CHARS).collect();
+            return Err(Failure::new("assertion", format!("the response is not as expected: {what}"))
+                .detail(json!({ "status": status, "body": quoted })));
+        }
+        let json = json_of(&response);
         let mut headers: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in response.headers {
             let joined = headers.entry(name).or_default();
             *joined = if joined.is_empty() { value } else { format!("{joined}, {value}") };
         }
-        let output = Output { status, headers, body, truncated: response.truncated };
+        let output = Output { status, headers, body, truncated: response.truncated, json };
         return Ok(Outcome::output(output).with_summary(format!("status {status}")));
     }
     let quoted: String = body.chars().take(QUOTED_CHARS).collect();

@@ -99,6 +99,19 @@ fn bad_parameters_are_named() {
         (json!({ "url": "http://a", "follow_redirects": 99 }), "/follow_redirects"),
         (json!({ "url": "http://a", "timeout": "soon" }), ""),
         (json!({ "uri": "http://a" }), ""),
+        (json!({ "url": "http://a", "form": {}, "body": "x" }), "/form"),
+        (json!({ "url": "http://a", "auth": { "basic": { "user": "a:b", "password": "c" } } }), "/auth/basic/user"),
+        (json!({ "url": "http://a", "auth": { "bearer": "x" }, "headers": { "authorization": "y" } }), "/auth"),
+        (json!({ "url": "http://a", "auth": { "digest": {} } }), ""),
+        (json!({ "url": "http://a", "auth": { "basic": { "user": "a" } } }), ""),
+        (json!({ "url": "http://a", "auth": { "hmac": { "secret": "A", "algo": "md5" } } }), ""),
+        (json!({ "url": "http://a", "assertions": [{ "at": "/a", "min": "1" }] }), ""),
+        (json!({ "url": "http://a", "assertions": [{ "equals": 1 }] }), ""),
+        (json!({ "url": "http://a", "assertions": [{ "at": "status" }] }), "/assertions/0/at"),
+        (
+            json!({ "url": "http://a", "assertions": [{ "at": "/a", "equals": 1, "exists": false }] }),
+            "/assertions/0/exists",
+        ),
     ];
     for (params, pointer) in cases {
         let issues = Host::new().validate::<SendRequest>(params.clone());
@@ -107,4 +120,107 @@ fn bad_parameters_are_named() {
     for example in SendRequest::examples() {
         assert_eq!(Host::new().validate::<SendRequest>(example), []);
     }
+}
+
+fn sent(host: &Host) -> sandglass_plugin::http::Request {
+    host.requests().pop().expect("a request was sent")
+}
+
+#[test]
+fn forms_and_queries_are_written_as_they_must_be() {
+    let host = Host::new().on_http(|_| Ok(response(200, &[], "")));
+    let params = json!({
+        "method": "post", "url": "http://a/x?y=1#z", "query": { "a b": "c&d" }, "form": { "name": "J\u{f6}rg & co", "n": "1" },
+    });
+    host.run::<SendRequest>(params).expect("200 is a success");
+    let request = sent(&host);
+    assert_eq!(request.url.path_and_query(), "/x?y=1&a+b=c%26d");
+    assert_eq!(request.body, b"n=1&name=J%C3%B6rg+%26+co");
+    assert!(request.headers.contains(&("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())));
+}
+
+#[test]
+fn requests_prove_whose_they_are() {
+    let host = || Host::new().on_http(|_| Ok(response(200, &[], ""))).with_secret("KEY", b"key");
+    let header = |auth: Value, body: &str| {
+        let host = host();
+        host.run::<SendRequest>(json!({ "url": "http://a/", "auth": auth, "body": body })).expect("200 is a success");
+        sent(&host).headers.pop().expect("a header")
+    };
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    // RFC 7617, section 2.
+    let basic = json!({ "basic": { "user": "Aladdin", "password": "open sesame" } });
+    assert_eq!(header(basic, ""), pair("Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
+    assert_eq!(header(json!({ "bearer": "t" }), ""), pair("Authorization", "Bearer t"));
+    // The example that is known from everywhere: key "key".
+    let text = "The quick brown fox jumps over the lazy dog";
+    let digits = "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8";
+    let signed = header(json!({ "hmac": { "secret": "KEY" } }), text);
+    assert_eq!(signed, pair("X-Hub-Signature-256", &format!("sha256={digits}")));
+    let signed = header(json!({ "hmac": { "secret": "KEY", "header": "X-S", "prefix": "" } }), text);
+    assert_eq!(signed, pair("X-S", digits));
+    let unnamed = json!({ "url": "http://a/", "auth": { "hmac": { "secret": "OTHER" } } });
+    let failure = host().run::<SendRequest>(unnamed).expect_err("the job names no such secret");
+    assert!(failure.message.contains("OTHER"), "{}", failure.message);
+}
+
+#[test]
+fn assertions_decide_over_the_json() {
+    let body = r#"{"status": "ok", "n": 3, "list": ["a", 2], "none": null}"#;
+    let run = |assertion: Value| {
+        let host = Host::new()
+            .on_http(move |_| Ok(response(200, &[("content-type", "application/json; charset=utf-8")], body)));
+        host.run::<SendRequest>(json!({ "url": "http://a/", "assertions": [assertion] }))
+    };
+    for holds in [
+        json!({ "at": "/status", "equals": "ok" }),
+        json!({ "at": "/status", "contains": "o" }),
+        json!({ "at": "/n", "min": 3, "max": 3.5 }),
+        json!({ "at": "/n", "equals": 3.0 }),
+        json!({ "at": "/list", "contains": 2 }),
+        json!({ "at": "/none" }),
+        json!({ "at": "/missing", "exists": false }),
+        json!({ "at": "" }),
+    ] {
+        let outcome = run(holds.clone()).unwrap_or_else(|failure| panic!("{holds}: {}", failure.message));
+        assert_eq!(outcome.output.expect("an output")["json"]["n"], 3);
+    }
+    for (fails, part) in [
+        (json!({ "at": "/status", "equals": "fine" }), "/status is \"ok\", not \"fine\""),
+        (json!({ "at": "/n", "max": 2 }), "/n is 3, which is not at most 2"),
+        (json!({ "at": "/status", "min": 0 }), "which is not at least 0"),
+        (json!({ "at": "/list", "contains": "b" }), "does not contain \"b\""),
+        (json!({ "at": "/missing" }), "there is no /missing"),
+        (json!({ "at": "/n", "exists": false }), "where nothing should be"),
+    ] {
+        let failure = run(fails.clone()).expect_err("the assertion fails");
+        assert!(failure.code == "assertion" && failure.message.contains(part), "{fails}: {}", failure.message);
+    }
+    let text = Host::new().on_http(|_| Ok(response(200, &[], "no json")));
+    let failure =
+        text.run::<SendRequest>(json!({ "url": "http://a/", "assertions": [{ "at": "/a" }] })).expect_err("no JSON");
+    assert!(failure.message.contains("it is no JSON"), "{}", failure.message);
+}
+
+#[test]
+fn no_secret_follows_a_redirect_to_another_server() {
+    let server = |request: &sandglass_plugin::http::Request| {
+        Ok(match request.url.path_and_query() {
+            "/old" => response(307, &[("location", "http://other/new")], ""),
+            _ => response(200, &[], ""),
+        })
+    };
+    let host = Host::new().on_http(server);
+    let params = json!({ "url": "http://a/old", "follow_redirects": 1, "headers": { "X-Key": "k=sgl-secret-KEY", "X-Plain": "p" } });
+    host.run::<SendRequest>(params).expect("the redirect leads to 200");
+    assert!(!sent(&host).has_header("x-key") && sent(&host).has_header("x-plain"));
+    let params =
+        json!({ "url": "http://a/old", "method": "POST", "follow_redirects": 1, "json": { "key": "sgl-secret-KEY" } });
+    let failure = Host::new().on_http(server).run::<SendRequest>(params).expect_err("it would go to another server");
+    assert_eq!((failure.code.as_str(), failure.retry), ("redirect", Retry::Never));
+}
+
+#[test]
+fn the_schemas_are_those_of_the_types() {
+    sandglass_plugin::testing::check_schemas::<SendRequest>(concat!(env!("CARGO_MANIFEST_DIR"), "/src/request"));
 }
