@@ -5,6 +5,7 @@
 //! that one of them does not allow is refused, and the refusal names the layer and the line that would allow it.
 
 mod address;
+mod files;
 mod http;
 mod pattern;
 mod process;
@@ -13,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use address::{AddressKind, address_kind};
+pub use files::{Access, FilesGrant, FolderGrant, InvalidFolderGrant, Mount};
 pub use http::{HttpGrant, HttpRequest};
 pub use pattern::{HttpPattern, InvalidHttpPattern};
 pub use process::{InvalidProgramPattern, ProcessGrant, ProgramPattern};
@@ -27,6 +29,9 @@ pub struct Grants {
     /// Requests that may be sent: a list of patterns, or `public`, or `any`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpGrant>,
+    /// Folders of the host that may be used: a list, or `any`. Even an empty list gives the run's own folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<FilesGrant>,
     /// The job's own key-value state.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub state: bool,
@@ -36,7 +41,7 @@ impl Grants {
     /// Everything: the ceiling of a fresh single-user installation.
     #[must_use]
     pub fn everything() -> Self {
-        Self { process: Some(ProcessGrant::Any), http: Some(HttpGrant::Any), state: true }
+        Self { process: Some(ProcessGrant::Any), http: Some(HttpGrant::Any), files: Some(FilesGrant::Any), state: true }
     }
 
     /// Whether nothing is asked for or given.
@@ -231,6 +236,7 @@ impl EffectiveGrants {
             line("http", http.and_then(|grant| serde_json::to_value(grant).ok())),
         );
         check("keeping state", self.request.state, &|grants| grants.state, "state: true".to_owned());
+        missing.extend(self.missing_folders());
         missing
     }
 }
