@@ -39,12 +39,13 @@
 //! Build it with crate type `cdylib` for `wasm32-wasip2`. The same crate compiles natively, where [`testing::Host`] plays
 //! the runtime's part, so that plain `cargo test` tests an action.
 //!
-//! In reading order: [`Action`] and [`Outcome`], [`Failure`], [`Context`]; then the capabilities, each behind the feature
-//! of its name: `process`, `state`, `http`.
+//! In reading order: [`Action`] and [`Outcome`], [`Failure`], [`Context`]; then the capabilities: [`files`], and each
+//! behind the feature of its name `process`, `state` and `http`.
 
 mod action;
 mod context;
 mod failure;
+pub mod files;
 mod logging;
 mod period;
 

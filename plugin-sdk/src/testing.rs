@@ -37,6 +37,7 @@ pub(crate) mod http;
 pub(crate) mod process;
 #[cfg(feature = "state")]
 pub(crate) mod state;
+pub(crate) mod work;
 
 #[cfg(feature = "process")]
 pub use process::exited;
@@ -66,6 +67,7 @@ pub(crate) struct Script {
     pub(crate) slept: Duration,
     pub(crate) logs: Vec<LogLine>,
     pub(crate) progress: Vec<Progress>,
+    pub(crate) work: work::Work,
     #[cfg(feature = "process")]
     pub(crate) process: process::Script,
     #[cfg(feature = "http")]
@@ -83,6 +85,7 @@ impl Default for Script {
             slept: Duration::ZERO,
             logs: Vec::new(),
             progress: Vec::new(),
+            work: work::Work::default(),
             #[cfg(feature = "process")]
             process: process::Script::default(),
             #[cfg(feature = "http")]

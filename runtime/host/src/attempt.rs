@@ -15,6 +15,7 @@ use sandglass_core::template;
 use sandglass_core::time::Timestamp;
 use tokio::time::Instant;
 
+use crate::capability::files::Mounted;
 use crate::capability::process::{Folders, ProcessSet};
 use crate::capability::progress::Coalescer;
 use crate::services::Services;
@@ -32,6 +33,8 @@ pub(crate) struct Attempt {
     pub(crate) work: Arc<Work>,
     /// What of the work had templates, filled in. Set before the guest starts, if there are any.
     filled: OnceLock<Filled>,
+    /// The folders of the host that the run was granted, open. Set before the guest starts, if there are any.
+    mounts: OnceLock<Vec<Mounted>>,
     pub(crate) services: Arc<dyn Services>,
     pub(crate) stop: Stop,
     pub(crate) processes: ProcessSet,
@@ -67,6 +70,7 @@ impl Attempt {
             scheduled_at: invocation.scheduled_at,
             work: invocation.work,
             filled: OnceLock::new(),
+            mounts: OnceLock::new(),
             services,
             stop: Stop::default(),
             progress: Coalescer::default(),
@@ -111,6 +115,17 @@ impl Attempt {
     /// The job's working directory for processes.
     pub(crate) fn working_dir(&self) -> Option<&str> {
         self.filled.get().map_or(&self.work.working_dir, |filled| &filled.working_dir).as_deref()
+    }
+
+    /// The folders of the host that the run was granted.
+    pub(crate) fn mounts(&self) -> &[Mounted] {
+        self.mounts.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Keeps the folders that were opened for the run.
+    pub(crate) fn set_mounts(&self, mounts: Vec<Mounted>) {
+        // Opened once: the guest starts only after this.
+        _ = self.mounts.set(mounts);
     }
 
     /// The guest takes its first step at `now`.
