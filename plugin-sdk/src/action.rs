@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Context, Failure};
+use crate::{Context, Failure, dispatch};
 
 /// One thing that a plugin can do.
 pub trait Action {
@@ -22,6 +22,22 @@ pub trait Action {
     type Params: DeserializeOwned + JsonSchema;
     /// The result that the run keeps; `()` when there is none.
     type Output: Serialize + JsonSchema;
+
+    /// The JSON Schema of the parameters, derived from their type.
+    ///
+    /// Deriving it takes about a third of a component. One that must be small overrides this and
+    /// [`output_schema`](Self::output_schema) with the texts themselves, and holds them in a test against
+    /// `testing::schemas`, which derives them.
+    #[must_use]
+    fn params_schema() -> String {
+        dispatch::text(schemars::schema_for!(Self::Params).as_value())
+    }
+
+    /// The JSON Schema of the output, derived from its type; none where there is no output to describe.
+    #[must_use]
+    fn output_schema() -> Option<String> {
+        dispatch::output_schema(&schemars::schema_for!(Self::Output))
+    }
 
     /// Parameters that show how the action is used; each is valid by the schema.
     #[must_use]

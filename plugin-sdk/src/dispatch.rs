@@ -73,15 +73,15 @@ fn info<A: Action>() -> wire::ActionInfo {
         name: A::NAME.to_owned(),
         title: A::TITLE.to_owned(),
         description: A::DESCRIPTION.to_owned(),
-        params_schema: text(schemars::schema_for!(A::Params).as_value()),
-        output_schema: output_schema(&schemars::schema_for!(A::Output)),
+        params_schema: A::params_schema(),
+        output_schema: A::output_schema(),
         examples: A::examples().iter().map(text).collect(),
         idempotent: A::IDEMPOTENT,
     }
 }
 
 /// The unit type's schema allows nothing but `null`: such an action has no output to describe.
-fn output_schema(schema: &schemars::Schema) -> Option<String> {
+pub(crate) fn output_schema(schema: &schemars::Schema) -> Option<String> {
     let value = schema.as_value();
     if value.get("type").and_then(Value::as_str) == Some("null") { None } else { Some(text(value)) }
 }

@@ -53,6 +53,13 @@ pub struct LogLine {
     pub fields: Vec<(String, String)>,
 }
 
+/// The JSON Schemas of an action's parameters and output as their types say, for comparing with texts that the action gives
+/// instead.
+#[must_use]
+pub fn schemas<A: Action>() -> (Value, Value) {
+    (schemars::schema_for!(A::Params).to_value(), schemars::schema_for!(A::Output).to_value())
+}
+
 /// The host's side of a test: what it answers, and what it was asked.
 #[derive(Default)]
 pub struct Host {

@@ -38,6 +38,14 @@ impl Action for Run {
     type Params = Params;
     type Output = Output;
 
+    fn params_schema() -> String {
+        include_str!("../schemas/params.json").to_owned()
+    }
+
+    fn output_schema() -> Option<String> {
+        Some(include_str!("../schemas/output.json").to_owned())
+    }
+
     fn examples() -> Vec<Value> {
         vec![
             json!({ "command": "tar -czf backup.tar.gz documents" }),
