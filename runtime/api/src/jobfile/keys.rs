@@ -26,7 +26,6 @@ const LATER: &[&str] = &[
     "processes",
     // Of grants.
     "artifacts",
-    "files",
     "mail",
     "remote",
     "reveal",

@@ -20,4 +20,5 @@ mod retention;
 mod retries;
 mod schedules;
 mod scripts;
+mod shell;
 mod templates;

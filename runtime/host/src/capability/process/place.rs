@@ -126,3 +126,86 @@ pub(super) fn locate(attempt: &Attempt, file: &FileRef) -> CallResult<String> {
     })?;
     Ok(text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use sandglass_core::capability::{EffectiveGrants, Grants};
+    use sandglass_core::id::RunId;
+    use sandglass_core::invocation::{Invocation, Work};
+    use sandglass_core::run::Origin;
+    use sandglass_core::time::Timestamp;
+
+    use super::*;
+    use crate::capability::files::mount;
+    use crate::capability::process::Folders;
+    use crate::probe;
+
+    /// An attempt of a job that was granted these folders.
+    async fn attempt(place: &Path, granted: &[String]) -> Attempt {
+        let everything = Grants::everything();
+        let job = serde_json::from_value(serde_json::json!({ "files": granted })).unwrap();
+        let grants = EffectiveGrants {
+            request: everything.clone(),
+            ceiling: everything.clone(),
+            plugin: everything,
+            job: Some(job),
+        };
+        let invocation = Invocation {
+            run: RunId::from_bits(1),
+            attempt: 1,
+            origin: Origin::Manual,
+            scheduled_at: Timestamp::EPOCH,
+            work: Arc::new(Work { grants, ..probe::work() }),
+        };
+        let folders = Arc::new(Folders::new(place.join("runs")));
+        let attempt = Attempt::new(invocation, Arc::new(probe::Nobody), &folders);
+        mount(&attempt).await.unwrap();
+        attempt
+    }
+
+    fn file_ref(mount: &str, path: &str) -> FileRef {
+        FileRef { mount: mount.to_owned(), path: path.to_owned() }
+    }
+
+    fn code<T>(given: CallResult<T>) -> ErrorCode {
+        match given {
+            Err(CallError::Failed(error)) => error.code,
+            Err(CallError::Trap(error)) => panic!("{error}"),
+            Ok(_) => panic!("it was given"),
+        }
+    }
+
+    const WRITE: OFlags = OFlags::WRONLY.union(OFlags::CREATE);
+
+    #[tokio::test]
+    async fn files_are_found_where_they_may_be() {
+        let place = tempfile::tempdir().unwrap();
+        let base = fs::canonicalize(place.path()).unwrap();
+        let (input, out) = (base.join("in"), base.join("out"));
+        fs::create_dir_all(input.join("sub")).unwrap();
+        fs::create_dir(&out).unwrap();
+        fs::write(input.join("file"), "x").unwrap();
+        std::os::unix::fs::symlink("../in/file", out.join("link")).unwrap();
+        let (input, out) = (input.display().to_string(), out.display().to_string());
+        let attempt = attempt(&base, &[format!("{input}:ro"), format!("{out}:rw")]).await;
+        let open = |mount: &str, path: &str, flags, access| file(&attempt, &file_ref(mount, path), flags, access);
+        let read = |mount: &str, path: &str| open(mount, path, OFlags::RDONLY, Access::ReadOnly);
+        let write = |mount: &str, path: &str| open(mount, path, WRITE, Access::ReadWrite);
+        assert!(read(&input, "file").is_ok() && write(&out, "new").is_ok() && write("work", "mine").is_ok());
+        assert_eq!(code(write(&input, "file")), ErrorCode::Denied);
+        assert!(attempt.last_denial().unwrap().grant.contains(&format!("{input}:rw")));
+        assert_eq!(code(read("/etc", "passwd")), ErrorCode::Denied);
+        assert_eq!(code(read(&out, "link")), ErrorCode::InvalidArgument);
+        assert_eq!(code(read(&out, "../in/file")), ErrorCode::InvalidArgument);
+        assert_eq!(code(read(&input, "sub")), ErrorCode::InvalidArgument);
+        assert_eq!(code(read(&input, "none")), ErrorCode::NotFound);
+        assert_eq!(folder(&attempt, &file_ref(&input, "sub")).ok(), Some(Path::new(&input).join("sub")));
+        assert_eq!(code(folder(&attempt, &file_ref(&input, "none"))), ErrorCode::NotFound);
+        assert_eq!(locate(&attempt, &file_ref(&input, "a/b")).ok(), Some(format!("{input}/a/b")));
+        assert!(locate(&attempt, &file_ref("work", "a")).is_ok_and(|path| path.starts_with(&*base.to_string_lossy())));
+        assert_eq!(code(locate(&attempt, &file_ref("work", "../a"))), ErrorCode::InvalidArgument);
+    }
+}
