@@ -9,14 +9,17 @@ use super::node::{Entry, Node, Span, Value};
 pub(super) const KEYS: &[&str] = &[
     "schedule",
     "command",
+    "command_windows",
     "command_linux",
     "command_macos",
-    "command_windows",
     "commands",
     "stop_on_failure",
     "script",
     "interpreter",
     "http",
+    "interpreter_windows",
+    "interpreter_linux",
+    "interpreter_macos",
 ];
 
 /// Ways to say what a job does. A job has exactly one.
@@ -26,7 +29,8 @@ pub(super) const ACTIONS: &[&str] = &["action", "command", "commands", "script",
 const OF_PLATFORM: &[&str] = &["command_linux", "command_macos", "command_windows"];
 
 /// What goes with commands of whatever form.
-const WITH_COMMANDS: &[&str] = &["stop_on_failure", "interpreter"];
+const WITH_COMMANDS: &[&str] =
+    &["stop_on_failure", "interpreter", "interpreter_windows", "interpreter_linux", "interpreter_macos"];
 
 /// Turns a job's short forms into canonical ones. What is wrong with them is returned beside, and left out of the job.
 pub(super) fn normalise(job: Node) -> (Node, Vec<NodeError>) {

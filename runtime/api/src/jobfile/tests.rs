@@ -153,8 +153,10 @@ fn actions_have_short_forms() {
             }}),
         ),
         (
-            "{ command_windows: dir, command_macos: ls, interpreter: bash }",
-            json!({ "use": "shell", "with": { "command_windows": "dir", "command_macos": "ls", "interpreter": "bash" } }),
+            "{ command_windows: dir, command_macos: ls, interpreter_macos: zsh }",
+            json!({ "use": "shell", "with": {
+                "command_windows": "dir", "command_macos": "ls", "interpreter_macos": "zsh",
+            }}),
         ),
         (
             "{ script: \"print(1)\", interpreter: python3 }",
