@@ -130,3 +130,16 @@ fn a_folder_that_no_layer_grants_is_refused_with_the_line_that_would() {
     assert_eq!(error(&report).class, ErrorClass::Denied, "{report:?}");
     assert!(error(&report).message.contains(&format!("files: [\"{}:ro\"]", folders.read.display())), "{report:?}");
 }
+
+#[test]
+fn a_guest_that_fails_because_it_may_not_write_is_told_the_line_that_lets_it() {
+    let bench = Bench::new();
+    let folders = Folders::new(&bench);
+    let mut work = break_out(&bench, &folders);
+    let params = json!({ "read": folders.read, "write": folders.write, "outside": folders.outside, "insist": true });
+    work.params = params.to_string();
+    let report = bench.run(invocation(work));
+    assert_eq!(error(&report).class, ErrorClass::Denied, "{report:?}");
+    assert!(error(&report).message.contains(&format!("files: [\"{}:rw\"]", folders.read.display())), "{report:?}");
+    assert!(error(&report).message.contains("job's owner"), "{report:?}");
+}

@@ -15,6 +15,9 @@ pub(crate) struct Folders {
     write: PathBuf,
     /// Not granted; has the file `secret`.
     outside: PathBuf,
+    /// Does nothing but write where it may only read, and fails if it cannot.
+    #[serde(default)]
+    insist: bool,
 }
 
 /// What came of it.
@@ -52,6 +55,13 @@ impl Action for BreakOut {
 
     fn run(folders: Folders, _: &Context) -> Result<Outcome<Found>, Failure> {
         let mut found = Found::default();
+        if folders.insist {
+            let written = fs::write(folders.read.join("folder/new"), "x");
+            return match written {
+                Ok(()) => Ok(Outcome::output(found)),
+                Err(error) => Err(Failure::new("io", error.to_string())),
+            };
+        }
         use_own(&mut found, &folders);
         write_read_only(&mut found, &folders.read, &folders.write);
         leave(&mut found, &folders);
@@ -93,7 +103,7 @@ fn write_read_only(found: &mut Found, folder: &Path, elsewhere: &Path) {
 }
 
 fn leave(found: &mut Found, folders: &Folders) {
-    let Folders { read: granted, write, outside } = folders;
+    let Folders { read: granted, write, outside, .. } = folders;
     found.cannot("reading what was not granted", read(&outside.join("secret")));
     found.cannot("reading a file of the system", read(Path::new("/etc/passwd")));
     found.cannot("stepping upwards", read(&granted.join("../outside/secret")));
