@@ -39,12 +39,13 @@
 //! Build it with crate type `cdylib` for `wasm32-wasip2`. The same crate compiles natively, where [`testing::Host`] plays
 //! the runtime's part, so that plain `cargo test` tests an action.
 //!
-//! In reading order: [`Action`] and [`Outcome`], [`Failure`], [`Context`]; then the capabilities, each behind the feature
-//! of its name: `process`, `secrets`, `state`, `http`.
+//! In reading order: [`Action`] and [`Outcome`], [`Failure`], [`Context`]; then the capabilities: [`files`], and each
+//! behind the feature of its name `process`, `secrets`, `state` and `http`.
 
 mod action;
 mod context;
 mod failure;
+pub mod files;
 mod logging;
 mod period;
 
@@ -64,6 +65,9 @@ pub mod testing;
 
 #[doc(hidden)]
 pub mod bindings;
+
+/// What placeholders of secrets begin with: a text that holds this may hold a secret once it has left the sandbox.
+pub const PLACEHOLDER: &str = "sgl-secret-";
 
 pub use action::{Action, Issue, Outcome, Schemas};
 pub use bindings::sandglass::plugin::types::{Error, ErrorCode, FileRef};

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use crate::Error;
 use crate::dispatch::nanoseconds;
+use crate::{Error, FileRef};
 
 mod task;
 
@@ -15,6 +15,26 @@ use crate::bindings::process::sandglass::plugin::process::Command as Record;
 
 pub use crate::bindings::process::sandglass::plugin::exec::{Ending, ExitReport, Input, Output, Signal};
 pub use task::{Reader, Task, Writer};
+
+/// Where a file is on the machine that programs run on, for their arguments and environment. It need not exist.
+///
+/// # Errors
+/// What the host says: `denied` without the grant `files`.
+pub fn locate(file: &FileRef) -> Result<String, Error> {
+    #[cfg(target_arch = "wasm32")]
+    return host::locate(file);
+    #[cfg(not(target_arch = "wasm32"))]
+    return Ok(crate::testing::process::locate(file));
+}
+
+/// What the machine runs that programs are started on: `linux`, `macos`, `windows`, …
+#[must_use]
+pub fn platform() -> String {
+    #[cfg(target_arch = "wasm32")]
+    return host::platform();
+    #[cfg(not(target_arch = "wasm32"))]
+    return crate::testing::process::platform();
+}
 
 /// A program and how it is started.
 #[derive(Debug, Clone)]
@@ -64,7 +84,7 @@ impl Command {
 
     /// Starts the program in a directory that was granted to the run, instead of the job's working directory.
     #[must_use]
-    pub fn current_dir(mut self, dir: crate::FileRef) -> Self {
+    pub fn current_dir(mut self, dir: FileRef) -> Self {
         self.record.cwd = Some(dir);
         self
     }

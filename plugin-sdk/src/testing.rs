@@ -39,6 +39,7 @@ pub(crate) mod process;
 pub(crate) mod secrets;
 #[cfg(feature = "state")]
 pub(crate) mod state;
+pub(crate) mod work;
 
 #[cfg(feature = "process")]
 pub use process::exited;
@@ -68,6 +69,7 @@ pub(crate) struct Script {
     pub(crate) slept: Duration,
     pub(crate) logs: Vec<LogLine>,
     pub(crate) progress: Vec<Progress>,
+    pub(crate) work: work::Work,
     #[cfg(feature = "process")]
     pub(crate) process: process::Script,
     #[cfg(feature = "http")]
@@ -87,6 +89,7 @@ impl Default for Script {
             slept: Duration::ZERO,
             logs: Vec::new(),
             progress: Vec::new(),
+            work: work::Work::default(),
             #[cfg(feature = "process")]
             process: process::Script::default(),
             #[cfg(feature = "http")]

@@ -5,9 +5,6 @@ use std::str::FromStr;
 
 use super::HttpError;
 
-/// What placeholders of secrets begin with.
-const SECRET: &str = "sgl-secret-";
-
 /// An absolute `http` or `https` address, or what stands for a secret that is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
@@ -69,7 +66,7 @@ impl FromStr for Url {
     fn from_str(text: &str) -> Result<Self, HttpError> {
         let invalid = |why: &str| HttpError::Invalid(format!("the address {text:?} cannot be used: {why}"));
         // What stands for a secret may stand for a whole address; the host finds out.
-        let text = if text.starts_with(SECRET) { format!("https://{text}") } else { text.to_owned() };
+        let text = if text.starts_with(crate::PLACEHOLDER) { format!("https://{text}") } else { text.to_owned() };
         let (scheme, rest) = text.split_once("://").ok_or_else(|| invalid("it must begin with http:// or https://"))?;
         let secure = match scheme.to_ascii_lowercase().as_str() {
             "http" => false,

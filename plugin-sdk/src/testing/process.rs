@@ -1,8 +1,10 @@
 //! Programs in tests.
 
+use std::path::PathBuf;
+
 use crate::process::{Command, Ending, ExitReport};
-use crate::testing::{Host, with};
-use crate::{Error, ErrorCode};
+use crate::testing::{Host, with, work};
+use crate::{Error, ErrorCode, FileRef, files};
 
 type Program = Box<dyn FnMut(&Command) -> Result<ExitReport, Error>>;
 
@@ -10,6 +12,7 @@ type Program = Box<dyn FnMut(&Command) -> Result<ExitReport, Error>>;
 pub(crate) struct Script {
     program: Option<Program>,
     commands: Vec<Command>,
+    platform: Option<String>,
 }
 
 /// The report of a program that ended with a code and wrote nothing.
@@ -26,11 +29,28 @@ impl Host {
         self
     }
 
+    /// Says what the machine runs that programs are started on; without it, `linux`.
+    #[must_use]
+    pub fn platform(self, platform: impl Into<String>) -> Self {
+        self.script.borrow_mut().process.platform = Some(platform.into());
+        self
+    }
+
     /// The commands that actions started.
     #[must_use]
     pub fn commands(&self) -> Vec<Command> {
         self.script.borrow().process.commands.clone()
     }
+}
+
+pub(crate) fn platform() -> String {
+    with(|script| script.process.platform.clone()).unwrap_or_else(|| "linux".to_owned())
+}
+
+/// Folders other than the run's own are called by their path.
+pub(crate) fn locate(file: &FileRef) -> String {
+    let folder = if file.mount == files::WORK { work::folder() } else { PathBuf::from(&file.mount) };
+    folder.join(&file.path).to_string_lossy().into_owned()
 }
 
 pub(crate) fn answer(command: &Command) -> Result<ExitReport, Error> {

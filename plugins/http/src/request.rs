@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sandglass_plugin::http::{Request, Response, Url};
 use sandglass_plugin::serde_json::{Value, from_slice, json, to_vec};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Retry, Schemas, output, params};
+use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, PLACEHOLDER, Period, Retry, Schemas, output, params};
 
 use crate::assertion::Assertion;
 use crate::auth::Auth;
@@ -18,8 +18,6 @@ const DEFAULT_RESPONSE_BYTES: u32 = 64 * 1024;
 const MAX_RESPONSE_BYTES: u32 = 256 * 1024;
 const MAX_REDIRECTS: u8 = 20;
 const MAX_ASSERTIONS: usize = 100;
-/// What stands for secrets begins with this.
-const SECRET: &str = "sgl-secret-";
 /// How much of the body a failure quotes, in characters.
 const QUOTED_CHARS: usize = 500;
 
@@ -237,7 +235,7 @@ fn redirected(mut request: Request, status: u16, location: &str) -> Result<Reque
         request.method = "GET".to_owned();
         request.body.clear();
     }
-    if !same_server && request.body.windows(SECRET.len()).any(|bytes| bytes == SECRET.as_bytes()) {
+    if !same_server && request.body.windows(PLACEHOLDER.len()).any(|bytes| bytes == PLACEHOLDER.as_bytes()) {
         let message = "the server redirects to another one, which must not have the secret in the request's body";
         return Err(Failure::new("redirect", message).never_retry());
     }
@@ -245,7 +243,7 @@ fn redirected(mut request: Request, status: u16, location: &str) -> Result<Reque
         let name = name.to_ascii_lowercase();
         let secret = matches!(name.as_str(), "authorization" | "cookie" | "proxy-authorization")
             || name.contains("signature")
-            || value.contains(SECRET);
+            || value.contains(PLACEHOLDER);
         let about_body = name.starts_with("content-");
         (same_server || !secret) && (!becomes_get || !about_body)
     });

@@ -2,46 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use sandglass_plugin::process::{Command, Ending, ExitReport, Input};
+use sandglass_plugin::process::{Command, Input, platform};
 use sandglass_plugin::serde_json::{Value, json};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, output, params};
+use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Schemas, output};
 
-use crate::interpreter;
-
-const DEFAULT_INTERPRETER: &str = "sh";
-
-/// What a job gives: a command line, or a program with its arguments.
-#[params]
-#[derive(Default)]
-pub(crate) struct Params {
-    /// A command line, or a whole script, for the interpreter.
-    #[serde(default)]
-    command: Option<String>,
-    /// What runs the command: sh (the default), bash, zsh, python3, node, …, or an absolute path.
-    #[serde(default)]
-    interpreter: Option<String>,
-    /// Instead of a command: a program and its arguments, passed on exactly as they are.
-    #[serde(default)]
-    argv: Option<Vec<String>>,
-    /// Variables beside the job's environment.
-    #[serde(default)]
-    env: BTreeMap<String, String>,
-    /// What the program reads on standard input; nothing by default.
-    #[serde(default)]
-    stdin: Option<String>,
-    /// The exit codes that mean success; 0 by default.
-    #[serde(default)]
-    success_codes: Option<Vec<i32>>,
-    /// Ends the program after this time; by default, the job's timeout does.
-    #[serde(default)]
-    timeout: Option<Period>,
-}
+use crate::capture::{Capture, Captured};
+use crate::interpreter::Interpreter;
+use crate::params::Params;
+use crate::steps::StepOutput;
+use crate::{ending, script, steps};
 
 /// What the run keeps.
 #[output]
 pub(crate) struct Output {
-    /// The exit code of the program.
+    /// The exit code of the program, or of the last command that succeeded.
     exit_code: i32,
+    /// How each of several commands ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<Vec<StepOutput>>,
+    /// With `capture`: what was written as lines `key=value`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<BTreeMap<String, String>>,
+    /// With `capture`: what was written as JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Value>,
 }
 
 pub(crate) struct Run;
@@ -50,92 +34,144 @@ impl Action for Run {
     const NAME: &'static str = "run";
     const TITLE: &'static str = "Run a command";
     const DESCRIPTION: &'static str =
-        "Runs a command line through an interpreter, or a program with its arguments; the exit code decides.";
+        "Runs a command line, a script, several commands, or a program with its arguments; exit codes decide.";
+    const SCHEMAS: Option<Schemas> =
+        Some(Schemas { params: include_str!("run.params.json"), output: Some(include_str!("run.output.json")) });
     type Params = Params;
     type Output = Output;
 
     fn examples() -> Vec<Value> {
         vec![
             json!({ "command": "tar -czf backup.tar.gz documents" }),
-            json!({ "command": "print(6 * 7)", "interpreter": "python3" }),
+            json!({ "script": "#!/usr/bin/env python3\nprint(6 * 7)\n" }),
+            json!({ "commands": ["make", { "name": "lint", "command": "make lint", "continue_on_failure": true }] }),
             json!({ "argv": ["/usr/bin/rsync", "-a", "documents/", "backup/"] }),
+            json!({ "command": "echo rows=$(wc -l < rows.csv) >> \"$SANDGLASS_OUTPUT\"", "capture": true }),
         ]
     }
 
     fn validate(params: &Params) -> Vec<Issue> {
-        let mut issues = Vec::new();
-        match (&params.command, &params.argv) {
-            (None, None) => issues.push(Issue::at("", "give either `command` or `argv`")),
-            (Some(_), Some(_)) => issues.push(Issue::at("/argv", "give either `command` or `argv`, not both")),
-            (Some(command), None) if command.trim().is_empty() => {
-                issues.push(Issue::at("/command", "the command is empty"));
-            }
-            (None, Some(argv)) if argv.first().is_none_or(String::is_empty) => {
-                issues.push(Issue::at("/argv", "the first element names the program"));
-            }
-            _ => {}
-        }
-        if let Some(interpreter) = &params.interpreter {
-            if params.argv.is_some() {
-                issues.push(Issue::at("/interpreter", "an interpreter goes with `command`, not with `argv`"));
-            } else if interpreter.is_empty() || (interpreter.contains('/') && !interpreter.starts_with('/')) {
-                issues.push(Issue::at("/interpreter", "expected a name such as bash, or an absolute path"));
-            }
-        }
-        if params.success_codes.as_ref().is_some_and(Vec::is_empty) {
-            issues.push(Issue::at("/success_codes", "at least one exit code must mean success"));
-        }
-        for name in params.env.keys().filter(|name| name.is_empty() || name.contains(['=', '\0'])) {
-            issues.push(Issue::at("/env", format!("{name:?} cannot be the name of a variable")));
-        }
-        issues
+        params.issues()
     }
 
-    fn run(params: Params, _context: &Context) -> Result<Outcome<Output>, Failure> {
-        if let Some(issue) = Self::validate(&params).into_iter().next() {
-            let message = format!("{} (at {:?})", issue.message, issue.pointer);
-            return Err(Failure::new("invalid-params", message).never_retry());
+    fn run(params: Params, context: &Context) -> Result<Outcome<Output>, Failure> {
+        if let Some(issue) = params.issues().into_iter().next() {
+            return Err(invalid(format!("{} (at {:?})", issue.message, issue.pointer)));
         }
-        let success_codes = params.success_codes.clone().unwrap_or_else(|| vec![0]);
-        let report = command(params).execute()?;
-        judge(&report, &success_codes)
+        let capture = if params.capture { Some(Capture::prepare()?) } else { None };
+        let platform = platform();
+        let common = Common {
+            platform: &platform,
+            interpreter: params.interpreter_of(&platform).map(String::as_str),
+            env: &params.env,
+            stdin: params.stdin.as_deref(),
+            success_codes: params.success_codes.as_deref().unwrap_or(&[0]),
+            timeout: params.timeout.as_ref(),
+            capture: capture.as_ref(),
+        };
+        let (exit_code, steps, warnings) = match (params.command_of(&platform), &params.commands) {
+            (None, Some(commands)) => {
+                let stop = params.stop_on_failure.unwrap_or(true);
+                let ended = steps::run(commands, stop, &common, context)?;
+                (ended.exit_code, Some(ended.steps), ended.warnings)
+            }
+            _ => (single(&params, &common)?, None, Vec::new()),
+        };
+        let Captured { values, data } = capture.map(|capture| capture.read()).transpose()?.unwrap_or_default();
+        let summary = match &steps {
+            Some(steps) => format!("{} commands", steps.len()),
+            None => format!("exit code {exit_code}"),
+        };
+        let outcome = Outcome::output(Output { exit_code, steps, values, data }).with_summary(summary);
+        Ok(Outcome { warnings, ..outcome })
     }
 }
 
-fn command(params: Params) -> Command {
-    let command = match (params.command, params.argv) {
+fn invalid(message: impl Into<String>) -> Failure {
+    Failure::new("invalid-params", message).never_retry()
+}
+
+/// Runs the one command, script or program; the exit code.
+fn single(params: &Params, common: &Common<'_>) -> Result<i32, Failure> {
+    let Common { platform, interpreter, .. } = common;
+    let parsed = interpreter.map(Interpreter::parse).transpose().map_err(invalid)?;
+    let commands = match (params.command_of(platform), &params.script, &params.script_file) {
+        (None, Some(text), _) => script::run_text(text, &params.args, parsed, platform)?,
+        (None, _, Some(path)) => script::run_file(path, &params.args, parsed, platform)?,
+        (of_platform, ..) => {
+            let text = of_platform.or(params.command.as_ref()).map(String::as_str);
+            text_or_argv(text, params.argv.as_deref(), *interpreter, platform)?
+        }
+    };
+    let complete = |command| common.complete(command, None, common.timeout);
+    let commands: Vec<Command> = commands.into_iter().map(complete).collect();
+    let report = ending::execute(&commands).map_err(|error| {
+        let failure = Failure::from(error);
+        match (&params.script_file, interpreter) {
+            (Some(_), None) if failure.code == "not-found" => {
+                let hint = "make the script executable, or name its interpreter with `interpreter`";
+                Failure { message: format!("{}; {hint}", failure.message), ..failure }
+            }
+            _ => failure,
+        }
+    })?;
+    ending::judge(&report, common.success_codes)?.map_err(|wrong| {
+        let failure = Failure::new(wrong.code, format!("the program {}", wrong.message));
+        match wrong.detail() {
+            Some(detail) => failure.detail(detail),
+            None => failure,
+        }
+    })
+}
+
+/// A text for an interpreter, or a program with its arguments.
+pub(crate) fn text_or_argv(
+    text: Option<&str>,
+    argv: Option<&[String]>,
+    interpreter: Option<&str>,
+    platform: &str,
+) -> Result<Vec<Command>, Failure> {
+    match (text, argv) {
         (Some(text), _) => {
-            let interpreter = params.interpreter.unwrap_or_else(|| DEFAULT_INTERPRETER.to_owned());
-            let option = interpreter::text_option(&interpreter);
-            Command::new(interpreter).arg(option).arg(text)
+            let interpreter = interpreter.map(Interpreter::parse).transpose().map_err(invalid)?;
+            Ok(interpreter.unwrap_or_else(|| Interpreter::default_of(platform)).run_text(text))
         }
-        (None, argv) => {
-            let mut argv = argv.unwrap_or_default().into_iter();
-            Command::new(argv.next().unwrap_or_default()).args(argv)
-        }
-    };
-    let command = params.env.into_iter().fold(command, |command, (name, value)| command.env(name, value));
-    let command = match params.stdin {
-        Some(text) => command.input(Input::Bytes(text.into_bytes())),
-        None => command,
-    };
-    match params.timeout {
-        Some(Period(limit)) => command.timeout(limit),
-        None => command,
+        (None, Some([program, args @ ..])) => Ok(vec![Command::new(program).args(args.to_vec())]),
+        _ => Err(invalid(format!("there is no command for the platform {platform}"))),
     }
 }
 
-fn judge(report: &ExitReport, success_codes: &[i32]) -> Result<Outcome<Output>, Failure> {
-    match &report.ending {
-        Ending::Exited(code) if success_codes.contains(code) => {
-            Ok(Outcome::output(Output { exit_code: *code }).with_summary(format!("exit code {code}")))
+/// What all commands of a run have in common.
+pub(crate) struct Common<'a> {
+    pub(crate) platform: &'a str,
+    pub(crate) interpreter: Option<&'a str>,
+    env: &'a BTreeMap<String, String>,
+    stdin: Option<&'a str>,
+    pub(crate) success_codes: &'a [i32],
+    pub(crate) timeout: Option<&'a Period>,
+    capture: Option<&'a Capture>,
+}
+
+impl Common<'_> {
+    /// The command with everything else that it is given.
+    pub(crate) fn complete(
+        &self,
+        command: Command,
+        further: Option<&BTreeMap<String, String>>,
+        timeout: Option<&Period>,
+    ) -> Command {
+        let env = self.env.iter().filter(|(name, _)| !further.is_some_and(|further| further.contains_key(*name)));
+        let env = env.chain(further.into_iter().flatten());
+        let mut command = env.fold(command, |command, (name, value)| command.env(name, value));
+        if let Some(text) = self.stdin {
+            command = command.input(Input::Bytes(text.as_bytes().to_vec()));
         }
-        Ending::Exited(code) => Err(Failure::new("exit", format!("the program ended with exit code {code}"))
-            .detail(json!({ "exit_code": code }))),
-        Ending::Signalled(signal) => Err(Failure::new("signal", format!("the program was ended by signal {signal}"))
-            .detail(json!({ "signal": signal, "exit_code": 128 + signal }))),
-        Ending::Cancelled => Err(Failure::cancelled()),
-        Ending::TimedOut => Err(Failure::new("timeout", "the program took longer than it may")),
-        Ending::Lost(why) => Err(Failure::new("lost", format!("the program was lost sight of: {why}"))),
+        if let Some(capture) = self.capture {
+            command = capture.tell(command);
+        }
+        match timeout {
+            Some(Period(limit)) => command.timeout(*limit),
+            None => command,
+        }
     }
 }

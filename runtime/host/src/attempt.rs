@@ -15,6 +15,7 @@ use sandglass_core::template;
 use sandglass_core::time::Timestamp;
 use tokio::time::Instant;
 
+use crate::capability::files::Mounted;
 use crate::capability::process::{Folders, ProcessSet};
 use crate::capability::progress::Coalescer;
 use crate::secrets::RunSecrets;
@@ -35,6 +36,8 @@ pub(crate) struct Attempt {
     filled: OnceLock<Filled>,
     /// Set before the guest starts, if its job names any.
     secrets: OnceLock<RunSecrets>,
+    /// The folders of the host that the run was granted, open. Set before the guest starts, if there are any.
+    mounts: OnceLock<Vec<Mounted>>,
     pub(crate) services: Arc<dyn Services>,
     pub(crate) stop: Stop,
     pub(crate) processes: ProcessSet,
@@ -82,6 +85,7 @@ impl Attempt {
             work: invocation.work,
             filled: OnceLock::new(),
             secrets: OnceLock::new(),
+            mounts: OnceLock::new(),
             services,
             stop: Stop::default(),
             progress: Coalescer::default(),
@@ -159,6 +163,17 @@ impl Attempt {
     /// The job's working directory for processes.
     pub(crate) fn working_dir(&self) -> Option<&str> {
         self.filled.get().map_or(&self.work.working_dir, |filled| &filled.working_dir).as_deref()
+    }
+
+    /// The folders of the host that the run was granted.
+    pub(crate) fn mounts(&self) -> &[Mounted] {
+        self.mounts.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Keeps the folders that were opened for the run.
+    pub(crate) fn set_mounts(&self, mounts: Vec<Mounted>) {
+        // Opened once: the guest starts only after this.
+        _ = self.mounts.set(mounts);
     }
 
     /// The guest takes its first step at `now`.

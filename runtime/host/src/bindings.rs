@@ -29,6 +29,7 @@ mod generated {
             "sandglass:plugin/logging.enabled": trappable,
             "sandglass:plugin/progress.report": trappable,
             "sandglass:plugin/run-context": trappable,
+            "sandglass:plugin/process.platform": trappable,
             default: async | trappable,
         },
         exports: { default: async },

@@ -47,7 +47,8 @@ impl Guest {
     }
 }
 
-/// No files, no sockets, no names, no environment, no input: a guest gets what it is granted through other interfaces.
+/// No sockets, no names, no environment, no input: a guest gets what it is granted through other interfaces.
+/// Its folders are given out by [`crate::capability::files`].
 fn wasi(attempt: &Arc<Attempt>) -> Box<WasiCtx> {
     let mut builder = WasiCtxBuilder::new();
     builder

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use wasmtime::{Engine, Store};
 
 use crate::attempt::{Attempt, lock};
+use crate::capability::files;
 use crate::capability::process::{Folders, left_behind, reap_orphans};
 use crate::classify::{self, Wrong};
 use crate::component::Library;
@@ -317,6 +318,12 @@ impl Inner {
         }
         if let Err(error) = attempt.fill_in() {
             return not_started(Conclusion::failed(classify::not_filled(error)));
+        }
+        if let Err(wrong) = files::mount(attempt).await {
+            return not_started(Conclusion::failed(wrong));
+        }
+        if let Some(reason) = attempt.stop.reason() {
+            return stopped(reason);
         }
         let (report, store) = invoke::attempt(&self.engine, &prepared.pre, attempt).await;
         Made { report, rest: Some(Rest { _store: store, _active: active, _room: room }) }

@@ -178,7 +178,8 @@ impl Questioned {
     }
 }
 
-fn work() -> Work {
+/// What a guest is given that is only asked.
+pub(crate) fn work() -> Work {
     Work {
         namespace: Namespace::default(),
         job_id: JobId::from_bits(0),
@@ -205,7 +206,7 @@ fn work() -> Work {
 }
 
 /// Serves a guest that may do nothing.
-struct Nobody;
+pub(crate) struct Nobody;
 
 impl Services for Nobody {
     fn now(&self) -> Timestamp {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sandglass_core::capability::{FilesGrant, Grants};
 use sandglass_core::spec::{
     JobSpec, MAX_CODES, MAX_PARAM_BYTES, MAX_PARAMETERS, NoticeOn, Notifier, Notifiers, Retry, RetryOutcome, bounds,
     is_parameter_name,
@@ -44,6 +45,7 @@ pub fn faults(spec: &JobSpec) -> Vec<(String, String)> {
     }
     faults.extend(bounds::excess(spec).into_iter().map(|excess| (excess.pointer, excess.message)));
     faults.extend(of_env("/env", &spec.env));
+    faults.extend(of_grants("", spec.grants.as_deref()));
     faults.extend(of_parameters(spec));
     faults.extend(template::check(spec).into_iter().map(|fault| (fault.pointer, fault.message)));
     let mut fault = |pointer: &str, message: String| faults.push((pointer.to_owned(), message));
@@ -97,7 +99,20 @@ fn of_notifier(place: u16, notifier: &Notifier) -> Vec<(String, String)> {
     // An attempt that was interrupted is made again in any case.
     retry(&format!("{at}/retry"), &notifier.retry, true, &mut fault);
     faults.extend(of_env(&format!("{at}/env"), &notifier.env));
+    faults.extend(of_grants(&at, notifier.grants.as_deref()));
     faults
+}
+
+/// A job mounts the folders that it names, so each must be one.
+fn of_grants(at: &str, grants: Option<&Grants>) -> Vec<(String, String)> {
+    let folders = grants.iter().flat_map(|grants| &grants.files).flat_map(FilesGrant::folders).enumerate();
+    folders
+        .filter(|(_, folder)| folder.is_pattern())
+        .map(|(index, folder)| {
+            let message = format!("'{folder}' stands for many folders: name each that the job uses");
+            (format!("{at}/grants/files/{index}"), message)
+        })
+        .collect()
 }
 
 fn of_env(at: &str, env: &BTreeMap<String, String>) -> Vec<(String, String)> {

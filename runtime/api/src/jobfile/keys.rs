@@ -25,7 +25,6 @@ const LATER: &[&str] = &[
     "processes",
     // Of grants.
     "artifacts",
-    "files",
     "mail",
     "remote",
 ];

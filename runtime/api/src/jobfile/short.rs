@@ -6,11 +6,31 @@ use super::error::NodeError;
 use super::node::{Entry, Node, Span, Value};
 
 /// The keys that only job files know, beside those of the canonical form.
-pub(super) const KEYS: &[&str] =
-    &["schedule", "command", "command_windows", "commands", "script", "interpreter", "http"];
+pub(super) const KEYS: &[&str] = &[
+    "schedule",
+    "command",
+    "command_windows",
+    "command_linux",
+    "command_macos",
+    "commands",
+    "stop_on_failure",
+    "script",
+    "interpreter",
+    "http",
+    "interpreter_windows",
+    "interpreter_linux",
+    "interpreter_macos",
+];
 
 /// Ways to say what a job does. A job has exactly one.
 pub(super) const ACTIONS: &[&str] = &["action", "command", "commands", "script", "http"];
+
+/// Commands that a platform has instead. Alone, they say what the job does too.
+const OF_PLATFORM: &[&str] = &["command_linux", "command_macos", "command_windows"];
+
+/// What goes with commands of whatever form.
+const WITH_COMMANDS: &[&str] =
+    &["stop_on_failure", "interpreter", "interpreter_windows", "interpreter_linux", "interpreter_macos"];
 
 /// Turns a job's short forms into canonical ones. What is wrong with them is returned beside, and left out of the job.
 pub(super) fn normalise(job: Node) -> (Node, Vec<NodeError>) {
@@ -30,8 +50,8 @@ struct Parts {
     rest: Vec<Entry>,
     /// What says what the job does, as it is written.
     action: Option<Entry>,
-    command_windows: Option<Entry>,
-    interpreter: Option<Entry>,
+    /// What goes with a command, as it is written.
+    beside: Vec<Entry>,
     /// What says when the job fires, as canonical triggers.
     triggers: Option<Entry>,
     errors: Vec<NodeError>,
@@ -43,8 +63,7 @@ impl Default for Parts {
             span: Span::start(),
             rest: Vec::new(),
             action: None,
-            command_windows: None,
-            interpreter: None,
+            beside: Vec::new(),
             triggers: None,
             errors: Vec::new(),
         }
@@ -72,8 +91,7 @@ impl Parts {
                     self.triggers = Some(Entry { key: "triggers".to_owned(), key_span: entry.key_span, value });
                 }
             },
-            "command_windows" => self.command_windows = Some(entry),
-            "interpreter" => self.interpreter = Some(entry),
+            key if OF_PLATFORM.contains(&key) || WITH_COMMANDS.contains(&key) => self.beside.push(entry),
             "env" => {
                 as_texts(&mut entry.value);
                 self.rest.push(entry);
@@ -87,13 +105,6 @@ impl Parts {
     }
 
     fn finish(mut self) -> (Node, Vec<NodeError>) {
-        if cfg!(windows) {
-            let windows = self.command_windows.take();
-            let replaces = self.action.as_ref().is_none_or(|action| action.key == "command");
-            if let (Some(windows), true) = (windows, replaces) {
-                self.action = Some(Entry { key: "command".to_owned(), ..windows });
-            }
-        }
         if let Some(action) = self.action.take() {
             let (key, key_span) = (action.key.clone(), action.key_span);
             match self.canonical_action(action) {
@@ -101,9 +112,18 @@ impl Parts {
                 Err(error) => self.errors.push(error.or_at(key_span).under(&key)),
             }
         }
-        if let Some(stray) = &self.interpreter {
-            let message = "'interpreter' goes with 'command', 'commands' or 'script'; elsewhere it belongs to 'with'";
-            self.errors.push(NodeError::at(message, stray.key_span).under("interpreter"));
+        let of_platform = self.beside.iter().find(|entry| OF_PLATFORM.contains(&entry.key.as_str()));
+        match of_platform.map(|entry| entry.key_span) {
+            Some(span) if !self.rest.iter().any(|entry| entry.key == "action") => match self.shell(span, None) {
+                Ok(value) => self.rest.push(Entry { key: "action".to_owned(), key_span: span, value }),
+                Err(error) => self.errors.push(error),
+            },
+            _ => {}
+        }
+        for stray in &self.beside {
+            let message =
+                format!("'{}' goes with 'command', 'commands' or 'script'; elsewhere it belongs to 'with'", stray.key);
+            self.errors.push(NodeError::at(message, stray.key_span).under(&stray.key));
         }
         self.rest.extend(self.triggers);
         (Node::new(self.span, Value::Map(self.rest)), self.errors)
@@ -114,32 +134,33 @@ impl Parts {
         match key.as_str() {
             "command" => {
                 let command = expect_text(value, "a command line", "use 'commands' for a list")?;
-                Ok(self.shell(key_span, command))
+                self.shell(key_span, Some(entry_of("command", command)))
             }
             "commands" => {
-                let plain = self.interpreter.is_none();
-                let script = commands(value, plain)?;
-                Ok(self.shell(key_span, script))
+                let commands = commands(value)?;
+                self.shell(key_span, Some(entry_of("commands", commands)))
             }
             "script" => {
                 let script = expect_text(value, "the text of a script", "to run a script's file, use 'command'")?;
-                if self.interpreter.is_none()
-                    && let Some(interpreter) = shebang(&script)?
-                {
-                    self.interpreter = Some(entry_of("interpreter", interpreter));
-                }
-                Ok(self.shell(key_span, script))
+                self.shell(key_span, Some(entry_of("script", script)))
             }
             "http" => http(key_span, value),
             _ => Ok(value),
         }
     }
 
-    /// The action `shell` with this command and the job's interpreter.
-    fn shell(&mut self, span: Span, command: Node) -> Node {
-        let mut with = vec![entry_of("command", command)];
-        with.extend(self.interpreter.take());
-        action(span, "shell", Node::new(span, Value::Map(with)))
+    /// The action `shell` with this command and what goes with it.
+    fn shell(&mut self, span: Span, what: Option<Entry>) -> Result<Node, NodeError> {
+        let mut with: Vec<Entry> = what.into_iter().collect();
+        for Entry { key, key_span, value } in std::mem::take(&mut self.beside) {
+            let value = if OF_PLATFORM.contains(&key.as_str()) {
+                expect_text(value, "a command line", "write one text").map_err(|error| error.under(&key))?
+            } else {
+                value
+            };
+            with.push(Entry { key, key_span, value });
+        }
+        Ok(action(span, "shell", Node::new(span, Value::Map(with))))
     }
 }
 
@@ -158,39 +179,27 @@ fn expect_text(node: Node, what: &str, hint: &str) -> Result<Node, NodeError> {
     }
 }
 
-/// Commands one after the other; the first that fails ends the run.
-fn commands(list: Node, plain: bool) -> Result<Node, NodeError> {
+/// Commands one after the other, each a text or a map.
+fn commands(list: Node) -> Result<Node, NodeError> {
     let span = list.span;
     let Value::List(items) = list.value else {
         let message = format!("expected a list of command lines, found {}", list.kind_name());
         return Err(NodeError::at(message, span).hint("use 'command' for a single one"));
     };
-    // `set -e` is what ends the run at the first failure; other interpreters than a shell have rules of their own.
-    let mut lines = if plain { vec!["set -e".to_owned()] } else { Vec::new() };
-    for (index, item) in items.into_iter().enumerate() {
-        let text = expect_text(item, "a command line", "write one text an item")
-            .map_err(|error| error.under(&index.to_string()))?;
-        lines.extend(text.as_text().map(str::to_owned));
-    }
-    if lines.len() <= usize::from(plain) {
+    if items.is_empty() {
         return Err(NodeError::at("expected at least one command line, found an empty list", span));
     }
-    Ok(Node::text(span, lines.join("\n")))
-}
-
-/// The interpreter that a script's first line names, as in `#!/usr/bin/env python3`.
-fn shebang(script: &Node) -> Result<Option<Node>, NodeError> {
-    let first = script.as_text().and_then(|text| text.lines().next()).unwrap_or_default();
-    let Some(line) = first.strip_prefix("#!") else { return Ok(None) };
-    let words: Vec<&str> = line.split_whitespace().collect();
-    match words.as_slice() {
-        [env, name] if env.ends_with("/env") => Ok(Some(Node::text(script.span, *name))),
-        [path] => Ok(Some(Node::text(script.span, *path))),
-        _ => {
-            Err(NodeError::at(format!("the script's first line, '{first}', names no single interpreter"), script.span)
-                .hint("leave options out there, and name the interpreter with 'interpreter'"))
+    let mut commands = Vec::with_capacity(items.len());
+    for (index, mut item) in items.into_iter().enumerate() {
+        if let Value::Map(entries) = &mut item.value {
+            entries.iter_mut().filter(|entry| entry.key == "env").for_each(|entry| as_texts(&mut entry.value));
+        } else {
+            item = expect_text(item, "a command line", "write one text an item, or a map such as {command: …}")
+                .map_err(|error| error.under(&index.to_string()))?;
         }
+        commands.push(item);
     }
+    Ok(Node::new(span, Value::List(commands)))
 }
 
 /// `http: URL`, `http: METHOD URL`, or a map of the plugin's parameters.

@@ -96,7 +96,8 @@ fn the_form_of_plan_z_is_a_job() {
          command_windows: backup.ps1\ntimeout: 3600\nenv:\n  BACKUP_TARGET: s3\n  PORT: 8080\n  DEBUG: True\n",
     );
     assert_eq!(job["triggers"], json!([{ "cron": "0 2 * * *" }]));
-    assert_eq!(job["action"], json!({ "use": "shell", "with": { "command": "/usr/local/bin/backup.sh" } }));
+    let with = json!({ "command": "/usr/local/bin/backup.sh", "command_windows": "backup.ps1" });
+    assert_eq!(job["action"], json!({ "use": "shell", "with": with }));
     assert_eq!(job["timeout"], "1h");
     assert_eq!(job["env"], json!({ "BACKUP_TARGET": "s3", "PORT": "8080", "DEBUG": "True" }));
 }
@@ -142,15 +143,28 @@ fn actions_have_short_forms() {
         ("command: date", json!({ "use": "shell", "with": { "command": "date" } })),
         (
             "{ commands: [cd /srv, make], tags: [a] }",
-            json!({ "use": "shell", "with": { "command": "set -e\ncd /srv\nmake" } }),
+            json!({ "use": "shell", "with": { "commands": ["cd /srv", "make"] } }),
+        ),
+        (
+            "{ commands: [make, { name: lint, command: make lint, env: { A: 1 } }], stop_on_failure: false }",
+            json!({ "use": "shell", "with": {
+                "commands": ["make", { "name": "lint", "command": "make lint", "env": { "A": "1" } }],
+                "stop_on_failure": false,
+            }}),
+        ),
+        (
+            "{ command_windows: dir, command_macos: ls, interpreter_macos: zsh }",
+            json!({ "use": "shell", "with": {
+                "command_windows": "dir", "command_macos": "ls", "interpreter_macos": "zsh",
+            }}),
         ),
         (
             "{ script: \"print(1)\", interpreter: python3 }",
-            json!({ "use": "shell", "with": { "command": "print(1)", "interpreter": "python3" } }),
+            json!({ "use": "shell", "with": { "script": "print(1)", "interpreter": "python3" } }),
         ),
         (
             "script: |\n  #!/usr/bin/env python3\n  print(1)\n",
-            json!({ "use": "shell", "with": { "command": "#!/usr/bin/env python3\nprint(1)\n", "interpreter": "python3" } }),
+            json!({ "use": "shell", "with": { "script": "#!/usr/bin/env python3\nprint(1)\n" } }),
         ),
         ("http: https://a.example/", json!({ "use": "http", "with": { "url": "https://a.example/" } })),
         (

@@ -5,6 +5,7 @@
 //! that one of them does not allow is refused, and the refusal names the layer and the line that would allow it.
 
 mod address;
+mod files;
 mod http;
 mod pattern;
 mod process;
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use address::{AddressKind, address_kind};
+pub use files::{Access, FilesGrant, FolderGrant, InvalidFolderGrant, Mount};
 pub use http::{HttpGrant, HttpRequest};
 pub use pattern::{HttpPattern, InvalidHttpPattern};
 pub use process::{InvalidProgramPattern, ProcessGrant, ProgramPattern};
@@ -37,6 +39,9 @@ pub struct Grants {
     /// Secrets whose values the plugin itself may read: a list of names, or `any`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reveal: Option<SecretsGrant>,
+    /// Folders of the host that may be used: a list, or `any`. Even an empty list gives the run's own folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<FilesGrant>,
     /// The job's own key-value state.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub state: bool,
@@ -49,6 +54,7 @@ impl Grants {
         Self {
             process: Some(ProcessGrant::Any),
             http: Some(HttpGrant::Any),
+            files: Some(FilesGrant::Any),
             secrets: Some(SecretsGrant::Any),
             reveal: Some(SecretsGrant::Any),
             state: true,
@@ -286,6 +292,7 @@ impl EffectiveGrants {
             line("http", http.and_then(|grant| serde_json::to_value(grant).ok())),
         );
         check("keeping state", self.request.state, &|grants| grants.state, "state: true".to_owned());
+        missing.extend(self.missing_folders());
         missing
     }
 }

@@ -167,7 +167,7 @@ fn what_is_no_pattern_is_told_why() {
     let error = serde_json::from_str::<Grants>(r#"{"http": [5]}"#).unwrap_err().to_string();
     assert!(error.contains("5 is no request pattern"), "{error}");
     assert!(serde_json::from_str::<Grants>(r#"{"http": "https://a.example"}"#).is_err());
-    assert!(serde_json::from_str::<Grants>(r#"{"files": []}"#).is_err());
+    assert!(serde_json::from_str::<Grants>(r#"{"mail": []}"#).is_err());
 }
 
 #[test]
@@ -292,4 +292,113 @@ fn secrets_are_used_as_the_layers_allow() {
     assert_eq!((denial.layer, denial.grant.as_str()), (Layer::Plugin, "reveal: [TOKEN]"));
     let everything = EffectiveGrants { request: Grants::default(), ..effective(all, None) };
     assert_eq!(everything.secret(&name).unwrap_err().layer, Layer::Request);
+}
+
+/// The mounts of a plugin that was granted `plugin` and whose job has `job`, as text.
+fn mounts(request: &str, ceiling: &str, plugin: &str, job: Option<&str>) -> Result<Vec<String>, Denial> {
+    let files = |json: &str| grants(&format!("{{\"files\": {json}}}"));
+    let (request, ceiling, plugin, job) = (files(request), files(ceiling), files(plugin), job.map(files));
+    let mounts = EffectiveGrants { request, ceiling, plugin, job }.mounts()?;
+    let text = |mount: Mount| format!("{}:{}", mount.path, if mount.access == Access::ReadOnly { "ro" } else { "rw" });
+    Ok(mounts.into_iter().map(text).collect())
+}
+
+#[test]
+fn a_run_has_the_folders_that_all_layers_agree_on() {
+    let any = r#""any""#;
+    for (request, ceiling, plugin, job, expected) in [
+        (any, any, any, None, &[][..]),
+        (any, any, any, Some(any), &[]),
+        (any, any, any, Some(r#"["/srv/in:ro", "/srv/out:rw"]"#), &["/srv/in:ro", "/srv/out:rw"]),
+        (
+            any,
+            r#"["/srv/*:ro", "/srv/out:rw"]"#,
+            any,
+            Some(r#"["/srv/in:ro", "/srv/out/x:rw"]"#),
+            &["/srv/in:ro", "/srv/out/x:rw"],
+        ),
+        // Written only where every layer lets it be.
+        (any, any, r#"["/srv:ro"]"#, Some(r#"["/srv/out:rw"]"#), &["/srv/out:ro"]),
+        (r#"["/srv:ro"]"#, any, r#"["/srv:rw"]"#, None, &["/srv:ro"]),
+        // The ceiling mounts nothing, nor does a pattern.
+        (any, r#"["/srv:rw"]"#, any, None, &[]),
+        (any, any, r#"["/srv/*:rw"]"#, None, &[]),
+        // What the job leaves out is not there.
+        (r#"["/srv/a:rw", "/srv/b:rw"]"#, any, any, Some(r#"["/srv/b:ro"]"#), &["/srv/b:ro"]),
+        (r#"["/srv/a:rw", "/srv/b:rw"]"#, any, any, Some("[]"), &[]),
+        (any, any, r#"["/:ro"]"#, Some(r#"["/etc:ro"]"#), &["/etc:ro"]),
+    ] {
+        let found = mounts(request, ceiling, plugin, job).unwrap_or_else(|denial| panic!("{denial}"));
+        assert_eq!(found, expected, "{request} {ceiling} {plugin} {job:?}");
+    }
+    let denial = mounts(any, r#"["/srv/*:rw"]"#, any, Some(r#"["/srv:ro"]"#)).unwrap_err();
+    assert_eq!((denial.layer, denial.grant.as_str()), (Layer::Ceiling, "files: [\"/srv:ro\"]"));
+    let denial = mounts("[]", any, any, Some(r#"["/srv:ro"]"#)).unwrap_err();
+    assert_eq!(denial.layer, Layer::Request);
+}
+
+#[test]
+fn folders_are_told_by_whole_parts_of_their_paths() {
+    let grant = |text: &str| grants(&format!("{{\"files\": [\"{text}\"]}}")).files.unwrap();
+    for (text, yes, no) in [
+        ("/srv/in:ro", "/srv/in", "/srv/inn"),
+        ("/srv/in:ro", "/srv/in/a/b", "/srv"),
+        ("/srv/*/x:ro", "/srv/a/x/y", "/srv/a/b/x"),
+        ("/srv/a*:ro", "/srv/ab", "/srv/ba"),
+        ("/:ro", "/etc", "etc"),
+        ("/:ro", "/", "/etc/../x"),
+        ("/srv/in:ro", "/srv/in/..a", "/srv/in/.."),
+    ] {
+        assert!(grant(text).allows(yes, Access::ReadOnly), "{text} {yes}");
+        assert!(!grant(text).allows(no, Access::ReadOnly), "{text} {no}");
+        assert!(!grant(text).allows(yes, Access::ReadWrite), "{text} {yes}");
+    }
+    assert!(grant("/srv:rw").allows("/srv/x", Access::ReadOnly));
+    for (text, reason) in [
+        ("/srv/in", "does not end with"),
+        ("/srv/in:rx", "does not end with"),
+        ("srv:ro", "not absolute"),
+        (":ro", "not absolute"),
+        ("/srv/:ro", "'..' part"),
+        ("/srv//in:ro", "'..' part"),
+        ("/srv/../etc:ro", "'..' part"),
+        ("/srv/.:rw", "'..' part"),
+        ("/srv\\u0000:rw", "part"),
+        ("work:rw", "own folder 'work'"),
+        ("/work:ro", "by this name"),
+    ] {
+        let error = serde_json::from_str::<Grants>(&format!("{{\"files\": [\"{text}\"]}}")).unwrap_err().to_string();
+        assert!(error.contains(reason), "{text}: {error}");
+    }
+    let error = serde_json::from_str::<Grants>(r#"{"files": ["/srv:rw", "/srv/in:ro"]}"#).unwrap_err().to_string();
+    assert!(error.contains("takes nothing away from '/srv:rw'"), "{error}");
+    assert!(serde_json::from_str::<Grants>(r#"{"files": "/srv:ro"}"#).is_err());
+    let text = r#"{"files":["/srv/*:ro","/out:rw"]}"#;
+    assert_eq!(serde_json::to_string(&grants(text)).unwrap(), text);
+}
+
+#[test]
+fn folders_that_a_job_would_not_get_are_told_when_it_is_saved() {
+    let of = |plugin: &str, job: Option<&str>| {
+        let grants = effective(plugin, job);
+        grants.missing().into_iter().filter(|denial| denial.grant.starts_with("files")).collect::<Vec<_>>()
+    };
+    assert_eq!(of(r#"{"files": "any"}"#, Some(r#"{"files": ["/srv/out:rw"]}"#)), []);
+    let refused = of(r#"{"files": ["/srv:ro"]}"#, Some(r#"{"files": ["/srv/out:rw"]}"#));
+    assert_eq!(refused.len(), 1);
+    assert_eq!((refused[0].layer, refused[0].grant.as_str()), (Layer::Plugin, "files: [\"/srv/out:rw\"]"));
+    assert!(refused[0].to_string().contains("writing in the folder /srv/out is denied"), "{}", refused[0]);
+    // A plugin that takes what it is given misses nothing; one that names folders needs them.
+    assert_eq!(of("{}", None), []);
+    let request = grants(r#"{"files": ["/srv:ro"]}"#);
+    let needs = EffectiveGrants { request, ..effective("{}", None) };
+    assert_eq!(needs.missing().len(), 1);
+    assert_eq!(needs.work().unwrap_err().layer, Layer::Plugin);
+}
+
+#[test]
+fn a_job_that_limits_itself_keeps_its_own_folder() {
+    assert_eq!(effective(r#"{"files": []}"#, Some("{}")).work(), Ok(()));
+    let none = EffectiveGrants { ceiling: Grants::default(), ..effective(r#"{"files": []}"#, None) };
+    assert_eq!(none.work().unwrap_err().grant, "files: []");
 }

@@ -182,6 +182,17 @@ fn unquoted_parameters_in_a_command_are_warned_about() {
     assert!(pointers(unquoted)[0].contains("params.target | quote"));
     assert_eq!(pointers(json!({ "command": "tar {{ params.target | quote }} {{ params.count }}" })), [""; 0]);
     assert_eq!(pointers(json!({ "command": "print({{ params.target }})", "interpreter": "python3" })), [""; 0]);
+    let places = |with: Value| lint(&spec(&with)).into_iter().map(|warning| warning.pointer).collect::<Vec<_>>();
+    let text = "tar {{ params.target }}";
+    assert_eq!(places(json!({ "command_macos": text })), ["/action/with/command_macos"]);
+    assert_eq!(places(json!({ "script": format!("#!/bin/bash -e\n{text}") })), ["/action/with/script"]);
+    assert_eq!(places(json!({ "script": format!("#!/usr/bin/env python3\n{text}") })), [""; 0]);
+    let python = json!({ "command": text, "interpreter": "python3" });
+    let commands = json!([text, "ls", { "command": text }, python, { "argv": [text] }]);
+    assert_eq!(
+        places(json!({ "commands": commands, "interpreter": "bash -eu" })),
+        ["/action/with/commands/0", "/action/with/commands/2/command"]
+    );
 }
 
 /// A notification of two failures of the job `b`.

@@ -5,6 +5,7 @@
 //! was granted them, and every use is checked again; `secrets` has only what the job names; `wasi:*` may always be imported, as language runtimes do whatever
 //! their program does, and is refused when it is used.
 
+pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod logging;
 pub(crate) mod process;
@@ -49,6 +50,7 @@ fn missing(grants: &EffectiveGrants, what: &str, grant: &str) -> Denial {
 /// Links everything that guests may import.
 pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    files::link(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     bindings::types::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::exec::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;

@@ -22,4 +22,5 @@ mod retries;
 mod schedules;
 mod scripts;
 mod secrets;
+mod shell;
 mod templates;

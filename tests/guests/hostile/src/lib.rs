@@ -1,6 +1,7 @@
 //! A plugin whose actions do what a runtime must survive. Each is to be stopped by a limit, or to harm nobody.
 
 mod exhaust;
+mod files;
 mod flood;
 mod misbehave;
 
@@ -62,6 +63,7 @@ sandglass_plugin::export! {
         misbehave::SleepOn,
         misbehave::BadJson,
         misbehave::LookAround,
+        files::BreakOut,
     ],
-    capabilities: { state: true },
+    capabilities: { state: true, files: any },
 }

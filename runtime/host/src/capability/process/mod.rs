@@ -7,6 +7,7 @@ mod child;
 mod command;
 mod folders;
 pub(crate) mod left_behind;
+mod place;
 mod proc;
 mod pump;
 mod set;
@@ -52,6 +53,14 @@ impl process::Host for Guest {
         watch.await;
         Ok(task.report().await)
     }
+
+    async fn locate(&mut self, file: FileRef) -> CallResult<String> {
+        self.attempt.in_host(|| place::locate(&self.attempt, &file))
+    }
+
+    fn platform(&mut self) -> wasmtime::Result<String> {
+        Ok(std::env::consts::OS.to_owned())
+    }
 }
 
 /// Starts a process, if the run may. Somebody must drive the watch.
@@ -60,12 +69,11 @@ fn start(attempt: &Arc<Attempt>, command: process::Command) -> CallResult<(Task,
         return Err(CallError::cancelled());
     }
     let prepared = command::prepare(attempt, &command)?;
-    let base = base(attempt)?;
     let directory = match &command.cwd {
-        None => base.clone(),
-        Some(file) => inside(&base, file)?,
+        None => working_dir(attempt)?,
+        Some(folder) => place::folder(attempt, folder)?,
     };
-    let mut stdio = Stdio::open(attempt, &base, command.input, command.stdout, command.stderr)?;
+    let mut stdio = Stdio::open(attempt, command.input, command.stdout, command.stderr)?;
     let directory = command::path_string(&directory)?;
     let watch = attempt.processes.add(|| {
         let launch = Launch {
@@ -98,8 +106,8 @@ fn not_started(program: &str, error: &std::io::Error) -> CallError {
     CallError::new(code, format!("'{program}' could not be started: {error}"))
 }
 
-/// The folder that the run's processes start in, and that their files are relative to.
-fn base(attempt: &Attempt) -> CallResult<PathBuf> {
+/// The folder that the run's processes start in, unless a command says otherwise: the job's, or else the run's own.
+fn working_dir(attempt: &Attempt) -> CallResult<PathBuf> {
     if let Some(folder) = attempt.working_dir() {
         let folder = PathBuf::from(folder);
         return match std::fs::metadata(&folder) {
@@ -108,40 +116,10 @@ fn base(attempt: &Attempt) -> CallResult<PathBuf> {
             Err(error) => Err(no_folder(&folder, &error.to_string())),
         };
     }
-    let folder = attempt.processes.folder();
-    folder.map(PathBuf::from).map_err(|error| {
-        CallError::new(ErrorCode::Unavailable, format!("the run's working folder cannot be made: {error}"))
-    })
+    place::work(attempt).map(PathBuf::from)
 }
 
 fn no_folder(folder: &std::path::Path, why: &str) -> CallError {
     let message = format!("the job's working directory {} cannot be used: {why}", folder.display());
     CallError::new(ErrorCode::NotFound, message)
-}
-
-/// The path of a folder below `base`, links resolved.
-fn inside(base: &std::path::Path, file: &FileRef) -> CallResult<PathBuf> {
-    let wanted = base.join(relative(file)?);
-    let unusable = |error: std::io::Error| {
-        CallError::new(ErrorCode::NotFound, format!("the folder '{}' cannot be used: {error}", file.path))
-    };
-    let base = std::fs::canonicalize(base).map_err(unusable)?;
-    let folder = std::fs::canonicalize(wanted).map_err(unusable)?;
-    if folder.starts_with(&base) {
-        Ok(folder)
-    } else {
-        Err(CallError::new(ErrorCode::InvalidArgument, format!("'{}' leads out of the run's folder", file.path)))
-    }
-}
-
-/// The path in `work`, the only folder there is, without steps upwards.
-fn relative(file: &FileRef) -> CallResult<&str> {
-    if file.mount != "work" {
-        return Err(CallError::new(ErrorCode::NotFound, format!("the run has no folder called '{}'", file.mount)));
-    }
-    if file.path.starts_with('/') || file.path.split('/').any(|part| part == "..") {
-        let message = format!("'{}' is not a relative path within the run's folder", file.path);
-        return Err(CallError::new(ErrorCode::InvalidArgument, message));
-    }
-    Ok(&file.path)
 }

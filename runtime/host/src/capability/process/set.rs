@@ -50,7 +50,7 @@ impl ProcessSet {
     }
 
     /// The folder of the attempt's own, taken when it is first asked for.
-    pub(super) fn folder(&self) -> io::Result<&Path> {
+    pub(crate) fn folder(&self) -> io::Result<&Path> {
         if let Some(folder) = self.folder.get() {
             return Ok(folder.path());
         }

@@ -3,20 +3,20 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
+use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
+use sandglass_core::capability::Access;
 use sandglass_core::output::OutputStream;
 use tokio::net::unix::pipe;
 
 use super::command::not_put_in;
+use super::place;
 use super::pump::Pump;
-use super::relative;
 use crate::attempt::Attempt;
 use crate::bindings::exec;
-use crate::bindings::types::{ErrorCode, FileRef};
+use crate::bindings::types::ErrorCode;
 use crate::capability::{CallError, CallResult};
 
 /// The most of a process's output that is kept for the guest, in bytes.
@@ -44,7 +44,6 @@ pub(super) struct GuestEnds {
 impl Stdio {
     pub(super) fn open(
         attempt: &Arc<Attempt>,
-        base: &Path,
         input: exec::Input,
         stdout: exec::Output,
         stderr: exec::Output,
@@ -58,15 +57,15 @@ impl Stdio {
                 feed = Some((ours, filled_in(attempt, bytes)?));
                 theirs
             }
-            exec::Input::File(file) => file_in(base, &file, OFlags::RDONLY)?,
+            exec::Input::File(file) => place::file(attempt, &file, OFlags::RDONLY, Access::ReadOnly)?,
             exec::Input::Pipe => {
                 let (theirs, ours) = input_pipe()?;
                 guest.stdin = Some(ours);
                 theirs
             }
         };
-        let (stdout, pump_stdout) = output(attempt, base, stdout, OutputStream::Stdout, &mut guest.stdout)?;
-        let (stderr, pump_stderr) = output(attempt, base, stderr, OutputStream::Stderr, &mut guest.stderr)?;
+        let (stdout, pump_stdout) = output(attempt, stdout, OutputStream::Stdout, &mut guest.stdout)?;
+        let (stderr, pump_stderr) = output(attempt, stderr, OutputStream::Stderr, &mut guest.stderr)?;
         Ok(Self { theirs: [stdin, stdout, stderr], feed, pump_stdout, pump_stderr, guest })
     }
 
@@ -113,7 +112,6 @@ fn output_pipe() -> CallResult<(OwnedFd, pipe::Receiver)> {
 
 fn output(
     attempt: &Arc<Attempt>,
-    base: &Path,
     output: exec::Output,
     stream: OutputStream,
     guest: &mut Option<pipe::Receiver>,
@@ -122,7 +120,7 @@ fn output(
         exec::Output::Discard => return Ok((null()?, None)),
         exec::Output::File(file) => {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
-            return Ok((file_in(base, &file, flags)?, None));
+            return Ok((place::file(attempt, &file, flags, Access::ReadWrite)?, None));
         }
         exec::Output::Pipe => {
             let (theirs, ours) = output_pipe()?;
@@ -135,26 +133,4 @@ fn output(
     let (theirs, pipe) = output_pipe()?;
     let keep = usize::try_from(keep).unwrap_or(usize::MAX);
     Ok((theirs, Some(Pump { pipe, attempt: Arc::clone(attempt), stream, keep })))
-}
-
-/// Opens a file below `base`; the kernel refuses links that lead out of it. Opening never waits, as it would for a
-/// pipe that has a name.
-fn file_in(base: &Path, file: &FileRef, flags: OFlags) -> CallResult<OwnedFd> {
-    let path = relative(file)?;
-    let failed = |error: rustix::io::Errno| {
-        let code = match error {
-            rustix::io::Errno::NOENT => ErrorCode::NotFound,
-            rustix::io::Errno::XDEV | rustix::io::Errno::LOOP => ErrorCode::InvalidArgument,
-            _ => ErrorCode::Unavailable,
-        };
-        CallError::new(code, format!("the file '{}' cannot be opened: {error}", file.path))
-    };
-    let folder = open(base, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
-    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let opened = openat2(&folder, path, flags, Mode::from_raw_mode(0o600), ResolveFlags::BENEATH).map_err(failed)?;
-    let kind = FileType::from_raw_mode(fstat(&opened).map_err(failed)?.st_mode);
-    if kind != FileType::RegularFile {
-        return Err(CallError::new(ErrorCode::InvalidArgument, format!("'{}' is no regular file", file.path)));
-    }
-    Ok(opened)
 }

@@ -1,0 +1,211 @@
+//! Where the files are that a guest names for a process: in the run's own folder, or in one that it was granted.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
+use rustix::io::Errno;
+use sandglass_core::capability::{Access, Denial};
+
+use crate::attempt::Attempt;
+use crate::bindings::types::{ErrorCode, FileRef};
+use crate::capability::{CallError, CallResult};
+
+/// The run's own folder, made when it is first asked for.
+pub(super) fn work(attempt: &Attempt) -> CallResult<&Path> {
+    attempt.processes.folder().map_err(|error| {
+        CallError::new(ErrorCode::Unavailable, format!("the run's working folder cannot be made: {error}"))
+    })
+}
+
+/// A folder that the run has, open.
+enum Base<'a> {
+    Work(&'a Path, OwnedFd),
+    Granted(&'a Path, &'a File),
+}
+
+impl Base<'_> {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Work(path, _) | Self::Granted(path, _) => path,
+        }
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Work(_, folder) => folder.as_fd(),
+            Self::Granted(_, folder) => folder.as_fd(),
+        }
+    }
+}
+
+/// The folder that `file` is in, if it may be used so.
+fn base<'a>(attempt: &'a Attempt, file: &FileRef, access: Access) -> CallResult<Base<'a>> {
+    if file.mount == "work" {
+        let path = work(attempt)?;
+        let folder = open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+        return folder.map(|folder| Base::Work(path, folder)).map_err(|error| failed(file, error));
+    }
+    let mounted = attempt.mounts().iter().find(|mounted| mounted.mount.path == file.mount);
+    match mounted {
+        Some(mounted) if mounted.mount.access >= access => Ok(Base::Granted(&mounted.real, &mounted.folder)),
+        _ => Err(match attempt.work.grants.folder(&file.mount, access) {
+            Err(denial) => refused(attempt, &denial),
+            Ok(()) => CallError::new(ErrorCode::NotFound, format!("the run has no folder called '{}'", file.mount)),
+        }),
+    }
+}
+
+fn refused(attempt: &Attempt, denial: &Denial) -> CallError {
+    attempt.denied(denial);
+    CallError::denied(denial)
+}
+
+fn failed(file: &FileRef, error: Errno) -> CallError {
+    let code = match error {
+        Errno::NOENT => ErrorCode::NotFound,
+        Errno::XDEV | Errno::LOOP | Errno::NOTDIR => ErrorCode::InvalidArgument,
+        _ => ErrorCode::Unavailable,
+    };
+    let what = match error {
+        Errno::XDEV => "it leads out of the folder".to_owned(),
+        error => error.to_string(),
+    };
+    CallError::new(code, format!("'{}' in the folder '{}' cannot be opened: {what}", file.path, file.mount))
+}
+
+/// The path within its folder, without steps upwards.
+fn relative(file: &FileRef) -> CallResult<&str> {
+    if file.path.starts_with('/') || file.path.split('/').any(|part| part == "..") {
+        let message = format!("'{}' is not a relative path within the folder '{}'", file.path, file.mount);
+        return Err(CallError::new(ErrorCode::InvalidArgument, message));
+    }
+    Ok(if file.path.is_empty() { "." } else { &file.path })
+}
+
+/// The path of a folder, links resolved, for a process to start in.
+pub(super) fn folder(attempt: &Attempt, file: &FileRef) -> CallResult<PathBuf> {
+    let base = base(attempt, file, Access::ReadOnly)?;
+    let unusable = |error: std::io::Error| {
+        CallError::new(ErrorCode::NotFound, format!("the folder '{}' cannot be used: {error}", file.path))
+    };
+    let wanted = base.path().join(relative(file)?);
+    let outer = std::fs::canonicalize(base.path()).map_err(unusable)?;
+    let folder = std::fs::canonicalize(wanted).map_err(unusable)?;
+    if folder.starts_with(&outer) { Ok(folder) } else { Err(failed(file, Errno::XDEV)) }
+}
+
+/// Opens a file; the kernel refuses links that lead out of its folder. Opening never waits, as it would for a pipe that
+/// has a name.
+pub(super) fn file(attempt: &Attempt, file: &FileRef, flags: OFlags, access: Access) -> CallResult<OwnedFd> {
+    let path = relative(file)?;
+    let base = base(attempt, file, access)?;
+    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o600) } else { Mode::empty() };
+    let failed = |error| failed(file, error);
+    let opened = openat2(base.fd(), path, flags, mode, ResolveFlags::BENEATH).map_err(failed)?;
+    let kind = FileType::from_raw_mode(fstat(&opened).map_err(failed)?.st_mode);
+    if kind != FileType::RegularFile {
+        return Err(CallError::new(ErrorCode::InvalidArgument, format!("'{}' is no regular file", file.path)));
+    }
+    Ok(opened)
+}
+
+/// Where a file is on this machine. Nothing is opened, so nothing is granted by it: whether a program may use the file is
+/// up to the machine.
+pub(super) fn locate(attempt: &Attempt, file: &FileRef) -> CallResult<String> {
+    let path = relative(file)?;
+    if file.mount == "work" {
+        attempt.work.grants.work().map_err(|denial| refused(attempt, &denial))?;
+    }
+    let base = base(attempt, file, Access::ReadOnly)?;
+    let place = base.path().join(path);
+    let text = place.to_str().ok_or_else(|| {
+        CallError::new(ErrorCode::Unsupported, format!("the path of the folder '{}' is not UTF-8", file.mount))
+    })?;
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use sandglass_core::capability::{EffectiveGrants, Grants};
+    use sandglass_core::id::RunId;
+    use sandglass_core::invocation::{Invocation, Work};
+    use sandglass_core::run::Origin;
+    use sandglass_core::time::Timestamp;
+
+    use super::*;
+    use crate::capability::files::mount;
+    use crate::capability::process::Folders;
+    use crate::probe;
+
+    /// An attempt of a job that was granted these folders.
+    async fn attempt(place: &Path, granted: &[String]) -> Attempt {
+        let everything = Grants::everything();
+        let job = serde_json::from_value(serde_json::json!({ "files": granted })).unwrap();
+        let grants = EffectiveGrants {
+            request: everything.clone(),
+            ceiling: everything.clone(),
+            plugin: everything,
+            job: Some(job),
+        };
+        let invocation = Invocation {
+            run: RunId::from_bits(1),
+            attempt: 1,
+            origin: Origin::Manual,
+            scheduled_at: Timestamp::EPOCH,
+            work: Arc::new(Work { grants, ..probe::work() }),
+        };
+        let folders = Arc::new(Folders::new(place.join("runs")));
+        let attempt = Attempt::new(invocation, Arc::new(probe::Nobody), &folders);
+        mount(&attempt).await.unwrap();
+        attempt
+    }
+
+    fn file_ref(mount: &str, path: &str) -> FileRef {
+        FileRef { mount: mount.to_owned(), path: path.to_owned() }
+    }
+
+    fn code<T>(given: CallResult<T>) -> ErrorCode {
+        match given {
+            Err(CallError::Failed(error)) => error.code,
+            Err(CallError::Trap(error)) => panic!("{error}"),
+            Ok(_) => panic!("it was given"),
+        }
+    }
+
+    const WRITE: OFlags = OFlags::WRONLY.union(OFlags::CREATE);
+
+    #[tokio::test]
+    async fn files_are_found_where_they_may_be() {
+        let place = tempfile::tempdir().unwrap();
+        let base = fs::canonicalize(place.path()).unwrap();
+        let (input, out) = (base.join("in"), base.join("out"));
+        fs::create_dir_all(input.join("sub")).unwrap();
+        fs::create_dir(&out).unwrap();
+        fs::write(input.join("file"), "x").unwrap();
+        std::os::unix::fs::symlink("../in/file", out.join("link")).unwrap();
+        let (input, out) = (input.display().to_string(), out.display().to_string());
+        let attempt = attempt(&base, &[format!("{input}:ro"), format!("{out}:rw")]).await;
+        let open = |mount: &str, path: &str, flags, access| file(&attempt, &file_ref(mount, path), flags, access);
+        let read = |mount: &str, path: &str| open(mount, path, OFlags::RDONLY, Access::ReadOnly);
+        let write = |mount: &str, path: &str| open(mount, path, WRITE, Access::ReadWrite);
+        assert!(read(&input, "file").is_ok() && write(&out, "new").is_ok() && write("work", "mine").is_ok());
+        assert_eq!(code(write(&input, "file")), ErrorCode::Denied);
+        assert!(attempt.last_denial().unwrap().grant.contains(&format!("{input}:rw")));
+        assert_eq!(code(read("/etc", "passwd")), ErrorCode::Denied);
+        assert_eq!(code(read(&out, "link")), ErrorCode::InvalidArgument);
+        assert_eq!(code(read(&out, "../in/file")), ErrorCode::InvalidArgument);
+        assert_eq!(code(read(&input, "sub")), ErrorCode::InvalidArgument);
+        assert_eq!(code(read(&input, "none")), ErrorCode::NotFound);
+        assert_eq!(folder(&attempt, &file_ref(&input, "sub")).ok(), Some(Path::new(&input).join("sub")));
+        assert_eq!(code(folder(&attempt, &file_ref(&input, "none"))), ErrorCode::NotFound);
+        assert_eq!(locate(&attempt, &file_ref(&input, "a/b")).ok(), Some(format!("{input}/a/b")));
+        assert!(locate(&attempt, &file_ref("work", "a")).is_ok_and(|path| path.starts_with(&*base.to_string_lossy())));
+        assert_eq!(code(locate(&attempt, &file_ref("work", "../a"))), ErrorCode::InvalidArgument);
+    }
+}
