@@ -9,7 +9,7 @@ use sandglass_plugin::http::Request;
 use sandglass_plugin::schemars::{JsonSchema, Schema, SchemaGenerator};
 use sandglass_plugin::serde::{Deserialize, Deserializer, de};
 use sandglass_plugin::serde_json::{Map, Value};
-use sandglass_plugin::{Failure, Issue, secrets};
+use sandglass_plugin::{Failure, Issue, PLACEHOLDER, secrets};
 use sha2::Sha256;
 
 use crate::schema;
@@ -49,6 +49,14 @@ impl Auth {
         }
     }
 
+    /// The header that proves whose a request is.
+    pub(crate) fn header(&self) -> &str {
+        match self {
+            Self::Basic { .. } | Self::Bearer(_) => "Authorization",
+            Self::Hmac { header, .. } => header,
+        }
+    }
+
     /// The request with what proves whose it is.
     pub(crate) fn sign(&self, request: Request) -> Result<Request, Failure> {
         Ok(match self {
@@ -59,6 +67,10 @@ impl Auth {
             }
             Self::Bearer(token) => request.header("Authorization", format!("Bearer {token}")),
             Self::Hmac { secret, header, prefix } => {
+                if request.body.windows(PLACEHOLDER.len()).any(|bytes| bytes == PLACEHOLDER.as_bytes()) {
+                    let message = "a body with a secret in it cannot be signed: its value is put in after this";
+                    return Err(Failure::new("invalid-params", message).never_retry());
+                }
                 let key = secrets::reveal(secret)?;
                 let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes keys of any length");
                 mac.update(&request.body);

@@ -152,7 +152,7 @@ impl Action for SendRequest {
             let message = format!("{} (at {:?})", issue.message, issue.pointer);
             return Err(Failure::new("invalid-params", message).never_retry());
         }
-        let response = exchange(request(&params)?, params.follow_redirects, context)?;
+        let response = exchange(request(&params)?, &params, context)?;
         judge(response, &params)
     }
 }
@@ -208,16 +208,17 @@ fn json_bytes(value: &Value) -> Vec<u8> {
     to_vec(value).expect("a JSON value can be written as text")
 }
 
-/// Sends the request and follows at most `redirects` redirects; one that may not be followed is the response.
-fn exchange(mut request: Request, redirects: u8, context: &Context) -> Result<Response, Failure> {
-    let mut left = redirects;
+/// Sends the request and follows as many redirects as it may; one that may not be followed is the response.
+fn exchange(mut request: Request, params: &Params, context: &Context) -> Result<Response, Failure> {
+    let mut left = params.follow_redirects;
+    let proof = params.auth.as_ref().map_or("authorization", Auth::header);
     loop {
         let response = request.send(context)?;
         let location =
             if matches!(response.status, 301 | 302 | 303 | 307 | 308) { response.header("location") } else { None };
         match location {
             Some(location) if left > 0 => {
-                request = redirected(request, response.status, location)?;
+                request = redirected(request, response.status, location, proof)?;
                 left -= 1;
             }
             _ => return Ok(response),
@@ -226,7 +227,7 @@ fn exchange(mut request: Request, redirects: u8, context: &Context) -> Result<Re
 }
 
 /// The request that a redirect asks for (RFC 9110, section 15.4). What proves who we are does not go to another server.
-fn redirected(mut request: Request, status: u16, location: &str) -> Result<Request, Failure> {
+fn redirected(mut request: Request, status: u16, location: &str, proof: &str) -> Result<Request, Failure> {
     let url = request.url.join(location)?;
     let same_server = url.authority() == request.url.authority() && url.is_secure() == request.url.is_secure();
     let becomes_get =
@@ -242,7 +243,7 @@ fn redirected(mut request: Request, status: u16, location: &str) -> Result<Reque
     request.headers.retain(|(name, value)| {
         let name = name.to_ascii_lowercase();
         let secret = matches!(name.as_str(), "authorization" | "cookie" | "proxy-authorization")
-            || name.contains("signature")
+            || name.eq_ignore_ascii_case(proof)
             || value.contains(PLACEHOLDER);
         let about_body = name.starts_with("content-");
         (same_server || !secret) && (!becomes_get || !about_body)

@@ -13,6 +13,7 @@ use sandglass_core::output::{OutputChunk, OutputStream};
 use sandglass_core::run::Origin;
 use sandglass_core::template;
 use sandglass_core::time::Timestamp;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::capability::files::Mounted;
@@ -148,6 +149,14 @@ impl Attempt {
             Some(secrets) => String::from_utf8_lossy(&secrets.masked(text.into_bytes())).into_owned(),
             None => text,
         }
+    }
+
+    /// `value` without the values of the attempt's secrets.
+    pub(crate) fn masked_json(&self, mut value: Value) -> Value {
+        if let Some(secrets) = self.secrets() {
+            secrets.mask_json(&mut value);
+        }
+        value
     }
 
     /// The action's parameters: JSON text.

@@ -197,7 +197,7 @@ fn result(attempt: &Attempt, outcome: action::Outcome) -> Result<Good, Wrong> {
         object.insert("warnings".to_owned(), outcome.warnings.into());
     }
     let exit_code = object.get("output").and_then(classify::exit_code);
-    let text = attempt.masked(serde_json::Value::Object(object).to_string());
+    let text = attempt.masked_json(serde_json::Value::Object(object)).to_string();
     if text.len() > RESULT {
         let message = format!("the plugin returned {} bytes; a result has at most {RESULT}", text.len());
         return Err(invalid(message));

@@ -103,13 +103,18 @@ impl Keyring {
         Ok(Self { path, keys })
     }
 
-    /// Makes a new key, with which values are sealed from now on. It is durable when this returns.
-    pub(crate) fn add(&mut self) -> Result<(), KeyError> {
+    /// Makes a new key, with which values are sealed from now on, unless an earlier change of keys has begun and not ended:
+    /// then its key is taken, so that no key is lost however often it is tried. It is durable when this returns.
+    pub(crate) fn begin_rotation(&mut self) -> Result<(), KeyError> {
+        if self.keys.len() > 1 { Ok(()) } else { self.add() }
+    }
+
+    fn add(&mut self) -> Result<(), KeyError> {
         let unusable = |source| KeyError::Unusable { path: self.path.clone(), source };
         let (key, id) = (Zeroizing::new(random().map_err(unusable)?), random().map_err(unusable)?);
         let id = KeyId(id[..8].try_into().expect("eight of thirty-two bytes"));
         let mut keys = vec![(id, key)];
-        keys.extend(self.keys.iter().take(MAX_KEYS - 1).cloned());
+        keys.extend(self.keys.iter().cloned());
         write(&self.path, &keys)?;
         self.keys = keys;
         Ok(())
@@ -230,7 +235,9 @@ mod tests {
         let short = Sealed { bytes: vec![0; 5], ..sealed.clone() };
         assert!(matches!(keyring.open_sealed(mine, &short), Err(KeyError::Forged)));
 
-        keyring.add().unwrap();
+        keyring.begin_rotation().unwrap();
+        keyring.begin_rotation().unwrap();
+        assert_eq!(keyring.keys.len(), 2, "one that has begun goes on");
         let keyring = Keyring::open(path.clone()).unwrap();
         assert_eq!(&keyring.open_sealed(mine, &sealed).unwrap()[..], b"value", "the old key is still there");
         assert_ne!(keyring.seal(mine, b"value").unwrap().key, sealed.key);

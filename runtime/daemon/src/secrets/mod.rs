@@ -75,13 +75,22 @@ impl Secrets {
         names: &BTreeSet<SecretName>,
     ) -> Result<Vec<SecretValue>, String> {
         let value = |name: &SecretName| {
-            let secret = self.store.secret(namespace, name).map_err(|error| error.to_string())?;
-            let secret = secret.ok_or_else(|| {
-                format!("there is no secret {name} in namespace '{namespace}'; `sandglass secret set {name}` sets it")
-            })?;
-            let current = secret.current();
-            let whose = Whose { namespace, name, version: current.number };
-            let opened = self.keys().open_sealed(whose, &current.sealed);
+            let read = || {
+                let secret = self.store.secret(namespace, name).map_err(|error| error.to_string())?;
+                let secret = secret.ok_or_else(|| {
+                    format!(
+                        "there is no secret {name} in namespace '{namespace}'; `sandglass secret set {name}` sets it"
+                    )
+                })?;
+                let whose = Whose { namespace, name, version: secret.current().number };
+                let opened = self.keys().open_sealed(whose, &secret.current().sealed);
+                Ok::<_, String>((opened, secret))
+            };
+            let (opened, secret) = match read()? {
+                // It was read just before the keys were changed, and opened just after.
+                (Err(KeyError::NoKey { .. }), _) => read()?,
+                read => read,
+            };
             let value = opened.map_err(|error| format!("the secret {name} cannot be opened: {error}"))?;
             Ok(SecretValue { name: name.clone(), value, hosts: secret.hosts.clone() })
         };
@@ -157,11 +166,11 @@ impl Secrets {
         self.commit(vec![write]).await
     }
 
-    /// Makes a new key and seals everything anew with it; then the old keys are forgotten. If it is interrupted, all keys that
-    /// something is sealed with are still there, and doing it again ends it.
+    /// Makes a new key and seals everything anew with it; then the old key is forgotten. If it is interrupted or fails, both
+    /// keys are still there, and doing it again ends it.
     pub(crate) async fn rotate_keys(&self) -> Result<RotatedKeys, Problem> {
         let _changing = self.changing.lock().await;
-        self.change_keys(Keyring::add)?;
+        self.change_keys(Keyring::begin_rotation)?;
         let secrets = self.store.secrets(None).map_err(|error| from_store(&error))?;
         let mut rotated = RotatedKeys { secrets: secrets.len() as u64, versions: 0 };
         for secret in secrets {
@@ -253,13 +262,16 @@ fn check(change: &Change) -> Result<(), Problem> {
         return wrong(format!("{} hosts are too many: {MAX_HOSTS} are allowed; a `*` stands for many", hosts.len()));
     }
     let is_host = |host: &String| {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'*' | b':' | b'_');
-        (1..=253).contains(&host.len()) && host.bytes().all(fits)
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'*' | b'_');
+        let is_name = (1..=253).contains(&host.len()) && host.bytes().all(fits);
+        is_name || host.parse::<std::net::Ipv6Addr>().is_ok()
     };
     match hosts.iter().find(|host| !is_host(host)) {
         Some(host) => {
             let host: String = host.chars().take(100).collect();
-            wrong(format!("'{host}' is no host: write its name alone, such as api.example.com or *.example.com"))
+            wrong(format!(
+                "'{host}' is no host: write its name alone, without port or scheme, such as api.example.com or *.example.com"
+            ))
         }
         None => Ok(()),
     }

@@ -25,13 +25,17 @@ impl logging::Host for Guest {
             return Ok(());
         }
         self.attempt.output_ready().await;
-        self.attempt.output(OutputStream::Log, line(level, message, fields));
+        // Before it is cut, or a part of a value could stay.
+        let message = self.attempt.masked(message);
+        let mut line = self.attempt.masked_json(object(level, message, fields)).to_string().into_bytes();
+        line.push(b'\n');
+        self.attempt.output(OutputStream::Log, line);
         Ok(())
     }
 }
 
 /// One JSON object: the fields, then what they must not replace.
-fn line(level: Level, message: String, fields: Vec<(String, String)>) -> Vec<u8> {
+fn object(level: Level, message: String, fields: Vec<(String, String)>) -> Value {
     let mut object = Map::new();
     object.insert("level".to_owned(), name(level).into());
     object.insert("message".to_owned(), clip(message, MESSAGE).into());
@@ -41,9 +45,7 @@ fn line(level: Level, message: String, fields: Vec<(String, String)>) -> Vec<u8>
             object.insert(key, field(value));
         }
     }
-    let mut line = Value::Object(object).to_string().into_bytes();
-    line.push(b'\n');
-    line
+    Value::Object(object)
 }
 
 /// A field's value is JSON; what is not becomes text.
@@ -73,13 +75,12 @@ mod tests {
             ("bad".to_owned(), "{not json".to_owned()),
             ("level".to_owned(), "\"forged\"".to_owned()),
         ];
-        let line = line(Level::Warn, "two\nlines".to_owned(), fields);
-        let value: Value = serde_json::from_slice(&line).unwrap();
+        let value = object(Level::Warn, "two\nlines".to_owned(), fields);
         assert_eq!(
             value,
             serde_json::json!({ "level": "warn", "message": "two\nlines", "count": 3, "bad": "{not json" })
         );
-        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert!(!value.to_string().contains('\n'));
     }
 
     #[test]

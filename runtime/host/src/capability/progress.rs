@@ -50,7 +50,7 @@ impl progress::Host for Guest {
         let progress = Progress {
             completed: update.completed,
             total: update.total,
-            unit: update.unit.map(|unit| clip(unit, TEXT)),
+            unit: update.unit.map(|unit| clip(self.attempt.masked(unit), TEXT)),
             message: update.message.map(|message| clip(self.attempt.masked(message), TEXT)),
         };
         if let Some(progress) = self.attempt.progress.news(progress, Instant::now()) {

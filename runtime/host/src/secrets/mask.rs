@@ -8,6 +8,9 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
+use super::SMALL;
+use crate::capability::http::{IN_PATH, IN_QUERY};
+
 /// What stands in the place of a value.
 const MASK: &[u8] = b"***";
 /// Values, and lines of values, that are shorter than this stay as they are: too much else would be masked with them.
@@ -31,7 +34,7 @@ impl Masks {
     pub(super) fn of<'a>(values: impl Iterator<Item = &'a Vec<u8>>) -> Result<Self, String> {
         let forms: BTreeSet<Vec<u8>> = values.flat_map(|value| forms(value)).collect();
         let finder = (!forms.is_empty())
-            .then(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&forms))
+            .then(|| AhoCorasick::builder().kind(Some(SMALL)).match_kind(MatchKind::LeftmostLongest).build(&forms))
             .transpose()
             .map_err(|error| format!("the secrets cannot be masked: {error}"))?;
         Ok(Self { finder, forms: forms.into_iter().map(Form::new).collect() })
@@ -97,7 +100,11 @@ fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     forms.extend(value.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::to_vec));
     forms.push(BASE64_STANDARD_NO_PAD.encode(value).into_bytes());
     forms.push(BASE64_URL_SAFE_NO_PAD.encode(value).into_bytes());
-    forms.push(percent_encode(value, NON_ALPHANUMERIC).to_string().into_bytes());
+    for set in [NON_ALPHANUMERIC, IN_QUERY, IN_PATH] {
+        forms.push(percent_encode(value, set).to_string().into_bytes());
+    }
+    // An address that is a secret has its secret part before the query, where refusals name it.
+    forms.extend(value.split(|byte| *byte == b'?').next().filter(|_| value.starts_with(b"http")).map(<[u8]>::to_vec));
     if let Ok(text) = std::str::from_utf8(value) {
         let json = serde_json::Value::from(text).to_string();
         forms.push(json.as_bytes()[1..json.len() - 1].to_vec());
@@ -153,7 +160,14 @@ mod tests {
     fn every_form_is_masked_and_what_is_too_short_is_not() {
         let masks = masks(&["pa\"ss word\n/2+", "short"]);
         let base64 = BASE64_STANDARD_NO_PAD.encode("pa\"ss word\n/2+");
-        for text in ["pa\"ss word\n/2+", "pa\"ss word", "pa\\\"ss word\\n/2+", "pa%22ss%20word%0A%2F2%2B", &base64] {
+        for text in [
+            "pa\"ss word\n/2+",
+            "pa\"ss word",
+            "pa\\\"ss word\\n/2+",
+            "pa%22ss%20word%0A%2F2%2B",
+            "pa%22ss%20word%0A/2%2B",
+            &base64,
+        ] {
             assert_eq!(masked(&masks, &format!("<{text}>")), "<***>", "{text}");
         }
         assert_eq!(masked(&masks, "short /2+"), "short /2+");

@@ -9,10 +9,11 @@ mod mask;
 use std::fmt;
 use std::sync::Mutex;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use sandglass_core::capability::is_one_of;
 use sandglass_core::id::SecretName;
 use sandglass_core::output::OutputStream;
+use serde_json::Value;
 
 use self::mask::{Masks, Stream};
 use crate::attempt::lock;
@@ -22,6 +23,9 @@ use crate::services::SecretValue;
 const PREFIX: &str = "sgl-secret-";
 /// The bytes of chance in a placeholder.
 const CHANCE: usize = 16;
+
+/// The automaton whose size goes with that of its patterns: the fastest takes a thousand times as much as a long value.
+const SMALL: AhoCorasickKind = AhoCorasickKind::ContiguousNFA;
 
 /// The secrets of one attempt.
 pub(crate) struct RunSecrets {
@@ -44,7 +48,9 @@ pub(crate) struct Held {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum NotPutIn {
     /// The secret is meant for other hosts.
-    #[error("the secret {name} may be sent to {hosts} alone; `sandglass secret set {name} --host HOST` adds a host")]
+    #[error(
+        "the secret {name} may be sent to {hosts} alone; `sandglass secret set {name} --keep-value --host …` sets all its hosts"
+    )]
     OtherHost {
         /// Which.
         name: SecretName,
@@ -80,7 +86,8 @@ impl RunSecrets {
             let in_env = in_env.contains(&secret.name);
             held.push(Held { placeholder: format!("{PREFIX}{digits}"), in_env, secret });
         }
-        let finder = AhoCorasick::new(held.iter().map(|held| &held.placeholder)).map_err(|error| error.to_string())?;
+        let placeholders = held.iter().map(|held| &held.placeholder);
+        let finder = AhoCorasick::builder().kind(Some(SMALL)).build(placeholders).map_err(|error| error.to_string())?;
         let masks = Masks::of(held.iter().map(|held| &*held.secret.value))?;
         Ok(Self { held, finder, masks, streams: Mutex::default() })
     }
@@ -150,11 +157,30 @@ impl RunSecrets {
         self.masks.apply(&bytes).unwrap_or(bytes)
     }
 
+    /// Masks all values in the texts of `value`, and numbers that hold one; names stay, and it stays JSON.
+    pub(crate) fn mask_json(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                if let Some(masked) = self.masks.apply(text.as_bytes()) {
+                    *text = String::from_utf8_lossy(&masked).into_owned();
+                }
+            }
+            Value::Number(number) => {
+                if let Some(masked) = self.masks.apply(number.to_string().as_bytes()) {
+                    *value = String::from_utf8_lossy(&masked).into_owned().into();
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.mask_json(item)),
+            Value::Object(entries) => entries.values_mut().for_each(|entry| self.mask_json(entry)),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
     /// The next piece of `stream` with all values masked. The beginning of what may be a value waits for its end.
     pub(crate) fn masked_piece(&self, stream: OutputStream, bytes: Vec<u8>) -> Vec<u8> {
         if stream == OutputStream::Log {
-            // Lines are handed over whole.
-            return self.masked(bytes);
+            // Lines are JSON, of which each text was masked.
+            return bytes;
         }
         lock(&self.streams)[stream as usize].push(&self.masks, bytes)
     }
@@ -180,6 +206,7 @@ impl Held {
     /// If the secret is meant for other hosts.
     pub(crate) fn for_host(&self, host: &str) -> Result<&[u8], NotPutIn> {
         let SecretValue { name, hosts, value } = &self.secret;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
         if hosts.is_empty() || is_one_of(host, hosts) {
             return Ok(value);
         }
@@ -214,6 +241,19 @@ mod tests {
         let variables = secrets.variables().unwrap();
         assert_eq!(variables, [(&"A".parse().unwrap(), &b"alpha-alpha"[..])]);
         assert!(!format!("{secrets:?}").contains("alpha"));
+    }
+
+    #[test]
+    fn json_stays_json_whatever_is_masked() {
+        let secret = |name: &str, value: &str| SecretValue {
+            name: name.parse().unwrap(),
+            value: value.as_bytes().to_vec().into(),
+            hosts: Vec::new(),
+        };
+        let secrets = RunSecrets::new(vec![secret("A", "12345678"), secret("B", "warnings")], &[]).unwrap();
+        let mut value = serde_json::json!({ "id": 123456789, "warnings": ["a warnings", 1], "n": null });
+        secrets.mask_json(&mut value);
+        assert_eq!(value, serde_json::json!({ "id": "***9", "warnings": ["a ***", 1], "n": null }));
     }
 
     #[test]

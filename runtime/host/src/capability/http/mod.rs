@@ -20,6 +20,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use self::body::Watched;
 use self::connect::Place;
+pub(crate) use self::swap::{IN_PATH, IN_QUERY};
 use crate::attempt::Attempt;
 
 /// How long connecting may take, names and encryption included, unless the guest asks for less.
@@ -113,11 +114,13 @@ async fn send(
     mut request: http::Request<WasiBody>,
     options: RequestOptions,
 ) -> Result<Answer, Error> {
+    let room = body::Connection::open(&attempt)?;
     if let Some(secrets) = attempt.secrets() {
-        request = swap::put_in(secrets, request).await?;
+        let first_byte = limit(&attempt, options.first_byte_timeout, FIRST_BYTE);
+        let filled = tokio::time::timeout(first_byte, swap::put_in(secrets, request)).await;
+        request = filled.map_err(|_| Error::ConnectionWriteTimeout)??;
     }
     let place = permitted(&attempt, &request)?;
-    let room = body::Connection::open(&attempt)?;
     let connect = limit(&attempt, options.connect_timeout.map(|wanted| wanted.min(CONNECT)), CONNECT);
     let stream = tokio::time::timeout(connect, connect::connect(&attempt, &place))
         .await

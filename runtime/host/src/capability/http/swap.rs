@@ -11,7 +11,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http_body_util::{BodyDataStream, BodyExt, Full, StreamBody};
 use hyper::body::Frame;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use crate::secrets::{Held, NotPutIn, RunSecrets};
@@ -19,8 +19,8 @@ use crate::secrets::{Held, NotPutIn, RunSecrets};
 /// The most of a request's body that is looked through for placeholders, in bytes. What is longer is sent as it is.
 const BODY: usize = 1 << 20;
 /// What a value has in an address as it is. In the path, which tokens of chat services are parts of, `/` too.
-const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-const IN_PATH: &AsciiSet = &IN_QUERY.remove(b'/').remove(b':').remove(b'@');
+pub(crate) const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const IN_PATH: &AsciiSet = &IN_QUERY.remove(b'/').remove(b':').remove(b'@');
 
 /// The request as it is to be sent.
 pub(super) async fn put_in(
@@ -126,6 +126,34 @@ fn basic_field(credentials: &[u8]) -> Vec<u8> {
     format!("Basic {}", BASE64_STANDARD.encode(credentials)).into_bytes()
 }
 
+/// How a value is written into a body.
+type Write = fn(&Held, &[u8], &mut Vec<u8>) -> Result<(), NotPutIn>;
+
+/// How values are written in a body of this kind, so that each stays within the text that it is a part of.
+fn writer_for(fields: &HeaderMap) -> Write {
+    let kind = fields.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if kind == "application/json" || kind.ends_with("+json") {
+        return |held, value, filled| {
+            let text = std::str::from_utf8(value);
+            let text = text.map_err(|_| NotPutIn::Unfit(held.secret.name.clone(), "it is no text, as JSON wants"))?;
+            let quoted = serde_json::Value::from(text).to_string();
+            filled.extend_from_slice(&quoted.as_bytes()[1..quoted.len() - 1]);
+            Ok(())
+        };
+    }
+    if kind == "application/x-www-form-urlencoded" {
+        return |_, value, filled| {
+            filled.extend(percent_encode(value, IN_QUERY).flat_map(str::bytes));
+            Ok(())
+        };
+    }
+    |_, value, filled| {
+        filled.extend_from_slice(value);
+        Ok(())
+    }
+}
+
 /// Values within the body, as far as it is looked through.
 async fn body(
     secrets: &RunSecrets,
@@ -139,7 +167,9 @@ async fn body(
         match coming.next().await {
             Some(piece) => begun.extend_from_slice(&piece?),
             None => {
-                let bytes = match value(secrets, &begun, host)? {
+                let write = writer_for(&parts.headers);
+                let filled = secrets.put_in(&begun, |held, filled| write(held, held.for_host(host)?, filled));
+                let bytes = match filled.map_err(|error| refused(&error))? {
                     Some(filled) => Bytes::from(filled),
                     None => begun.freeze(),
                 };
@@ -215,6 +245,25 @@ mod tests {
         assert_eq!(request.uri(), "http://hooks.example.com:8080/services/T/B?x=1");
         let elsewhere = sent(&secrets, "https://evil.example/", &format!("Bearer {placeholder}")).await.unwrap_err();
         assert!(format!("{elsewhere:?}").contains("hooks.example.com alone"), "{elsewhere:?}");
+    }
+
+    #[tokio::test]
+    async fn a_value_stays_in_its_part_of_a_body() {
+        let (secrets, placeholder) = secrets("a\"b\n&c=d+", &[]);
+        for (kind, expected) in [
+            ("application/json; charset=utf-8", "<a\\\"b\\n&c=d+>"),
+            ("application/x-www-form-urlencoded", "<a%22b%0A%26c%3Dd%2B>"),
+            ("text/plain", "<a\"b\n&c=d+>"),
+        ] {
+            let body =
+                Full::new(Bytes::from(format!("<{placeholder}>"))).map_err(|never| match never {}).boxed_unsync();
+            let request = http::Request::builder().uri("https://a.example/").header("content-type", kind);
+            let request = request.header("content-length", "45").body(body).unwrap();
+            let sent = put_in(&secrets, request).await.unwrap();
+            assert_eq!(sent.headers()["content-length"], expected.len().to_string(), "{kind}");
+            let bytes = sent.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(std::str::from_utf8(&bytes).unwrap(), expected, "{kind}");
+        }
     }
 
     #[tokio::test]

@@ -64,7 +64,8 @@ fn secret_variables<'a>(attempt: &'a Attempt, command: &Command) -> CallResult<V
     let Some(secrets) = attempt.secrets() else { return Ok(Vec::new()) };
     let mut variables = secrets.variables().map_err(not_put_in)?;
     let is_set = |name: &str| attempt.env().contains_key(name) || command.env.iter().any(|(other, _)| other == name);
-    variables.retain(|(name, _)| !is_set(name.as_str()));
+    // The mark by which the run's processes are found is nobody's to set.
+    variables.retain(|(name, _)| name.as_str() != RUN_VARIABLE && !is_set(name.as_str()));
     Ok(variables)
 }
 
