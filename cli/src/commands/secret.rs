@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::SecretRequest;
 use sandglass_core::id::SecretName;
-use sandglass_core::secret::MAX_VALUE_BYTES;
+use sandglass_core::secret::{MAX_VALUE_BYTES, SHORTEST_MASKED};
 use zeroize::Zeroizing;
 
 use super::confirm::confirm;
@@ -16,9 +16,6 @@ use crate::args::Form;
 use crate::context::{Context, print, print_json};
 use crate::failure::Failure;
 use crate::render;
-
-/// Values that are shorter than this are not masked in output.
-const SHORTEST_MASKED: usize = 8;
 
 #[derive(clap::Subcommand, Debug)]
 #[command(

@@ -11,6 +11,8 @@ pub const MAX_VERSIONS: usize = 10;
 pub const MAX_SECRETS: usize = 1_000;
 /// The most that the value of a secret may have, in bytes.
 pub const MAX_VALUE_BYTES: usize = 64 << 10;
+/// Values, and lines of values, with fewer bytes than this are not masked in output: too much else would be with them.
+pub const SHORTEST_MASKED: usize = 8;
 /// The most secrets that one job may name.
 pub const MAX_SECRETS_OF_JOB: usize = 64;
 /// The most hosts that a secret may be limited to.

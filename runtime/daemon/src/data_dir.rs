@@ -124,7 +124,7 @@ impl DataDir {
         Ok(folder)
     }
 
-    /// Reads a secret, or makes it: written beside, synced and renamed, so that a crash leaves all of it or nothing.
+    /// Reads a secret, or makes it.
     fn read_or_make(
         &self,
         path: &Path,
@@ -137,14 +137,18 @@ impl DataDir {
             Err(error) => return Err(unusable(error)),
         }
         let bytes = make().map_err(unusable)?;
-        let beside = path.with_extension("new");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&beside).map_err(unusable)?;
-        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(unusable)?;
-        std::fs::rename(&beside, path).map_err(unusable)?;
+        write_private(path, &bytes).map_err(unusable)?;
         Ok(bytes)
     }
+}
+
+/// Writes a file for its owner alone: beside, synced and renamed, so that a crash leaves the old one or the new one.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    file.write_all(bytes).and_then(|()| file.sync_all())?;
+    std::fs::rename(&beside, path)?;
+    File::open(path.parent().unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all())
 }
 
 /// 32 bytes from the operating system.
@@ -154,7 +158,7 @@ pub(crate) fn random() -> std::io::Result<[u8; 32]> {
     Ok(bytes)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

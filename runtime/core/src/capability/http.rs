@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::pattern::{HttpPattern, InvalidHttpPattern};
+use super::list;
+use super::pattern::HttpPattern;
 
 /// Which requests may be sent: `any`, `public`, or a list of patterns.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -103,14 +104,7 @@ impl TryFrom<serde_json::Value> for HttpGrant {
         match value {
             serde_json::Value::String(text) if text == "any" => Ok(Self::Any),
             serde_json::Value::String(text) if text == "public" => Ok(Self::Public),
-            serde_json::Value::Array(items) => items
-                .iter()
-                .map(|item| {
-                    let text = item.as_str().ok_or_else(|| format!("{item} is no request pattern: write a text"))?;
-                    text.parse().map_err(|error: InvalidHttpPattern| error.to_string())
-                })
-                .collect::<Result<_, _>>()
-                .map(Self::Requests),
+            serde_json::Value::Array(items) => list::read(&items, "request pattern").map(Self::Requests),
             other => Err(format!("{other} is no http grant: write 'public' or a list of request patterns")),
         }
     }
@@ -121,7 +115,7 @@ impl From<HttpGrant> for serde_json::Value {
         match grant {
             HttpGrant::Any => "any".into(),
             HttpGrant::Public => "public".into(),
-            HttpGrant::Requests(patterns) => patterns.iter().map(ToString::to_string).collect::<Vec<_>>().into(),
+            HttpGrant::Requests(patterns) => list::write(&patterns),
         }
     }
 }

@@ -7,6 +7,7 @@
 mod address;
 mod files;
 mod http;
+mod list;
 mod pattern;
 mod process;
 mod secrets;

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::list;
+
 /// Which programs may be started: `any`, or a list of absolute paths and patterns.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "serde_json::Value", into = "serde_json::Value")]
@@ -106,14 +108,7 @@ impl TryFrom<serde_json::Value> for ProcessGrant {
     fn try_from(value: serde_json::Value) -> Result<Self, String> {
         match value {
             serde_json::Value::String(text) if text == "any" => Ok(Self::Any),
-            serde_json::Value::Array(items) => items
-                .iter()
-                .map(|item| {
-                    let text = item.as_str().ok_or_else(|| format!("{item} is no program pattern: write a text"))?;
-                    text.parse().map_err(|error: InvalidProgramPattern| error.to_string())
-                })
-                .collect::<Result<_, _>>()
-                .map(Self::Programs),
+            serde_json::Value::Array(items) => list::read(&items, "program pattern").map(Self::Programs),
             other => Err(format!("{other} is no process grant: write 'any' or a list of program paths")),
         }
     }
@@ -123,7 +118,7 @@ impl From<ProcessGrant> for serde_json::Value {
     fn from(grant: ProcessGrant) -> Self {
         match grant {
             ProcessGrant::Any => "any".into(),
-            ProcessGrant::Programs(patterns) => patterns.iter().map(ToString::to_string).collect::<Vec<_>>().into(),
+            ProcessGrant::Programs(patterns) => list::write(&patterns),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::list;
 use super::process::segment;
 use crate::id::SecretName;
 
@@ -61,14 +62,7 @@ impl TryFrom<serde_json::Value> for SecretsGrant {
     fn try_from(value: serde_json::Value) -> Result<Self, String> {
         match value {
             serde_json::Value::String(text) if text == "any" => Ok(Self::Any),
-            serde_json::Value::Array(items) => items
-                .iter()
-                .map(|item| {
-                    let text = item.as_str().ok_or_else(|| format!("{item} is no name of a secret: write a text"))?;
-                    text.parse().map_err(|error: InvalidSecretPattern| error.to_string())
-                })
-                .collect::<Result<_, _>>()
-                .map(Self::Names),
+            serde_json::Value::Array(items) => list::read(&items, "name of a secret").map(Self::Names),
             other => Err(format!("{other} is no grant of secrets: write 'any' or a list of names")),
         }
     }
@@ -78,7 +72,7 @@ impl From<SecretsGrant> for serde_json::Value {
     fn from(grant: SecretsGrant) -> Self {
         match grant {
             SecretsGrant::Any => "any".into(),
-            SecretsGrant::Names(patterns) => patterns.iter().map(ToString::to_string).collect::<Vec<_>>().into(),
+            SecretsGrant::Names(patterns) => list::write(&patterns),
         }
     }
 }

@@ -48,8 +48,7 @@ async fn show(
 ) -> Result<Response, Failure> {
     let (namespace, name) = (parse_namespace(&namespace)?, parse_secret(&name)?);
     let secret = app.secrets.found(&namespace, &name)?;
-    let used = users(app.store.as_ref(), &namespace)?.remove(&name).unwrap_or_default();
-    Ok((etag(secret.revision), Json(view(&secret, used))).into_response())
+    Ok((etag(secret.revision), Json(with_users(&app, &secret)?)).into_response())
 }
 
 async fn put(
@@ -78,9 +77,8 @@ async fn put(
     };
     let expect = expectation(&headers)?;
     let saved = app.secrets.set(&namespace, &name, Change { value, hosts, expect }).await?;
-    let used = users(app.store.as_ref(), &namespace)?.remove(&name).unwrap_or_default();
     let status = if saved.revision == 1 { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, etag(saved.revision), Json(view(&saved, used))).into_response())
+    Ok((status, etag(saved.revision), Json(with_users(&app, &saved)?)).into_response())
 }
 
 async fn roll_back(
@@ -93,8 +91,7 @@ async fn roll_back(
     let RollbackRequest { version } = serde_json::from_slice(&body?)
         .map_err(|error| Failure::new(Code::BadRequest, format!("send {{\"version\": N}}: {error}")))?;
     let saved = app.secrets.roll_back(&namespace, &name, version, expectation(&headers)?).await?;
-    let used = users(app.store.as_ref(), &namespace)?.remove(&name).unwrap_or_default();
-    Ok((etag(saved.revision), Json(view(&saved, used))).into_response())
+    Ok((etag(saved.revision), Json(with_users(&app, &saved)?)).into_response())
 }
 
 #[derive(Deserialize)]
@@ -134,6 +131,12 @@ fn in_use(name: &SecretName, used: &Users) -> Problem {
 
 pub(super) async fn rotate_keys(State(app): State<Arc<App>>) -> Result<Json<RotatedKeys>, Failure> {
     Ok(Json(app.secrets.rotate_keys().await?))
+}
+
+/// A secret with what uses it.
+fn with_users(app: &App, secret: &secret::Secret) -> Result<Secret, Failure> {
+    let used = users(app.store.as_ref(), &secret.namespace)?.remove(&secret.name);
+    Ok(view(secret, used.unwrap_or_default()))
 }
 
 fn view(secret: &secret::Secret, used: Users) -> Secret {

@@ -4,9 +4,9 @@
 //! The file has one key a line, the newest first: its id and the key, in hexadecimal digits. New values are sealed with the
 //! newest; the others are there until everything is sealed anew.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use chacha20poly1305::aead::{Aead as _, Payload};
@@ -15,7 +15,7 @@ use sandglass_core::id::{Namespace, SecretName};
 use sandglass_core::secret::{KeyId, Sealed};
 use zeroize::Zeroizing;
 
-use crate::data_dir::random;
+use crate::data_dir::{hex, random, write_private};
 
 /// The most keys that a file may have. Two are needed while keys are rotated.
 const MAX_KEYS: usize = 16;
@@ -174,22 +174,10 @@ fn parse(text: &str) -> Result<Vec<Key>, String> {
     lines.iter().enumerate().map(key).collect()
 }
 
-/// Written beside, synced and renamed, so that a crash leaves the old file or the new one.
 fn write(path: &Path, keys: &[Key]) -> Result<(), KeyError> {
-    let unusable = |source| KeyError::Unusable { path: path.to_owned(), source };
     let lines = keys.iter().map(|(id, key)| format!("{} {}\n", hex(&id.0), hex(&key[..])));
     let text = Zeroizing::new(lines.collect::<String>());
-    let beside = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside).map_err(unusable)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(unusable)?;
-    fs::rename(&beside, path).map_err(unusable)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(unusable)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    write_private(path, text.as_bytes()).map_err(|source| KeyError::Unusable { path: path.to_owned(), source })
 }
 
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {

@@ -7,14 +7,13 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use sandglass_core::secret::SHORTEST_MASKED;
 
 use super::SMALL;
 use crate::capability::http::{IN_PATH, IN_QUERY};
 
 /// What stands in the place of a value.
 const MASK: &[u8] = b"***";
-/// Values, and lines of values, that are shorter than this stay as they are: too much else would be masked with them.
-pub(crate) const SHORTEST: usize = 8;
 
 /// The forms of all values.
 pub(super) struct Masks {
@@ -109,7 +108,7 @@ fn forms(value: &[u8]) -> Vec<Vec<u8>> {
         let json = serde_json::Value::from(text).to_string();
         forms.push(json.as_bytes()[1..json.len() - 1].to_vec());
     }
-    forms.retain(|form| value.len() >= SHORTEST && form.len() >= SHORTEST);
+    forms.retain(|form| value.len() >= SHORTEST_MASKED && form.len() >= SHORTEST_MASKED);
     forms
 }
 

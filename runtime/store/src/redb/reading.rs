@@ -184,18 +184,28 @@ impl<'t> Reading<'t> {
         Ok(self.get(Table::Calendars, &key, rows::decode_calendar)?.map(Arc::new))
     }
 
-    /// All calendars, of one namespace if it is given.
-    pub(super) fn calendars(&self, namespace: Option<&Namespace>) -> Result<Vec<Arc<Calendar>>, StoreError> {
+    /// What a table has that is kept under namespace and name, of one namespace if it is given.
+    fn of_namespace<T>(
+        &self,
+        table: Table,
+        namespace: Option<&Namespace>,
+        decode: fn(&[u8]) -> Result<T, StoreError>,
+    ) -> Result<Vec<Arc<T>>, StoreError> {
         let prefix = namespace.map(|namespace| [namespace.as_str().as_bytes(), b"\0"].concat()).unwrap_or_default();
-        let mut calendars = Vec::new();
-        self.scan(Table::Calendars, &prefix, |key, row| {
+        let mut found = Vec::new();
+        self.scan(table, &prefix, |key, row| {
             if !key.starts_with(&prefix) {
                 return Ok(Step::Stop);
             }
-            calendars.push(Arc::new(rows::decode_calendar(row)?));
+            found.push(Arc::new(decode(row)?));
             Ok(Step::Go)
         })?;
-        Ok(calendars)
+        Ok(found)
+    }
+
+    /// All calendars, of one namespace if it is given.
+    pub(super) fn calendars(&self, namespace: Option<&Namespace>) -> Result<Vec<Arc<Calendar>>, StoreError> {
+        self.of_namespace(Table::Calendars, namespace, rows::decode_calendar)
     }
 
     pub(super) fn notify(&self, namespace: &Namespace) -> Result<Option<Arc<NamespaceNotify>>, StoreError> {
@@ -213,16 +223,7 @@ impl<'t> Reading<'t> {
 
     /// All templates, of one namespace if it is given.
     pub(super) fn templates(&self, namespace: Option<&Namespace>) -> Result<Vec<Arc<JobTemplate>>, StoreError> {
-        let prefix = namespace.map(|namespace| [namespace.as_str().as_bytes(), b"\0"].concat()).unwrap_or_default();
-        let mut templates = Vec::new();
-        self.scan(Table::Templates, &prefix, |key, row| {
-            if !key.starts_with(&prefix) {
-                return Ok(Step::Stop);
-            }
-            templates.push(Arc::new(rows::decode_template(row)?));
-            Ok(Step::Go)
-        })?;
-        Ok(templates)
+        self.of_namespace(Table::Templates, namespace, rows::decode_template)
     }
 
     pub(super) fn secret(&self, namespace: &Namespace, name: &SecretName) -> Result<Option<Arc<Secret>>, StoreError> {
@@ -231,16 +232,7 @@ impl<'t> Reading<'t> {
 
     /// All secrets, of one namespace if it is given.
     pub(super) fn secrets(&self, namespace: Option<&Namespace>) -> Result<Vec<Arc<Secret>>, StoreError> {
-        let prefix = namespace.map(|namespace| [namespace.as_str().as_bytes(), b"\0"].concat()).unwrap_or_default();
-        let mut secrets = Vec::new();
-        self.scan(Table::Secrets, &prefix, |key, row| {
-            if !key.starts_with(&prefix) {
-                return Ok(Step::Stop);
-            }
-            secrets.push(Arc::new(secret_row::decode(row)?));
-            Ok(Step::Go)
-        })?;
-        Ok(secrets)
+        self.of_namespace(Table::Secrets, namespace, secret_row::decode)
     }
 
     pub(super) fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError> {

@@ -218,7 +218,7 @@ fn a_secret_that_is_used_is_kept_and_one_that_is_not_there_is_told() {
 }
 
 #[test]
-fn a_plugin_uses_only_the_secrets_it_was_granted() {
+fn a_job_whose_grants_name_secrets_uses_no_others() {
     let home = Home::new();
     let daemon = home.start();
     set(&home, "TOKEN", VALUE, &[]).expect(0);
