@@ -1,7 +1,6 @@
 //! The plugin `http`: sends a request, judges the response by its status, and keeps what came back.
 
 mod request;
-mod retry_after;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use sandglass_plugin::http::{Request, Response, Url};
 use sandglass_plugin::serde_json::{Value, json, to_vec};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Retry, output, params};
+use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, output, params};
 
-use crate::retry_after;
 use crate::status::ExpectedStatus;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -196,18 +195,6 @@ fn judge(response: Response, expected: &ExpectedStatus) -> Result<Outcome<Output
     }
     let quoted: String = body.chars().take(QUOTED_CHARS).collect();
     Err(Failure::new("status", format!("the server answered with status {status}"))
-        .retry(advice(&response))
+        .retry(response.retry())
         .detail(json!({ "status": status, "body": quoted })))
-}
-
-/// A client's fault stays one; a server's may pass, and a busy server says when.
-fn advice(response: &Response) -> Retry {
-    match response.status {
-        429 | 503 => response
-            .header("retry-after")
-            .and_then(|value| retry_after::wait(value, response.header("date")))
-            .map_or(Retry::ByJobPolicy, Retry::After),
-        400..=499 if !matches!(response.status, 408 | 425) => Retry::Never,
-        _ => Retry::ByJobPolicy,
-    }
 }
