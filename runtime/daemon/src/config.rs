@@ -38,6 +38,7 @@ struct File {
     allow_remote: bool,
     jobs: Option<PathBuf>,
     timezone: Option<TimeZone>,
+    public_url: Option<String>,
     max_running: u32,
     max_running_per_namespace: Option<u32>,
     max_running_of_namespace: BTreeMap<Namespace, u32>,
@@ -56,6 +57,7 @@ impl Default for File {
             allow_remote: false,
             jobs: None,
             timezone: None,
+            public_url: None,
             max_running,
             max_running_per_namespace: None,
             max_running_of_namespace: BTreeMap::new(),
@@ -154,10 +156,24 @@ impl Config {
                 max_running_per_namespace: file.max_running_per_namespace,
                 max_running_of_namespace: file.max_running_of_namespace,
                 max_running_of_plugin: file.max_running_of_plugin,
+                public_url: file.public_url.as_deref().map(public_url).transpose()?,
                 ceiling: file.ceiling,
             },
         })
     }
+}
+
+/// The address at which people reach the daemon, as links begin with it.
+fn public_url(text: &str) -> Result<String, ConfigError> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_address = |rest: &str| !rest.is_empty() && !rest.starts_with('/');
+    if rest.is_some_and(is_address)
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "?#<>|\"".contains(c))
+    {
+        return Ok(text.trim_end_matches('/').to_owned());
+    }
+    let rule = "it is where people reach the daemon, such as https://jobs.example.com";
+    Err(ConfigError::Value { key: "public_url", value: text.to_owned(), rule })
 }
 
 /// Refuses a limit on attempts at once that lets none start, or more than any machine bears.
@@ -212,6 +228,17 @@ mod tests {
         assert_eq!(read("listen = '127.0.0.1:1'", options).unwrap().listen.unwrap().port(), 2);
         let options = ServeOptions { listen: Some("none".into()), ..ServeOptions::default() };
         assert_eq!(read("", options).unwrap().listen, None);
+    }
+
+    #[test]
+    fn links_begin_with_an_address_for_people() {
+        let config = read("public_url = 'https://jobs.example.com/sandglass/'", ServeOptions::default()).unwrap();
+        assert_eq!(config.scheduler.public_url.as_deref(), Some("https://jobs.example.com/sandglass"));
+        for wrong in
+            ["jobs.example.com", "https://", "https:///a", "https://a b", "https://a?b", "ftp://a", "https://a|b"]
+        {
+            assert!(read(&format!("public_url = '{wrong}'"), ServeOptions::default()).is_err(), "{wrong}");
+        }
     }
 
     #[test]
