@@ -124,8 +124,8 @@ fn the_notifiers_of_a_namespace_come_from_files() {
     let line = until("the failure", LIMIT, || told("failed"));
     assert_eq!(line, format!("job 'a' failed: exit code 3 (run {run})"));
     // Mistakes are told with their lines, by the reader and by the daemon.
-    home.write("slip.yaml", text.replace("notification.summary", "secret.URL"));
-    home.cli(&["apply", "slip.yaml"]).expect(3).says(&["slip.yaml:5:", "'secret.URL' is not supported yet"]);
+    home.write("slip.yaml", text.replace("notification.summary", "params.url"));
+    home.cli(&["apply", "slip.yaml"]).expect(3).says(&["slip.yaml:5:", "there is no value 'params.url'"]);
     home.write("slip.yaml", text.replace("failed, ", "fails, "));
     home.cli(&["apply", "slip.yaml"]).expect(3).says(&["slip.yaml:2:", "'fails' is no event: write one of"]);
     home.write("slip.yaml", text.replace("command: 'echo", "comand: 'echo"));
