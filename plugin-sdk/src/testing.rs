@@ -33,6 +33,8 @@ pub use crate::bindings::sandglass::plugin::logging::Level;
 
 #[cfg(feature = "http")]
 pub(crate) mod http;
+#[cfg(feature = "mail")]
+pub(crate) mod mail;
 #[cfg(feature = "process")]
 pub(crate) mod process;
 #[cfg(feature = "secrets")]
@@ -72,6 +74,8 @@ pub(crate) struct Script {
     pub(crate) process: process::Script,
     #[cfg(feature = "http")]
     pub(crate) http: http::Script,
+    #[cfg(feature = "mail")]
+    pub(crate) mail: mail::Script,
     #[cfg(feature = "secrets")]
     pub(crate) secrets: secrets::Script,
     #[cfg(feature = "state")]
@@ -91,6 +95,8 @@ impl Default for Script {
             process: process::Script::default(),
             #[cfg(feature = "http")]
             http: http::Script::default(),
+            #[cfg(feature = "mail")]
+            mail: mail::Script::default(),
             #[cfg(feature = "secrets")]
             secrets: secrets::Script::default(),
             #[cfg(feature = "state")]

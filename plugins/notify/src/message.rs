@@ -8,6 +8,16 @@ use sandglass_plugin::serde_json::Value;
 /// The most fields that a message shows.
 pub(crate) const MAX_FIELDS: usize = 10;
 
+/// `nightly: timed out`, and how much more there is to tell.
+pub(crate) const TITLE: &str = "{{ job.name }}: {{ notification.event | replace('_', ' ') }}\
+    {% if notification.count > 1 %} and {{ notification.count - 1 }} more{% endif %}";
+
+/// What happened in a line; if it is more than one thing, each on a line of its own too.
+pub(crate) const TEXT: &str = "{{ notification.summary }}\
+    {% if notification.count > 1 %}{% for event in notification.events %}\n\
+    {{ event.at | date('%Y-%m-%d %H:%M') }} {{ event.job }}: {{ event.event | replace('_', ' ') }}\
+    {% endfor %}{% endif %}";
+
 /// The parameters of an action: its own, and what it tells. The defaults are templates, which the runtime fills in where a
 /// notifier leaves the parameter out.
 macro_rules! params_with_message {
@@ -18,11 +28,11 @@ macro_rules! params_with_message {
             $($(#[$attribute])* pub(crate) $field: $kind,)*
             /// The first line.
             #[serde(default)]
-            #[schemars(extend("default" = "{{ job.name }}: {{ notification.event | replace('_', ' ') }}{% if notification.count > 1 %} and {{ notification.count - 1 }} more{% endif %}"))]
+            #[schemars(extend("default" = $crate::message::TITLE))]
             pub(crate) title: Option<String>,
             /// What happened, as plain text of one or several lines.
             #[serde(default)]
-            #[schemars(extend("default" = "{{ notification.summary }}{% if notification.count > 1 %}{% for event in notification.events %}\n{{ event.at | date('%Y-%m-%d %H:%M') }} {{ event.job }}: {{ event.event | replace('_', ' ') }}{% endfor %}{% endif %}"))]
+            #[schemars(extend("default" = $crate::message::TEXT))]
             pub(crate) text: Option<String>,
             /// Names and short values that stand below the text; those without a value are left out.
             #[serde(default)]

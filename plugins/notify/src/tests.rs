@@ -6,9 +6,10 @@ use sandglass_plugin::http::{Request, Response};
 use sandglass_plugin::schemars::schema_for;
 use sandglass_plugin::serde_json::{self, Value, json};
 use sandglass_plugin::testing::Host;
-use sandglass_plugin::{Action, Failure, Outcome, Retry};
+use sandglass_plugin::{Action, Error, ErrorCode, Failure, Outcome, Retry};
 
 use crate::discord::Discord;
+use crate::email::Email;
 use crate::ntfy::Ntfy;
 use crate::slack::Slack;
 use crate::teams::Teams;
@@ -171,7 +172,7 @@ fn examples_work<A: Action>() {
         let filled: Value = serde_json::from_str(&text).expect("still JSON");
         assert_eq!(Host::new().validate::<A>(filled.clone()), [], "{filled}");
         if filled.get("text").is_some() {
-            sent::<A>(filled);
+            assert!(answered::<A>(filled, 200, "ok").1.is_ok(), "{example}");
         }
     }
     let schema = serde_json::to_value(schema_for!(A::Params)).expect("a schema is JSON");
@@ -191,6 +192,26 @@ fn all_examples_work() {
     examples_work::<Discord>();
     examples_work::<Teams>();
     examples_work::<Ntfy>();
+    examples_work::<Email>();
+}
+
+#[test]
+fn a_mail_is_plain_text() {
+    let mut params = told("a\nb: failed", HOSTILE);
+    params.as_object_mut().expect("a map").remove("url");
+    params["to"] = json!(["ops@example.com"]);
+    let host = Host::new();
+    assert!(host.run::<Email>(params.clone()).is_ok());
+    let mail = host.mails().pop().expect("one mail was sent");
+    assert_eq!((mail.subject.as_str(), mail.html.is_none()), ("a b: failed", true));
+    assert!(mail.text.ends_with("_f_\n\nExit code: 3\nRun: 01K\nState: failed\n\nhttps://jobs/1\n"), "{}", mail.text);
+    for (code, retry) in [(ErrorCode::Unavailable, Retry::ByJobPolicy), (ErrorCode::InvalidArgument, Retry::Never)] {
+        let refused = Host::new().refuse_mail(Error { code, message: "no".to_owned(), detail: None });
+        assert_eq!(refused.run::<Email>(params.clone()).expect_err("it is refused").retry, retry);
+    }
+    let wrong = json!({ "to": ["ops"], "cc": ["a@b\n"] });
+    assert_eq!(Host::new().validate::<Email>(wrong).len(), 2);
+    assert_eq!(Host::new().validate::<Email>(json!({ "to": [] }))[0].pointer, "/to");
 }
 
 #[test]

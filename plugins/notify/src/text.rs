@@ -1,7 +1,7 @@
 //! Texts made harmless and short enough.
 
-/// `text` with every character as `escape` writes it, where that gives something, in at most `most` units of UTF-16, which is
-/// what services count in; what is cut ends in `…`. An escaped character is never cut in two.
+/// `text` with every character as `escape` writes it, where that gives something, in at most `most` units of UTF-16, which
+/// is what services count in; what is cut ends in `…`. An escaped character is never cut in two.
 pub(crate) fn fitted(text: &str, most: usize, escape: impl Fn(char) -> Option<&'static str>) -> String {
     let mut fitted = String::new();
     let mut units = 0;

@@ -12,6 +12,8 @@ use sandglass_core::scheduler::Options;
 use sandglass_core::spec::{Retention, TimeZone};
 use serde::Deserialize;
 
+use crate::mail::{MailConfig, MailFile};
+
 /// Where the API listens unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:7070";
 
@@ -47,6 +49,7 @@ struct File {
     ceiling: Grants,
     retention: Retention,
     upkeep_every: Period,
+    mail: Option<MailFile>,
 }
 
 impl Default for File {
@@ -66,6 +69,7 @@ impl Default for File {
             ceiling,
             retention: Retention::default(),
             upkeep_every: Period::from_secs(60),
+            mail: None,
         }
     }
 }
@@ -81,6 +85,8 @@ pub(crate) struct Config {
     pub(crate) retention: Retention,
     /// How often what is kept long enough is cleared away.
     pub(crate) upkeep_every: Duration,
+    /// The server that takes mail, if there is one.
+    pub(crate) mail: Option<MailConfig>,
 }
 
 /// The configuration is wrong.
@@ -150,6 +156,7 @@ impl Config {
             guest_threads: file.guest_threads.unwrap_or(cores).clamp(1, 256),
             retention: file.retention.or(Retention::STANDARD),
             upkeep_every: upkeep_every.get(),
+            mail: file.mail.map(MailFile::check).transpose()?,
             scheduler: Options {
                 timezone,
                 max_running: file.max_running,
