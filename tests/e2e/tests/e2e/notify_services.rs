@@ -97,8 +97,8 @@ fn what_a_service_refuses_is_not_tried_again() {
     daemon.ended(&daemon.start_run("nightly"));
     let told = until("its end", LIMIT, || {
         let runs = daemon.get("/runs?notifications=true&state=failed");
-        let items = runs["items"].as_array()?.iter();
-        items.filter(|run| run["origin"] == "notification").next().cloned()
+        let mut items = runs["items"].as_array()?.iter();
+        items.find(|run| run["origin"] == "notification").cloned()
     });
     let attempts = told["attempts"].as_array().expect("attempts");
     assert_eq!(attempts.len(), 1, "{told}");
