@@ -87,6 +87,21 @@ pub mod state {
     });
 }
 
+/// The interface of the capability `mail`.
+#[cfg(feature = "mail")]
+pub mod mail {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: r"
+            package sandglass:sdk-mail;
+            world plugin { import sandglass:plugin/mail@0.1.0; }
+        ",
+        world: "sandglass:sdk-mail/plugin",
+        with: { "sandglass:plugin/types@0.1.0": crate::bindings::sandglass::plugin::types },
+        generate_all,
+    });
+}
+
 /// The interfaces of the capability `http`.
 #[cfg(feature = "http")]
 pub mod http {

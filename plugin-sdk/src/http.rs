@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
-use crate::{Context, Failure};
+use crate::{Context, Failure, Retry};
 
+mod retry_after;
 mod url;
 pub use url::Url;
 
@@ -107,6 +108,20 @@ impl Response {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// What a response that means failure says about trying again: a client's fault stays one, a server's may pass, and a
+    /// busy server says when in `Retry-After`.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self.status {
+            429 | 503 => self
+                .header("retry-after")
+                .and_then(|value| retry_after::wait(value, self.header("date")))
+                .map_or(Retry::ByJobPolicy, Retry::After),
+            400..=499 if !matches!(self.status, 408 | 425) => Retry::Never,
+            _ => Retry::ByJobPolicy,
+        }
     }
 }
 

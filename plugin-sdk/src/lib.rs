@@ -40,7 +40,7 @@
 //! the runtime's part, so that plain `cargo test` tests an action.
 //!
 //! In reading order: [`Action`] and [`Outcome`], [`Failure`], [`Context`]; then the capabilities: [`files`], and each
-//! behind the feature of its name `process`, `secrets`, `state` and `http`.
+//! behind the feature of its name `process`, `secrets`, `state`, `http` and `mail`.
 
 mod action;
 mod context;
@@ -51,6 +51,8 @@ mod period;
 
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "mail")]
+pub mod mail;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "secrets")]

@@ -33,6 +33,8 @@ pub use crate::bindings::sandglass::plugin::logging::Level;
 
 #[cfg(feature = "http")]
 pub(crate) mod http;
+#[cfg(feature = "mail")]
+pub(crate) mod mail;
 #[cfg(feature = "process")]
 pub(crate) mod process;
 #[cfg(feature = "secrets")]
@@ -74,6 +76,8 @@ pub(crate) struct Script {
     pub(crate) process: process::Script,
     #[cfg(feature = "http")]
     pub(crate) http: http::Script,
+    #[cfg(feature = "mail")]
+    pub(crate) mail: mail::Script,
     #[cfg(feature = "secrets")]
     pub(crate) secrets: secrets::Script,
     #[cfg(feature = "state")]
@@ -94,6 +98,8 @@ impl Default for Script {
             process: process::Script::default(),
             #[cfg(feature = "http")]
             http: http::Script::default(),
+            #[cfg(feature = "mail")]
+            mail: mail::Script::default(),
             #[cfg(feature = "secrets")]
             secrets: secrets::Script::default(),
             #[cfg(feature = "state")]
@@ -200,8 +206,9 @@ pub fn check_schemas<A: Action>(stem: &str) {
         let read = |text: &str| serde_json::from_str::<Value>(text).expect("a schema is JSON");
         let (expected, found) = (expected.as_deref().map(read), found.map(read));
         if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+            let Some(schema) = expected else { continue };
             let path = format!("{stem}.{kind}.json");
-            let text = expected.map(|schema| format!("{schema:#}\n")).unwrap_or_default();
+            let text = format!("{schema:#}\n");
             std::fs::write(&path, text).unwrap_or_else(|error| panic!("{path} cannot be written: {error}"));
         } else if expected != found {
             panic!("the schema of {kind} in {stem}.{kind}.json is another: run this test with UPDATE_SCHEMAS=1");

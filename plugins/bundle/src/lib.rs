@@ -13,4 +13,5 @@ pub struct BuiltIn {
 pub const BUILT_IN: &[BuiltIn] = &[
     BuiltIn { name: "shell", wasm: include_bytes!(concat!(env!("OUT_DIR"), "/shell.wasm")) },
     BuiltIn { name: "http", wasm: include_bytes!(concat!(env!("OUT_DIR"), "/http.wasm")) },
+    BuiltIn { name: "notify", wasm: include_bytes!(concat!(env!("OUT_DIR"), "/notify.wasm")) },
 ];

@@ -3,7 +3,6 @@
 mod assertion;
 mod auth;
 mod request;
-mod retry_after;
 mod schema;
 mod status;
 #[cfg(test)]

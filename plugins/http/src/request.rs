@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use sandglass_plugin::http::{Request, Response, Url};
 use sandglass_plugin::serde_json::{Value, from_slice, json, to_vec};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, PLACEHOLDER, Period, Retry, Schemas, output, params};
+use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, PLACEHOLDER, Period, Schemas, output, params};
 
 use crate::assertion::Assertion;
 use crate::auth::Auth;
-use crate::retry_after;
 use crate::status::ExpectedStatus;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -293,18 +292,6 @@ fn judge(response: Response, params: &Params) -> Result<Outcome<Output>, Failure
     }
     let quoted: String = body.chars().take(QUOTED_CHARS).collect();
     Err(Failure::new("status", format!("the server answered with status {status}"))
-        .retry(advice(&response))
+        .retry(response.retry())
         .detail(json!({ "status": status, "body": quoted })))
-}
-
-/// A client's fault stays one; a server's may pass, and a busy server says when.
-fn advice(response: &Response) -> Retry {
-    match response.status {
-        429 | 503 => response
-            .header("retry-after")
-            .and_then(|value| retry_after::wait(value, response.header("date")))
-            .map_or(Retry::ByJobPolicy, Retry::After),
-        400..=499 if !matches!(response.status, 408 | 425) => Retry::Never,
-        _ => Retry::ByJobPolicy,
-    }
 }

@@ -12,6 +12,8 @@ use sandglass_core::scheduler::Options;
 use sandglass_core::spec::{Retention, TimeZone};
 use serde::Deserialize;
 
+use crate::mail::{MailConfig, MailFile};
+
 /// Where the API listens unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:7070";
 
@@ -38,6 +40,7 @@ struct File {
     allow_remote: bool,
     jobs: Option<PathBuf>,
     timezone: Option<TimeZone>,
+    public_url: Option<String>,
     max_running: u32,
     max_running_per_namespace: Option<u32>,
     max_running_of_namespace: BTreeMap<Namespace, u32>,
@@ -46,6 +49,7 @@ struct File {
     ceiling: Grants,
     retention: Retention,
     upkeep_every: Period,
+    mail: Option<MailFile>,
 }
 
 impl Default for File {
@@ -56,6 +60,7 @@ impl Default for File {
             allow_remote: false,
             jobs: None,
             timezone: None,
+            public_url: None,
             max_running,
             max_running_per_namespace: None,
             max_running_of_namespace: BTreeMap::new(),
@@ -64,6 +69,7 @@ impl Default for File {
             ceiling,
             retention: Retention::default(),
             upkeep_every: Period::from_secs(60),
+            mail: None,
         }
     }
 }
@@ -79,6 +85,8 @@ pub(crate) struct Config {
     pub(crate) retention: Retention,
     /// How often what is kept long enough is cleared away.
     pub(crate) upkeep_every: Duration,
+    /// The server that takes mail, if there is one.
+    pub(crate) mail: Option<MailConfig>,
 }
 
 /// The configuration is wrong.
@@ -148,16 +156,31 @@ impl Config {
             guest_threads: file.guest_threads.unwrap_or(cores).clamp(1, 256),
             retention: file.retention.or(Retention::STANDARD),
             upkeep_every: upkeep_every.get(),
+            mail: file.mail.map(MailFile::check).transpose()?,
             scheduler: Options {
                 timezone,
                 max_running: file.max_running,
                 max_running_per_namespace: file.max_running_per_namespace,
                 max_running_of_namespace: file.max_running_of_namespace,
                 max_running_of_plugin: file.max_running_of_plugin,
+                public_url: file.public_url.as_deref().map(public_url).transpose()?,
                 ceiling: file.ceiling,
             },
         })
     }
+}
+
+/// The address at which people reach the daemon, as links begin with it.
+fn public_url(text: &str) -> Result<String, ConfigError> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_address = |rest: &str| !rest.is_empty() && !rest.starts_with('/');
+    if rest.is_some_and(is_address)
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "?#<>|\"".contains(c))
+    {
+        return Ok(text.trim_end_matches('/').to_owned());
+    }
+    let rule = "it is where people reach the daemon, such as https://jobs.example.com";
+    Err(ConfigError::Value { key: "public_url", value: text.to_owned(), rule })
 }
 
 /// Refuses a limit on attempts at once that lets none start, or more than any machine bears.
@@ -212,6 +235,17 @@ mod tests {
         assert_eq!(read("listen = '127.0.0.1:1'", options).unwrap().listen.unwrap().port(), 2);
         let options = ServeOptions { listen: Some("none".into()), ..ServeOptions::default() };
         assert_eq!(read("", options).unwrap().listen, None);
+    }
+
+    #[test]
+    fn links_begin_with_an_address_for_people() {
+        let config = read("public_url = 'https://jobs.example.com/sandglass/'", ServeOptions::default()).unwrap();
+        assert_eq!(config.scheduler.public_url.as_deref(), Some("https://jobs.example.com/sandglass"));
+        for wrong in
+            ["jobs.example.com", "https://", "https:///a", "https://a b", "https://a?b", "ftp://a", "https://a|b"]
+        {
+            assert!(read(&format!("public_url = '{wrong}'"), ServeOptions::default()).is_err(), "{wrong}");
+        }
     }
 
     #[test]

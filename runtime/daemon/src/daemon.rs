@@ -110,7 +110,8 @@ impl Daemon {
         let (outputs, output_thread) = Outputs::start(Arc::clone(&store))?;
         let secrets = Secrets::open(Arc::clone(&store), data_dir.secrets_key()?);
         let secrets = Arc::new(secrets.map_err(|error| StartError::Keys(error.to_string()))?);
-        let services = HostServices::new(Arc::clone(&store), Arc::clone(&outputs), Arc::clone(&secrets));
+        let services =
+            HostServices::new(Arc::clone(&store), Arc::clone(&outputs), Arc::clone(&secrets), config.mail.clone());
         let host = Host::new(host_config(&data_dir, &config)?, Arc::clone(&services) as _)?;
         ready_plugins(store.as_ref(), &host)?;
         // None of them is ours: a daemon that was killed left them behind.

@@ -18,6 +18,7 @@ pub mod data_dir;
 mod dispatch;
 mod http;
 mod jobs_dir;
+mod mail;
 mod output;
 mod secrets;
 mod services;

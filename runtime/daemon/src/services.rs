@@ -1,4 +1,4 @@
-//! What the host needs from the daemon: the clock, a place for output and progress, and the jobs' state.
+//! What the host needs from the daemon: the clock, a place for output and progress, the jobs' state, and mail.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
@@ -10,13 +10,16 @@ use sandglass_core::invocation::Work;
 use sandglass_core::output::OutputChunk;
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_host::Services;
-use sandglass_host::services::{BoxFuture, Progress, SecretValue, StateEntry, StateError, StateExpectation, StatePage};
+use sandglass_host::services::{
+    BoxFuture, MailError, MailMessage, Progress, SecretValue, StateEntry, StateError, StateExpectation, StatePage,
+};
 use sandglass_store::{CommitError, Committer, ConflictKind, STATE_BYTES, STATE_KEYS, Store, StoreError};
 use tokio::sync::oneshot;
 
 use crate::admission;
 use crate::clock::SystemClock;
 use crate::dispatch::effects::Payload;
+use crate::mail::{MailConfig, Mailer};
 use crate::output::Outputs;
 use crate::secrets::Secrets;
 
@@ -25,13 +28,21 @@ pub(crate) struct HostServices {
     store: Arc<dyn Store>,
     outputs: Arc<Outputs>,
     secrets: Arc<Secrets>,
+    /// None if no server is configured.
+    mailer: Option<Arc<Mailer>>,
     /// Set before the first attempt starts; the committer needs the host, and the host needs this.
     committer: OnceLock<Arc<Committer<Payload>>>,
 }
 
 impl HostServices {
-    pub(crate) fn new(store: Arc<dyn Store>, outputs: Arc<Outputs>, secrets: Arc<Secrets>) -> Arc<Self> {
-        Arc::new(Self { store, outputs, secrets, committer: OnceLock::new() })
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        outputs: Arc<Outputs>,
+        secrets: Arc<Secrets>,
+        mail: Option<MailConfig>,
+    ) -> Arc<Self> {
+        let mailer = mail.map(|config| Arc::new(Mailer::new(config, Arc::clone(&secrets))));
+        Arc::new(Self { store, outputs, secrets, mailer, committer: OnceLock::new() })
     }
 
     /// Lets guests write state.
@@ -105,6 +116,16 @@ impl Services for HostServices {
     // Opening a value takes microseconds, as its reading does.
     fn secrets(&self, namespace: &Namespace, names: &BTreeSet<SecretName>) -> Result<Vec<SecretValue>, String> {
         self.secrets.values(namespace, names)
+    }
+
+    fn mail(&self, message: MailMessage) -> BoxFuture<'static, Result<(), MailError>> {
+        let mailer = self.mailer.clone();
+        Box::pin(async move {
+            match mailer {
+                Some(mailer) => mailer.send(message).await,
+                None => Err(MailError::NotConfigured),
+            }
+        })
     }
 
     fn output(&self, run: RunId, chunk: OutputChunk) {

@@ -21,6 +21,7 @@ mod generated {
                 import sandglass:plugin/secrets@0.1.0;
                 import sandglass:plugin/secrets-reveal@0.1.0;
                 import sandglass:plugin/state@0.1.0;
+                import sandglass:plugin/mail@0.1.0;
                 export sandglass:plugin/action@0.1.0;
             }
         ",
@@ -49,5 +50,5 @@ mod generated {
 pub(crate) use generated::PluginPre;
 pub(crate) use generated::exports::sandglass::plugin::action;
 pub(crate) use generated::sandglass::plugin::{
-    exec, logging, process, progress, run_context, secrets, secrets_reveal, state, types,
+    exec, logging, mail, process, progress, run_context, secrets, secrets_reveal, state, types,
 };

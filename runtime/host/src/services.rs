@@ -78,6 +78,48 @@ pub trait Services: Send + Sync + 'static {
         cursor: Option<String>,
         limit: u32,
     ) -> BoxFuture<'static, Result<StatePage, StateError>>;
+
+    /// Sends a mail by the operator's server. When this is ready it has been taken there, or is given up on.
+    fn mail(&self, _message: MailMessage) -> BoxFuture<'static, Result<(), MailError>> {
+        Box::pin(async { Err(MailError::NotConfigured) })
+    }
+}
+
+/// A mail to be sent; who it is from is the operator's to say.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MailMessage {
+    /// Addresses, each with or without a name.
+    pub to: Vec<String>,
+    /// Further addresses.
+    pub cc: Vec<String>,
+    /// One line.
+    pub subject: String,
+    /// The text for all readers.
+    pub text: String,
+    /// The same for readers that show HTML.
+    pub html: Option<String>,
+}
+
+/// Why a mail was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MailError {
+    /// The operator has named no server.
+    #[error("no mail server is configured: add [mail] to sandglass.toml")]
+    NotConfigured,
+    /// The message cannot be sent as it is.
+    #[error("the mail cannot be sent: {0}")]
+    Invalid(String),
+    /// The operator does not allow the recipient.
+    #[error(
+        "mail to {0} is denied: the daemon's configuration leaves it out; the operator may add it to `allow_to` under [mail]"
+    )]
+    NotAllowed(String),
+    /// The server will not take it, however often it is tried.
+    #[error("{0}")]
+    Rejected(String),
+    /// The server could not be reached, or will take it later.
+    #[error("{0}")]
+    Unavailable(String),
 }
 
 /// A secret with its value.

@@ -12,6 +12,7 @@
 pub mod cli;
 pub mod daemon;
 pub mod http;
+pub mod mail_server;
 pub mod program;
 pub mod receiver;
 pub mod wait;
@@ -19,6 +20,7 @@ pub mod wait;
 pub use cli::{Ended, run, run_with};
 pub use daemon::{Daemon, Home};
 pub use http::{Answer, Http};
+pub use mail_server::{Mail, MailServer};
 pub use receiver::Receiver;
 pub use wait::{Deadline, until};
 

@@ -46,6 +46,9 @@ pub struct Grants {
     /// The job's own key-value state.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub state: bool,
+    /// Mail by the operator's server.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub mail: bool,
 }
 
 impl Grants {
@@ -59,6 +62,7 @@ impl Grants {
             secrets: Some(SecretsGrant::Any),
             reveal: Some(SecretsGrant::Any),
             state: true,
+            mail: true,
         }
     }
 
@@ -68,6 +72,9 @@ impl Grants {
         *self == Self::default()
     }
 }
+
+/// How a refusal names it.
+const MAILING: &str = "sending mail";
 
 /// The layers that a run's grants come from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -145,6 +152,18 @@ impl EffectiveGrants {
     #[must_use]
     pub fn state(&self) -> bool {
         self.layers().all(|(_, grants)| grants.state)
+    }
+
+    /// Whether mail may be sent. To whom is the operator's to say, in the daemon's configuration.
+    ///
+    /// # Errors
+    ///
+    /// If a layer does not allow it.
+    pub fn mail(&self) -> Result<(), Denial> {
+        match self.layers().find(|(_, grants)| !grants.mail) {
+            None => Ok(()),
+            Some((layer, _)) => Err(Denial { what: MAILING.to_owned(), layer, grant: "mail: true".to_owned() }),
+        }
     }
 
     /// Whether the run may use the secret called `name`, which its job names.
@@ -294,6 +313,11 @@ impl EffectiveGrants {
         );
         check("keeping state", self.request.state, &|grants| grants.state, "state: true".to_owned());
         missing.extend(self.missing_folders());
+        // A plugin that tells by mail and otherwise is used for either, so what a job leaves out is refused where it is used.
+        let refusing = self.layers().skip(1).find(|(layer, grants)| *layer != Layer::Job && !grants.mail);
+        if let (true, Some((layer, _))) = (self.request.mail, refusing) {
+            missing.push(Denial { what: MAILING.to_owned(), layer, grant: "mail: true".to_owned() });
+        }
         missing
     }
 }

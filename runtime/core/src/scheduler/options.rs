@@ -20,6 +20,8 @@ pub struct Options {
     pub max_running_of_namespace: BTreeMap<Namespace, u32>,
     /// How many with some plugins.
     pub max_running_of_plugin: BTreeMap<PluginName, u32>,
+    /// The address at which people reach the daemon, without a slash at its end; what is told of runs links there.
+    pub public_url: Option<String>,
     /// What any run may do at most.
     pub ceiling: Grants,
     /// A defect that the simulator seeds.
@@ -35,6 +37,7 @@ impl Default for Options {
             max_running_per_namespace: None,
             max_running_of_namespace: BTreeMap::new(),
             max_running_of_plugin: BTreeMap::new(),
+            public_url: None,
             ceiling: Grants::everything(),
             #[cfg(feature = "defects")]
             defect: None,

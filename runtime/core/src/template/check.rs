@@ -108,7 +108,7 @@ fn known_secret(name: &str, pointer: &str) -> Result<(), String> {
 }
 
 /// Refuses a name that no notification has.
-fn known_of_notice(name: &str) -> Result<(), String> {
+pub(super) fn known_of_notice(name: &str) -> Result<(), String> {
     let mut parts = name.split('.');
     let (first, second) = (parts.next().unwrap_or_default(), parts.next());
     let is_known = match second {

@@ -9,6 +9,7 @@
 
 mod bounds;
 mod check;
+mod defaults;
 mod engine;
 mod filters;
 mod lint;
@@ -20,6 +21,7 @@ mod secrets;
 mod tests;
 
 pub use check::{Fault, check, check_notifiers};
+pub use defaults::with_defaults;
 pub use lint::lint;
 pub use render::{Rendered, render, render_key};
 pub use scope::Scope;

@@ -45,6 +45,8 @@ pub struct Scope {
     pub secrets: BTreeMap<SecretName, String>,
     /// The zone of dates.
     pub zone: TimeZone,
+    /// The address at which people reach the daemon.
+    pub public_url: Option<String>,
     /// What the run tells of, if it is a notification: `job` and `run` are then those of the newest event.
     pub notice: Option<Box<Notice>>,
 }
@@ -95,7 +97,7 @@ impl Upstream {
 }
 
 /// The names there are in a notification.
-pub(super) const NOTICE_NAMES: [&str; 13] = [
+pub(super) const NOTICE_NAMES: [&str; 14] = [
     "notification.event",
     "notification.summary",
     "notification.count",
@@ -109,6 +111,7 @@ pub(super) const NOTICE_NAMES: [&str; 13] = [
     "run.message",
     "run.exit_code",
     "run.scheduled_at",
+    "run.url",
 ];
 
 /// Names that hold others in a notification.
@@ -134,6 +137,7 @@ impl Scope {
             upstream: run.upstream.iter().map(|run| Upstream { run: run.clone(), result: None }).collect(),
             secrets: BTreeMap::new(),
             zone: spec.timezone.unwrap_or(default_zone),
+            public_url: None,
             notice: None,
         }
     }
@@ -164,6 +168,7 @@ impl Scope {
             upstream: Vec::new(),
             secrets: BTreeMap::new(),
             zone: job.and_then(|job| job.timezone).unwrap_or(default_zone),
+            public_url: None,
             notice: Some(Box::new(notice.clone())),
         }
     }
@@ -215,8 +220,15 @@ impl Scope {
                 "message": run(|event| event.message.as_deref().into()),
                 "exit_code": run(|event| event.exit_code.into()),
                 "scheduled_at": run(|event| event.scheduled_at.map(|at| at.to_string()).into()),
+                "url": newest.and_then(|event| event.run).and_then(|run| self.url_of(run)),
             },
         })
+    }
+
+    /// Where a run can be looked at, if the daemon has an address for people.
+    fn url_of(&self, run: RunId) -> Option<String> {
+        let daemon = self.public_url.as_ref()?;
+        Some(format!("{daemon}/api/v1/namespaces/{}/runs/{run}", self.namespace))
     }
 }
 

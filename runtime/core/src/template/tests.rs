@@ -38,6 +38,7 @@ fn scope(spec: &JobSpec) -> Scope {
         upstream: Vec::new(),
         zone: TimeZone(chrono_tz::Tz::Europe__Berlin),
         secrets: std::collections::BTreeMap::from([("TOKEN".parse().unwrap(), "placeholder".to_owned())]),
+        public_url: None,
         notice: None,
     }
 }
@@ -248,6 +249,11 @@ fn notifications_have_values_of_their_own() {
         assert_eq!(fault.pointer, "/notify/0/with/x/0");
         assert!(fault.message.contains(part), "{template}: {}", fault.message);
     }
+    let link = work(&json!({ "x": "{{ run.url }}" }));
+    assert_eq!(render(&link, &of_notice()).unwrap().params["x"], json!(null));
+    let known = Scope { public_url: Some("https://a/b".to_owned()), ..of_notice() };
+    let expected = json!("https://a/b/api/v1/namespaces/default/runs/00000000000000000000000007");
+    assert_eq!(render(&link, &known).unwrap().params["x"], expected);
     let error = render(&work(&json!({ "x": "{{ run.nothing }}" })), &of_notice()).unwrap_err();
     assert_eq!(error.pointer, "/notify/3/with/x");
 }

@@ -2,12 +2,14 @@
 //!
 //! Each links its functions once, keeps what belongs to an attempt in [`Attempt`](crate::attempt::Attempt), and lets
 //! [`sandglass_core::capability`] decide. A guest that imports `sandglass:plugin/process` or `state` is started only if it
-//! was granted them, and every use is checked again; `secrets` has only what the job names; `wasi:*` may always be imported, as language runtimes do whatever
-//! their program does, and is refused when it is used.
+//! was granted them, and every use is checked again; `secrets` has only what the job names; `mail` may always be imported, as
+//! a plugin that tells by mail and otherwise is used for either, and is refused when it is used; so is `wasi:*`, which
+//! language runtimes import whatever their program does.
 
 pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod logging;
+pub(crate) mod mail;
 pub(crate) mod process;
 pub(crate) mod progress;
 pub(crate) mod run_context;
@@ -61,6 +63,7 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     bindings::secrets::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::secrets_reveal::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::state::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
+    bindings::mail::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     Ok(())
 }
 

@@ -15,6 +15,7 @@ mod life;
 mod main_job;
 mod no_start;
 mod notify;
+mod notify_services;
 mod people;
 mod plugins;
 mod retention;

@@ -9,7 +9,7 @@ use crate::invocation::{TimeLimit, Work};
 use crate::notice::Notice;
 use crate::run::Run;
 use crate::spec::Limits;
-use crate::template::Scope;
+use crate::template::{Scope, with_defaults};
 
 /// How long a notification that is stopped has to end by itself.
 const GRACE: Duration = Duration::from_secs(10);
@@ -20,12 +20,14 @@ impl Scheduler {
     pub(in super::super) fn work_of_notice(&self, run: &Run, notice: &Notice) -> Option<Arc<Work>> {
         let notifier = self.notifier(&run.namespace, notice)?;
         let plugin = self.plugins.get(&notifier.uses.plugin)?;
+        let action = plugin.action(notifier.uses.action.as_deref())?;
+        let with = with_defaults(&notifier.with, &action.params_schema);
         let doing = Doing {
             job_id: run.job_id,
             job: &run.job,
             revision: run.revision,
             uses: &notifier.uses,
-            with: &notifier.with,
+            with: &with,
             env: &notifier.env,
             secrets: &[],
             working_dir: None,
@@ -40,7 +42,8 @@ impl Scheduler {
             let newest = notice.newest().map_or(&run.job, |event| &event.job);
             let job = self.job_named(&run.namespace, newest).ok().and_then(|id| self.jobs.get(&id));
             let spec = job.map(|entry| &*entry.job.spec);
-            Scope::of_notice(run, attempt, notice, spec, run.revision, self.options.timezone)
+            let scope = Scope::of_notice(run, attempt, notice, spec, run.revision, self.options.timezone);
+            Scope { public_url: self.options.public_url.clone(), ..scope }
         };
         plan::work(&doing, &run.namespace, plugin, &self.options, scope).map(Arc::new)
     }

@@ -7,7 +7,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long to wait, by the header's value. A date is measured against the response's own `Date`, so that it does not
 /// matter whose clock is wrong.
-pub(crate) fn wait(retry_after: &str, date: Option<&str>) -> Option<Duration> {
+pub(super) fn wait(retry_after: &str, date: Option<&str>) -> Option<Duration> {
     let wait = match retry_after.trim().parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {

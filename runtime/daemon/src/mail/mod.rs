@@ -1,0 +1,166 @@
+//! Mail by the operator's server: `[mail]` in the configuration, and messages on their way.
+
+mod config;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use sandglass_core::id::{Namespace, SecretName};
+use sandglass_core::time::{Clock as _, Timestamp};
+use sandglass_host::services::{MailError, MailMessage};
+use zeroize::Zeroizing;
+
+use config::{Encryption, Login, Password};
+pub(crate) use config::{MailConfig, MailFile};
+
+use crate::clock::SystemClock;
+use crate::secrets::Secrets;
+
+/// How long a message may take on its way to the server, in all.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long one step of the conversation may.
+const STEP: Duration = Duration::from_secs(15);
+/// The most bytes of a password's file.
+const MAX_PASSWORD: u64 = 4096;
+/// The most bytes of what went wrong.
+const MAX_TOLD: usize = 500;
+
+/// Sends mail.
+pub(crate) struct Mailer {
+    config: MailConfig,
+    secrets: Arc<Secrets>,
+}
+
+impl Mailer {
+    pub(crate) fn new(config: MailConfig, secrets: Arc<Secrets>) -> Self {
+        Self { config, secrets }
+    }
+
+    /// Hands a message to the server; each message has a connection of its own, as mail is rare.
+    pub(crate) async fn send(&self, message: MailMessage) -> Result<(), MailError> {
+        let message = self.config.message(&message, SystemClock.now())?;
+        let transport = self.transport()?;
+        let server = self.config.place();
+        match tokio::time::timeout(TIMEOUT, transport.send(message)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) if error.is_permanent() => {
+                Err(MailError::Rejected(format!("the mail server {server} refused the mail: {}", told(&error))))
+            }
+            Ok(Err(error)) => {
+                Err(MailError::Unavailable(format!("the mail server {server} did not take the mail: {}", told(&error))))
+            }
+            Err(_) => {
+                let seconds = TIMEOUT.as_secs();
+                Err(MailError::Unavailable(format!("the mail server {server} took longer than {seconds} s")))
+            }
+        }
+    }
+
+    fn transport(&self) -> Result<AsyncSmtpTransport<Tokio1Executor>, MailError> {
+        let MailConfig { server, port, encryption, .. } = &self.config;
+        let parameters = || {
+            let made = TlsParameters::new(server.clone());
+            made.map_err(|error| MailError::Unavailable(format!("TLS to {server} cannot be set up: {error}")))
+        };
+        let tls = match encryption {
+            Encryption::Starttls => Tls::Required(parameters()?),
+            Encryption::Tls => Tls::Wrapper(parameters()?),
+            Encryption::None => Tls::None,
+        };
+        // "Dangerous" is the builder for sending without TLS, which the configuration allows on this machine alone unless
+        // its owner insists.
+        let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(server.as_str());
+        let builder = builder.port(*port).tls(tls).timeout(Some(STEP));
+        Ok(match &self.config.login {
+            None => builder.build(),
+            Some(login) => builder.credentials(self.credentials(login)?).build(),
+        })
+    }
+
+    fn credentials(&self, login: &Login) -> Result<Credentials, MailError> {
+        let password = match &login.password {
+            Password::Secret(name) => self.secret(name),
+            Password::File(path) => read_password(path),
+        };
+        let password = password.map_err(MailError::Unavailable)?;
+        let password = std::str::from_utf8(&password)
+            .map_err(|_| MailError::Unavailable("the password of the mail server is no UTF-8".to_owned()))?;
+        Ok(Credentials::new(login.user.clone(), password.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+
+    fn secret(&self, name: &SecretName) -> Result<Zeroizing<Vec<u8>>, String> {
+        let values = self.secrets.values(&Namespace::default(), &BTreeSet::from([name.clone()]));
+        let values = values.map_err(|error| format!("the password of the mail server cannot be had: {error}"))?;
+        Ok(values.into_iter().next().map(|secret| secret.value).unwrap_or_default())
+    }
+}
+
+/// Read for each message, so that a new password needs no restart.
+fn read_password(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+    let mut password = Zeroizing::new(Vec::new());
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_PASSWORD).read_to_end(&mut password));
+    read.map_err(|error| format!("the password of the mail server in {} cannot be read: {error}", path.display()))?;
+    Ok(password)
+}
+
+impl MailConfig {
+    /// The message as it goes to the server. Names, subject and texts are encoded, so that none of them can add a header.
+    fn message(&self, mail: &MailMessage, now: Timestamp) -> Result<Message, MailError> {
+        let mut builder = Message::builder()
+            .from(self.from.clone())
+            .date(system_time(now))
+            .message_id(None)
+            .subject(mail.subject.replace(|character: char| character.is_control(), " "));
+        for address in &mail.to {
+            builder = builder.to(self.recipient(address)?);
+        }
+        for address in &mail.cc {
+            builder = builder.cc(self.recipient(address)?);
+        }
+        let built = match &mail.html {
+            None => builder.singlepart(SinglePart::plain(mail.text.clone())),
+            Some(html) => builder.multipart(MultiPart::alternative_plain_html(mail.text.clone(), html.clone())),
+        };
+        built.map_err(|error| MailError::Invalid(error.to_string()))
+    }
+
+    /// A recipient, if the operator allows it.
+    fn recipient(&self, text: &str) -> Result<Mailbox, MailError> {
+        let mailbox: Mailbox = text
+            .parse()
+            .map_err(|error| MailError::Invalid(format!("'{}' is no mail address: {error}", text.escape_debug())))?;
+        let address = mailbox.email.to_string();
+        if self.allows(&address) { Ok(mailbox) } else { Err(MailError::NotAllowed(address)) }
+    }
+}
+
+fn system_time(at: Timestamp) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(at.as_micros()).unwrap_or(0))
+}
+
+/// An error with what caused it, cut where a server says too much.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        if !told.contains(&words) {
+            told = format!("{told}: {words}");
+        }
+        next = cause.source();
+    }
+    if told.len() > MAX_TOLD {
+        told.truncate(told.floor_char_boundary(MAX_TOLD));
+        told.push('…');
+    }
+    told
+}
