@@ -1,0 +1,63 @@
+//! The scripts. They use what POSIX gives, and beyond it `mktemp`, and `stat` and a digest program as Linux or as BSD has
+//! them.
+
+/// Writes standard input to `$1` if it has the digest `$2`, with the mode `$3` and owner `$4` where they are given, making
+/// the folders above if `$5` is.
+pub(super) const PUT: &str = r#"
+set -eu
+if [ -n "$5" ]; then mkdir -p -- "$(dirname -- "$1")"; fi
+if [ -d "$1" ]; then echo "it is a folder" >&2; exit 66; fi
+t=$(mktemp -- "$1.XXXXXX")
+trap 'rm -f -- "$t"' EXIT
+trap 'exit 75' HUP INT TERM PIPE
+cat > "$t"
+if command -v sha256sum > /dev/null; then g=$(sha256sum < "$t"); else g=$(shasum -a 256 < "$t"); fi
+if [ "${g%% *}" != "$2" ]; then echo "what arrived is not what was sent" >&2; exit 65; fi
+m=$3
+if [ -z "$m" ]; then m=644; if [ -f "$1" ]; then m=$(stat -L -c %a -- "$1" 2> /dev/null || stat -L -f %Lp -- "$1"); fi; fi
+if [ -n "$4" ]; then chown -- "$4" "$t"
+elif [ -f "$1" ]; then o=$(stat -L -c %u:%g -- "$1" 2> /dev/null || stat -L -f %u:%g -- "$1"); chown -- "$o" "$t" 2> /dev/null || :
+fi
+chmod -- "$m" "$t"
+mv -f -- "$t" "$1"
+trap - EXIT
+"#;
+
+/// Tells kind, size, mode and owner of `$1`, and with `$2` the digest of a file; or `none`.
+pub(super) const STAT: &str = r#"
+if ! e=$(LC_ALL=C ls -d -- "$1" 2>&1 > /dev/null); then
+  case $e in *"No such file"* | *"Not a directory"*) echo none; exit 0;; *) printf '%s\n' "$e" >&2; exit 66;; esac
+fi
+if [ -L "$1" ]; then k=symlink; elif [ -f "$1" ]; then k=file; elif [ -d "$1" ]; then k=directory; else k=other; fi
+s=$(stat -c '%s %a %U:%G' -- "$1" 2> /dev/null || stat -f '%z %Lp %Su:%Sg' -- "$1") || exit 66
+d=
+if [ -n "$2" ] && [ "$k" = file ]; then
+  if command -v sha256sum > /dev/null; then d=$(sha256sum < "$1"); else d=$(shasum -a 256 < "$1"); fi || exit 66
+fi
+echo "$k $s ${d%% *}"
+"#;
+
+/// Prints `$1`.
+pub(super) const READ: &str = r#"exec cat < "$1""#;
+
+/// Makes the folder `$1`, with the mode `$2` if it is given.
+pub(super) const MAKE_DIR: &str = r#"mkdir -p -- "$1" && if [ -n "$2" ]; then chmod -- "$2" "$1"; fi"#;
+
+/// Renames `$1` to `$2`.
+pub(super) const RENAME: &str = r#"
+if [ -d "$2" ] && ! [ -L "$2" ]; then echo "$2 is a folder" >&2; exit 66; fi
+exec mv -f -- "$1" "$2"
+"#;
+
+/// Copies `$1` to `$2`.
+pub(super) const COPY: &str = r#"
+if [ -e "$2" ] || [ -L "$2" ]; then echo "$2 is there already" >&2; exit 66; fi
+exec cp -pPR -- "$1" "$2"
+"#;
+
+/// Removes `$1`; a folder that is not empty only with `$2`.
+pub(super) const REMOVE: &str = r#"
+if [ -n "$2" ]; then exec rm -rf -- "$1"; fi
+if [ -d "$1" ] && ! [ -L "$1" ]; then exec rmdir -- "$1"; fi
+exec rm -f -- "$1"
+"#;

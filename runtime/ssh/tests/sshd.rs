@@ -1,0 +1,267 @@
+//! The client against a real OpenSSH server.
+//!
+//! Each test starts a server of its own; where there is none they say that they are skipped.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sandglass_ssh::files::{FileDigest, Files, Kind, Put};
+use sandglass_ssh::{Auth, Connection, Ended, Hop, Program, Remote, Sig, SshError};
+use sandglass_test_servers::Sshd;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+
+fn hop(server: &Sshd) -> Hop {
+    Hop {
+        machine: "web-1".to_owned(),
+        host: server.address().to_owned(),
+        port: server.port(),
+        account: Sshd::account(),
+        host_keys: vec![server.host_key().parse().expect("the server's key is one")],
+        auth: Auth::Key { key: server.key().into(), passphrase: None },
+    }
+}
+
+fn program(argv: &[&str]) -> Program {
+    Program { argv: argv.iter().map(|word| (*word).to_owned()).collect(), ..Program::default() }
+}
+
+fn shell(script: &str) -> Program {
+    program(&["sh", "-c", script])
+}
+
+#[tokio::test]
+async fn a_program_gets_its_words_variables_and_input_and_its_end_is_told() {
+    let Some(server) = Sshd::start() else { return };
+    let connection = Connection::open(&[hop(&server)]).await.unwrap();
+    let mut given = shell("printf '%s|%s|' \"$1\" \"$NAME\"; cat; echo oops >&2; pwd; exit 7");
+    given.argv.extend(["sh".to_owned(), "it's $HOME".to_owned()]);
+    given.env = vec![("NAME".to_owned(), b"a\nb".to_vec().into())];
+    given.cwd = Some("/usr".to_owned());
+    let finished = connection.run(&given, &b"input\n"[..], 1 << 10).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&finished.stdout), "it's $HOME|a\nb|input\n/usr\n");
+    assert_eq!((finished.stderr.as_slice(), finished.ended), (&b"oops\n"[..], Ended::Exited(7)));
+    let killed = connection.run(&shell("kill -KILL $$"), tokio::io::empty(), 10).await.unwrap();
+    assert_eq!(killed.ended, Ended::Signalled("KILL".to_owned()));
+    let much = connection.run(&shell("yes | head -c 100000"), tokio::io::empty(), 1 << 10).await;
+    assert!(matches!(much, Err(SshError::Failed { .. })));
+}
+
+#[tokio::test]
+async fn much_goes_through_in_both_directions() {
+    let Some(server) = Sshd::start() else { return };
+    let connection = Connection::open(&[hop(&server)]).await.unwrap();
+    let bytes: Vec<u8> = (0..20_000_000_u32).map(|at| (at % 251) as u8).collect();
+    let back = connection.run(&program(&["cat"]), bytes.as_slice(), bytes.len()).await.unwrap();
+    assert!(back.stdout == bytes, "what came back is not what was sent");
+}
+
+#[tokio::test]
+async fn more_programs_than_a_machine_takes_at_once_wait_for_one_another() {
+    let Some(server) = Sshd::start() else { return };
+    let connection = Arc::new(Connection::open(&[hop(&server)]).await.unwrap());
+    let mut running = tokio::task::JoinSet::new();
+    for number in 0..30 {
+        let connection = Arc::clone(&connection);
+        running.spawn(async move {
+            let said = connection.run(&shell(&format!("echo {number}")), tokio::io::empty(), 10).await.unwrap();
+            assert_eq!(said.stdout, format!("{number}\n").into_bytes());
+        });
+    }
+    while let Some(done) = running.join_next().await {
+        done.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_program_streams_and_stops_when_it_is_told() {
+    let Some(server) = Sshd::start() else { return };
+    let (stdin, theirs_in) = tokio::io::duplex(64);
+    let (stdout, theirs_out) = tokio::io::duplex(64);
+    let way = hop(&server);
+    let connecting = async move { Connection::open(&[way]).await.map(Arc::new) };
+    let script = "trap 'echo stopped; exit 3' TERM; read x; echo got $x; while :; do sleep 0.05; done";
+    let remote = Remote::start(connecting, shell(script), theirs_in, theirs_out, tokio::io::sink());
+    let (mut stdin, mut lines) = (stdin, BufReader::new(stdout).lines());
+    stdin.write_all(b"this\n").await.unwrap();
+    assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("got this"));
+    remote.signal(Sig::Terminate).await;
+    assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("stopped"));
+    assert_eq!(lines.next_line().await.unwrap(), None);
+    assert_eq!(remote.ended().await, Ended::Exited(3));
+}
+
+#[tokio::test]
+async fn a_machine_that_shows_another_key_is_not_talked_to() {
+    let Some(server) = Sshd::start() else { return };
+    let Some(other) = Sshd::start() else { return };
+    let pinned = Hop { host_keys: vec![other.host_key().parse().unwrap()], ..hop(&server) };
+    let error = Connection::open(&[pinned]).await.unwrap_err();
+    assert!(matches!(&error, SshError::HostKey { shown, .. } if shown.starts_with("ssh-ed25519 SHA256:")), "{error}");
+    let unpinned = Hop { host_keys: Vec::new(), ..hop(&server) };
+    assert!(matches!(Connection::open(&[unpinned]).await, Err(SshError::HostKey { .. })));
+}
+
+#[tokio::test]
+async fn an_account_that_is_not_let_in_is_told_what_to_do() {
+    let Some(server) = Sshd::start() else { return };
+    let Some(other) = Sshd::start() else { return };
+    let stranger = Hop { auth: Auth::Key { key: other.key().into(), passphrase: None }, ..hop(&server) };
+    let error = Connection::open(&[stranger]).await.unwrap_err();
+    assert!(matches!(error, SshError::Refused { .. }) && error.to_string().contains("authorized_keys"), "{error}");
+    let no_key = Hop { auth: Auth::Key { key: "secret".to_owned().into(), passphrase: None }, ..hop(&server) };
+    let error = Connection::open(&[no_key]).await.unwrap_err().to_string();
+    assert!(error.contains("cannot be read") && !error.contains("'secret'"), "{error}");
+    let no_agent = Hop { auth: Auth::Agent("/nowhere/agent".into()), ..hop(&server) };
+    assert!(Connection::open(&[no_agent]).await.unwrap_err().to_string().contains("/nowhere/agent"));
+}
+
+#[tokio::test]
+async fn an_agent_lets_an_account_in() {
+    let Some(server) = Sshd::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("agent");
+    let mut agent = std::process::Command::new("ssh-agent")
+        .args(["-D", "-a"])
+        .arg(&socket)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !socket.exists() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let added =
+        std::process::Command::new("ssh-add").env("SSH_AUTH_SOCK", &socket).arg(server.key_file()).output().unwrap();
+    assert!(added.status.success(), "{added:?}");
+    let entered = Connection::open(&[Hop { auth: Auth::Agent(socket), ..hop(&server) }]).await;
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    assert!(entered.is_ok(), "{entered:?}");
+}
+
+#[tokio::test]
+async fn a_machine_behind_another_is_reached_through_it() {
+    let Some(bastion) = Sshd::start_on("127.0.0.2", "") else { return };
+    let Some(server) = Sshd::start() else { return };
+    let first = Hop { machine: "bastion".to_owned(), ..hop(&bastion) };
+    let connection = Connection::open(&[first.clone(), hop(&server)]).await.unwrap();
+    let peer = connection.run(&shell("echo ${SSH_CONNECTION%% *}"), tokio::io::empty(), 100).await.unwrap();
+    assert_eq!(peer.stdout, b"127.0.0.1\n");
+    let nowhere = Hop { port: 1, ..hop(&server) };
+    let error = Connection::open(&[first, nowhere]).await.unwrap_err().to_string();
+    assert!(error.contains("web-1") && error.contains("from bastion"), "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_told() {
+    let Some(mut server) = Sshd::start() else { return };
+    let connection = Arc::new(Connection::open(&[hop(&server)]).await.unwrap());
+    let (mut stdout, theirs) = tokio::io::duplex(64);
+    let same = Arc::clone(&connection);
+    let remote =
+        Remote::start(async { Ok(same) }, shell("echo on; sleep 1000"), tokio::io::empty(), theirs, tokio::io::sink());
+    let mut line = [0; 3];
+    stdout.read_exact(&mut line).await.unwrap();
+    server.kill();
+    assert!(matches!(remote.ended().await, Ended::Lost(why) if why.contains("web-1")));
+    assert!(connection.run(&shell("true"), tokio::io::empty(), 10).await.unwrap_err().is_passing());
+    assert!(Connection::open(&[hop(&server)]).await.unwrap_err().is_passing());
+}
+
+#[tokio::test]
+async fn a_file_appears_whole_or_not_at_all() {
+    let Some(server) = Sshd::start() else { return };
+    let connection = Connection::open(&[hop(&server)]).await.unwrap();
+    let files = Files { connection: &connection, run_as: None };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (path, content) = (at("sub/it's a $file"), b"new\0content\n".as_slice());
+    let (digest, length) = FileDigest::of(&mut &*content).await.unwrap();
+    let put = Put { mode: Some(0o640), owner: None, make_parents: true };
+    let error = files.put(&path, content, digest, &Put::default()).await.unwrap_err().to_string();
+    assert!(error.contains("cannot be written"), "{error}");
+    files.put(&path, content, digest, &put).await.unwrap();
+    assert_eq!(fs::read(&path).unwrap(), content);
+    let stat = files.stat(&path, true).await.unwrap().unwrap();
+    assert_eq!((stat.kind, stat.size, stat.mode, stat.sha256), (Kind::File, length, 0o640, Some(digest.to_string())));
+    // The file that is there keeps its mode, and stays as it is if what arrives is not what was sent.
+    files.put(&path, content, digest, &Put::default()).await.unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    let error = files.put(&path, &b"other"[..], digest, &Put::default()).await.unwrap_err().to_string();
+    assert!(error.contains("not what was sent"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), content);
+    assert_eq!(fs::read_dir(folder.path().join("sub")).unwrap().count(), 1, "nothing else is left");
+    assert!(
+        files.put(&at("sub"), content, digest, &Put::default()).await.unwrap_err().to_string().contains("a folder")
+    );
+}
+
+#[tokio::test]
+async fn files_are_looked_at_moved_and_removed() {
+    let Some(server) = Sshd::start() else { return };
+    let connection = Connection::open(&[hop(&server)]).await.unwrap();
+    let files = Files { connection: &connection, run_as: None };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    assert_eq!(files.stat(&at("none"), false).await.unwrap(), None);
+    files.make_dir(&at("a/b"), Some(0o700)).await.unwrap();
+    assert_eq!(
+        files.stat(&at("a/b"), true).await.unwrap().map(|stat| (stat.kind, stat.mode)),
+        Some((Kind::Directory, 0o700))
+    );
+    fs::write(at("a/file"), "text").unwrap();
+    std::os::unix::fs::symlink("/nowhere", at("a/link")).unwrap();
+    assert_eq!(files.stat(&at("a/link"), true).await.unwrap().map(|stat| stat.kind), Some(Kind::Symlink));
+    assert_eq!(files.read(&at("a/file"), 4).await.unwrap(), b"text");
+    assert!(files.read(&at("a/file"), 3).await.is_err());
+    assert!(files.read(&at("a/none"), 3).await.unwrap_err().to_string().contains("No such file"));
+    files.copy(&at("a/file"), &at("a/kept")).await.unwrap();
+    assert!(files.copy(&at("a/file"), &at("a/kept")).await.unwrap_err().to_string().contains("there already"));
+    files.rename(&at("a/kept"), &at("a/file")).await.unwrap();
+    assert!(files.rename(&at("a/file"), &at("a/b")).await.unwrap_err().to_string().contains("is a folder"));
+    assert!(files.remove(&at("a"), false).await.is_err());
+    files.remove(&at("a/link"), false).await.unwrap();
+    files.remove(&at("a"), true).await.unwrap();
+    files.remove(&at("a"), false).await.unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert!(matches!(files.remove("/", true).await, Err(SshError::Invalid(_))));
+}
+
+#[tokio::test]
+async fn another_account_is_switched_to() {
+    let Some(server) = Sshd::start() else { return };
+    if !std::process::Command::new("sudo").args(["-n", "-u", "nobody", "true"]).status().is_ok_and(|it| it.success()) {
+        eprintln!("skipped: there is no sudo without a password here");
+        return;
+    }
+    let connection = Connection::open(&[hop(&server)]).await.unwrap();
+    let mut as_nobody = shell("id -un; printf %s \"$SECRET\"");
+    as_nobody.run_as = Some("nobody".to_owned());
+    as_nobody.env = vec![("SECRET".to_owned(), b"x y".to_vec().into())];
+    let said = connection.run(&as_nobody, tokio::io::empty(), 100).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "nobody\nx y");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file").to_str().unwrap().to_owned();
+    let content = b"x".as_slice();
+    let (digest, _) = FileDigest::of(&mut &*content).await.unwrap();
+    let files = Files { connection: &connection, run_as: Some("nobody") };
+    assert!(
+        files.put(&path, content, digest, &Put::default()).await.unwrap_err().to_string().contains("ermission denied")
+    );
+    let (stdout, theirs) = tokio::io::duplex(64);
+    let mut sleeper = shell("echo on; sleep 1000; echo off");
+    sleeper.run_as = Some("nobody".to_owned());
+    let connection = Arc::new(connection);
+    let same = Arc::clone(&connection);
+    let remote = Remote::start(async { Ok(same) }, sleeper, tokio::io::empty(), theirs, tokio::io::sink());
+    let mut lines = BufReader::new(stdout).lines();
+    assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("on"));
+    remote.signal(Sig::Kill).await;
+    assert_eq!(lines.next_line().await.unwrap(), None, "its children are gone too");
+    assert!(!matches!(remote.ended().await, Ended::Lost(_) | Ended::Exited(0)));
+    as_nobody.run_as = Some("nobody2".to_owned());
+    let refused = connection.run(&as_nobody, tokio::io::empty(), 100).await.unwrap();
+    assert_eq!(refused.ended, Ended::Exited(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("nobody2"));
+}

@@ -1,0 +1,6 @@
+//! Real servers for tests: each is started by the test that needs it, on addresses of this machine, and stopped when it is
+//! dropped. Where one cannot be had, whoever asks for it says so and skips the test by name.
+
+mod sshd;
+
+pub use sshd::Sshd;
