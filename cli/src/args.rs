@@ -126,6 +126,12 @@ pub(crate) enum Command {
     /// List, show and delete parts of jobs that other jobs extend
     #[command(subcommand)]
     Template(commands::template::Command),
+    /// Save, list, select and delete machines that jobs deploy to or run commands on
+    #[command(subcommand)]
+    Target(commands::target::Command),
+    /// Save, list, show and delete groups of targets
+    #[command(subcommand)]
+    Group(commands::group::Command),
     /// Print what other schedulers start as a job file
     #[command(subcommand)]
     Import(commands::import::Command),

@@ -1,4 +1,4 @@
-//! `apply`: the jobs, templates and calendars of files, and the notifiers of the namespace, all or none.
+//! `apply`: the jobs, templates, calendars, targets and groups of files, and the notifiers of the namespace, all or none.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use sandglass_api::wire::{self, ApplyResult};
 use serde::Serialize;
 
 use super::files::{self, SourcedJob, Sources};
-use super::{calendar, namespace, template};
+use super::{calendar, group, namespace, target, template};
 use crate::changes::{self, Change};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -44,6 +44,10 @@ struct Applied<T> {
     calendars: Vec<calendar::Outcome>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     templates: Vec<template::Outcome>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<target::Outcome>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<group::Outcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     notify: Option<namespace::Outcome>,
 }
@@ -53,6 +57,8 @@ impl Applied<ApplyResult> {
         Self {
             items: saved.jobs,
             calendars: saved.calendars.iter().map(calendar::Outcome::from).collect(),
+            targets: saved.targets.iter().map(target::Outcome::from).collect(),
+            groups: saved.groups.iter().map(group::Outcome::from).collect(),
             templates: saved.templates.into_iter().map(template::Outcome::from).collect(),
             notify: saved.notify.as_ref().map(namespace::Outcome::from),
         }
@@ -62,14 +68,16 @@ impl Applied<ApplyResult> {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let sources = files::read(&args.files)?;
     if args.dry_run {
-        let Plan { jobs, calendars, templates, notify } = plan(&sources, context).await?;
+        let Plan { jobs, calendars, templates, targets, groups, notify } = plan(&sources, context).await?;
+        warn_of_targets(&sources, &targets, context);
         warn(&sources.jobs, jobs.iter().map(|planned| &planned.result), context);
-        return show_plan(&Applied { items: jobs, calendars, templates, notify }, context);
+        return show_plan(&Applied { items: jobs, calendars, templates, targets, groups, notify }, context);
     }
     // The daemon is asked about all of it first, so that every fault is told with its place.
     check(&sources, context).await?;
     let applied = Applied::new(context.client.apply(&sources.request(), false).await?);
     warn(&sources.jobs, &applied.items, context);
+    warn_of_targets(&sources, &applied.targets, context);
     context.show(&applied, |context| {
         let jobs = render::job::applied(&applied.items, false, context.now, context.paint);
         tables(&applied, jobs, false, context)
@@ -84,7 +92,18 @@ fn warn<'a>(jobs: &[SourcedJob], results: impl IntoIterator<Item = &'a ApplyResu
     }
 }
 
-/// The tables of templates and of calendars, if there are any, what became of the notifiers, if there are any, and the table
+/// Tells of likely slips in the targets, each with its place in its file.
+pub(super) fn warn_of_targets(sources: &Sources, outcomes: &[target::Outcome], context: &Context) {
+    for (sourced, outcome) in sources.targets.iter().zip(outcomes) {
+        for warning in &outcome.warnings {
+            let line = sourced.part.locate(&warning.pointer).line;
+            let what = format!("{}:{line}: target '{}'", sourced.source, outcome.target);
+            target::warn(std::slice::from_ref(warning), &what, context);
+        }
+    }
+}
+
+/// The tables of templates, calendars, targets and groups, if there are any, what became of the notifiers, if there are any, and the table
 /// of `jobs`, if there are any or nothing else is.
 fn tables<T>(applied: &Applied<T>, jobs: String, dry_run: bool, context: &Context) -> String {
     let mut tables = Vec::new();
@@ -93,6 +112,12 @@ fn tables<T>(applied: &Applied<T>, jobs: String, dry_run: bool, context: &Contex
     }
     if !applied.calendars.is_empty() {
         tables.push(render::calendar::applied(&applied.calendars, dry_run, context.paint));
+    }
+    if !applied.targets.is_empty() {
+        tables.push(render::target::applied(&applied.targets, dry_run, context.paint));
+    }
+    if !applied.groups.is_empty() {
+        tables.push(render::group::applied(&applied.groups, dry_run, context.paint));
     }
     if applied.notify.is_some() {
         tables.push(render::notify::applied(applied.notify.as_ref(), dry_run, context.paint));
@@ -119,12 +144,14 @@ pub(crate) struct Plan {
     pub(crate) jobs: Vec<Planned>,
     pub(crate) calendars: Vec<calendar::Outcome>,
     pub(crate) templates: Vec<template::Outcome>,
+    pub(crate) targets: Vec<target::Outcome>,
+    pub(crate) groups: Vec<group::Outcome>,
     pub(crate) notify: Option<namespace::Outcome>,
 }
 
 /// What saving the files would change.
 pub(crate) async fn plan(sources: &Sources, context: &Context) -> Result<Plan, Failure> {
-    let Applied { items, calendars, templates, notify } = Applied::new(check(sources, context).await?);
+    let Applied { items, calendars, templates, targets, groups, notify } = Applied::new(check(sources, context).await?);
     let mut jobs = Vec::new();
     for result in items {
         let fields = if result.changed && !result.created {
@@ -135,7 +162,7 @@ pub(crate) async fn plan(sources: &Sources, context: &Context) -> Result<Plan, F
         };
         jobs.push(Planned { result, fields });
     }
-    Ok(Plan { jobs, calendars, templates, notify })
+    Ok(Plan { jobs, calendars, templates, targets, groups, notify })
 }
 
 fn show_plan(applied: &Applied<Planned>, context: &Context) -> Result<(), Failure> {

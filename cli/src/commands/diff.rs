@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::apply::{self, Plan, Planned};
 use super::calendar::{self, Change as CalendarChange};
-use super::{files, namespace, template};
+use super::{files, group, namespace, target, template};
 use crate::changes::Change;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -40,18 +40,23 @@ struct Comparison {
     notify: Option<namespace::Outcome>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     templates: Vec<template::Outcome>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<target::Outcome>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<group::Outcome>,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let sources = files::read(&args.files)?;
-    let Plan { jobs, calendars, templates, notify } = apply::plan(&sources, context).await?;
+    let Plan { jobs, calendars, templates, targets, groups, notify } = apply::plan(&sources, context).await?;
     let items: Vec<Compared> = jobs.into_iter().map(Compared::from).collect();
-    let mut changes =
-        calendars.iter().map(|outcome| outcome.change).chain(templates.iter().map(|outcome| outcome.change));
+    let of_fleet = targets.iter().map(|outcome| outcome.change).chain(groups.iter().map(|outcome| outcome.change));
+    let others = calendars.iter().map(|outcome| outcome.change).chain(templates.iter().map(|outcome| outcome.change));
+    let mut changes = others.chain(of_fleet);
     let same = notify.as_ref().is_none_or(|outcome| !outcome.changed)
         && items.iter().all(|item| item.change == "unchanged")
         && changes.all(|change| change == CalendarChange::Unchanged);
-    let comparison = Comparison { items, calendars, notify, templates };
+    let comparison = Comparison { items, calendars, notify, templates, targets, groups };
     context.show(&comparison, |context| text(&comparison, context))?;
     if same { Ok(()) } else { Err(Failure::NotSo) }
 }
@@ -85,6 +90,12 @@ fn text(comparison: &Comparison, context: &Context) -> String {
     for outcome in &comparison.calendars {
         let Some(change) = word(outcome.change) else { continue };
         text.push_str(&format!("calendar {}: would be {change}\n", paint.bold(outcome.spec.name.as_str())));
+    }
+    let targets = comparison.targets.iter().map(|outcome| ("target", outcome.target.as_str(), outcome.change));
+    let groups = comparison.groups.iter().map(|outcome| ("group", outcome.group.as_str(), outcome.change));
+    for (what, name, change) in targets.chain(groups) {
+        let Some(change) = word(change) else { continue };
+        text.push_str(&format!("{what} {}: would be {change}\n", paint.bold(name)));
     }
     if comparison.notify.as_ref().is_some_and(|outcome| outcome.changed) {
         text.push_str(&render::notify::applied(comparison.notify.as_ref(), true, paint));

@@ -88,7 +88,9 @@ async fn checked(path: &Path, job: &Job, context: &Context) -> Result<SourcedJob
         }
         other => Fault::Final(other),
     })?;
-    let is_more = !sources.calendars.is_empty() || !sources.templates.is_empty() || sources.notify.is_some();
+    let has_lists = !sources.calendars.is_empty() || !sources.templates.is_empty();
+    let has_fleet = !sources.targets.is_empty() || !sources.groups.is_empty();
+    let is_more = has_lists || has_fleet || sources.notify.is_some();
     let mut jobs = sources.jobs;
     let (Some(edited), true, false) = (jobs.pop(), jobs.is_empty(), is_more) else {
         return Err(Fault::InFile("there must be one job here, and nothing else".to_owned()));

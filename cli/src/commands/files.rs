@@ -5,7 +5,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sandglass_api::jobfile::{self, FileJob, FileNotify, FileTemplate, Format, JobFileError, MAX_BYTES};
+use sandglass_api::jobfile::{
+    self, FileGroup, FileJob, FileNotify, FilePart, FileTarget, FileTemplate, Format, JobFileError, MAX_BYTES,
+};
 use sandglass_api::problem::{Code, Position, Problem};
 use sandglass_api::wire::ApplyRequest;
 use sandglass_core::id::{CalendarName, JobName, TemplateName};
@@ -70,6 +72,8 @@ pub(crate) struct Sources {
     pub(crate) jobs: Vec<SourcedJob>,
     pub(crate) calendars: Vec<CalendarSpec>,
     pub(crate) templates: Vec<SourcedTemplate>,
+    pub(crate) targets: Vec<Sourced<FileTarget>>,
+    pub(crate) groups: Vec<Sourced<FileGroup>>,
     pub(crate) notify: Option<SourcedNotify>,
 }
 
@@ -89,12 +93,44 @@ impl SourcedTemplate {
     }
 }
 
+/// A part of a file, such as a target, and the file it is from.
+#[derive(Debug)]
+pub(crate) struct Sourced<T> {
+    pub(crate) source: String,
+    /// All of the file.
+    text: Arc<str>,
+    pub(crate) part: T,
+}
+
+impl<T> Sourced<FilePart<T>> {
+    /// A fault at `pointer` of the part, shown in its file.
+    pub(super) fn fault(&self, pointer: &str, message: &str) -> JobFileError {
+        self.part.fault(&self.text, &self.source, pointer, message)
+    }
+}
+
+/// Names of parts that two files use; `what` is what such a part is called.
+fn repeated_parts<T>(parts: &[Sourced<FilePart<T>>], what: &str, name: impl Fn(&T) -> &str) -> Vec<JobFileError> {
+    let mut seen: HashMap<&str, &Sourced<FilePart<T>>> = HashMap::new();
+    let mut errors = Vec::new();
+    for sourced in parts {
+        let name = name(&sourced.part.spec);
+        if let Some(first) = seen.insert(name, sourced) {
+            let (source, line) = (&first.source, first.part.position().line);
+            errors.push(sourced.fault("/name", &format!("{what} '{name}' is given twice: first in {source}:{line}")));
+        }
+    }
+    errors
+}
+
 impl Sources {
     /// All of it, to be saved together.
     pub(crate) fn request(&self) -> ApplyRequest {
         ApplyRequest {
             templates: self.templates.iter().map(|sourced| Arc::new(sourced.template.spec.clone())).collect(),
             calendars: self.calendars.clone(),
+            targets: self.targets.iter().map(|sourced| Arc::new(sourced.part.spec.clone())).collect(),
+            groups: self.groups.iter().map(|sourced| Arc::new(sourced.part.spec.clone())).collect(),
             jobs: self.jobs.iter().map(|sourced| sourced.job.written.clone()).collect(),
             notify: self.notify.as_ref().map(|sourced| sourced.notify.notify.clone()),
         }
@@ -159,9 +195,10 @@ impl Sources {
     }
 }
 
-/// Reads every job, calendar and template of `paths`, and the notifiers of the namespace. Faults of all files are told together.
+/// Reads every job, calendar, template, target and group of `paths`, and the notifiers of the namespace. Faults of all files are told together.
 pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Failure> {
     let (mut jobs, mut calendars, mut templates, mut errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut targets, mut groups) = (Vec::new(), Vec::new());
     let mut notify: Option<SourcedNotify> = None;
     let mut names: HashMap<CalendarName, (String, usize)> = HashMap::new();
     let mut template_names: HashMap<TemplateName, (String, usize)> = HashMap::new();
@@ -184,6 +221,14 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Failure> {
                     }
                     notify = Some(sourced);
                 }
+                targets.extend(found.targets.into_iter().map(|part| {
+                    let (source, text) = (source.clone(), Arc::clone(&text));
+                    Sourced { source, text, part }
+                }));
+                groups.extend(found.groups.into_iter().map(|part| {
+                    let (source, text) = (source.clone(), Arc::clone(&text));
+                    Sourced { source, text, part }
+                }));
                 for calendar in found.calendars {
                     let name = calendar.spec.name.clone();
                     if let Some((first, line)) = names.get(&name) {
@@ -207,7 +252,9 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Sources, Failure> {
         }
     }
     errors.extend(repeated(&jobs));
-    let mut sources = Sources { jobs, calendars, templates, notify };
+    errors.extend(repeated_parts(&targets, "target", |spec| spec.name.as_str()));
+    errors.extend(repeated_parts(&groups, "group", |spec| spec.name.as_str()));
+    let mut sources = Sources { jobs, calendars, templates, targets, groups, notify };
     errors.extend(sources.resolve());
     if errors.is_empty() { Ok(sources) } else { Err(Failure::JobFiles(errors)) }
 }

@@ -12,6 +12,7 @@ pub(crate) mod export;
 mod files;
 mod fires;
 mod follow;
+pub(crate) mod group;
 mod hold;
 pub(crate) mod import;
 pub(crate) mod job;
@@ -27,6 +28,7 @@ pub(crate) mod serve;
 mod simulate;
 mod status;
 pub(crate) mod store;
+pub(crate) mod target;
 pub(crate) mod template;
 pub(crate) mod validate;
 mod version;
@@ -51,6 +53,8 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<(), 
         Command::Secret(command) => secret::run(command, context).await,
         Command::Namespace(command) => namespace::run(command, context).await,
         Command::Template(command) => template::run(command, context).await,
+        Command::Target(command) => target::run(command, context).await,
+        Command::Group(command) => group::run(command, context).await,
         Command::Import(command) => import::run(command, context),
         Command::Export(command) => export::run(command, context).await,
         Command::Plugin(command) => plugin::run(command, context).await,

@@ -42,7 +42,7 @@ impl Sources {
         Failure::Told(problem.class.exit_code())
     }
 
-    /// A fault of the request in its file, and where it is in its job or template.
+    /// A fault of the request in its file, and where it is in its job, template, target or group.
     fn locate(&self, fault: &Fault) -> Option<(JobFileError, String)> {
         let mut steps = fault.pointer.splitn(4, '/').skip(1);
         let (list, place) = (steps.next()?, steps.next()?.parse::<usize>().ok()?);
@@ -57,6 +57,8 @@ impl Sources {
                 JobFileError { message, ..error }
             }
             "templates" => self.templates.get(place)?.fault(&pointer, &fault.message),
+            "targets" => self.targets.get(place)?.fault(&pointer, &fault.message),
+            "groups" => self.groups.get(place)?.fault(&pointer, &fault.message),
             _ => return None,
         };
         Some((error, pointer))

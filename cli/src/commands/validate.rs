@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use sandglass_api::problem::Code;
-use sandglass_api::wire::ApplyResult;
+use sandglass_api::wire::Applied;
 use sandglass_core::schedule::{self, Calendars, Warning, WarningCode};
 use sandglass_core::spec::TimeZone;
 use serde::Serialize;
 
 use super::schedule::machine_zone;
-use super::{apply, files};
+use super::{apply, files, target};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::amount::counted;
@@ -37,6 +37,10 @@ struct Report {
     notifiers: Option<usize>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     templates: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<String>,
     /// Whether a daemon checked plugins, parameters and grants.
     checked_by_daemon: bool,
     /// What only a daemon can check, of each plugin that the jobs use.
@@ -84,7 +88,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let checked_by_daemon = answers.is_some();
     let jobs = &sources.jobs;
     let warnings: Vec<Vec<Warning>> = match answers {
-        Some(answers) => answers.into_iter().map(|answer| answer.warnings).collect(),
+        Some(answers) => {
+            let targets: Vec<_> = answers.targets.iter().map(target::Outcome::from).collect();
+            apply::warn_of_targets(&sources, &targets, context);
+            answers.jobs.into_iter().map(|answer| answer.warnings).collect()
+        }
         None => lint(&sources, context),
     };
     for (sourced, warnings) in jobs.iter().zip(&warnings) {
@@ -100,8 +108,20 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let calendars = sources.calendars.iter().map(|calendar| calendar.name.to_string()).collect();
     let notifiers = sources.notify.as_ref().map(|sourced| sourced.notify.notify.as_slice().len());
     let templates = sources.templates.iter().map(|sourced| sourced.template.spec.name.to_string()).collect();
-    let report =
-        Report { valid: true, jobs: names, calendars, notifiers, templates, checked_by_daemon, not_checked, warnings };
+    let targets = sources.targets.iter().map(|sourced| sourced.part.spec.name.to_string()).collect();
+    let groups = sources.groups.iter().map(|sourced| sourced.part.spec.name.to_string()).collect();
+    let report = Report {
+        valid: true,
+        jobs: names,
+        calendars,
+        notifiers,
+        templates,
+        targets,
+        groups,
+        checked_by_daemon,
+        not_checked,
+        warnings,
+    };
     context.show(&report, |context| report_text(&report, args.offline, context))
 }
 
@@ -110,6 +130,8 @@ fn report_text(report: &Report, offline: bool, context: &Context) -> String {
         (report.jobs.len(), "job"),
         (report.calendars.len(), "calendar"),
         (report.templates.len(), "template"),
+        (report.targets.len(), "target"),
+        (report.groups.len(), "group"),
         (report.notifiers.unwrap_or_default(), "notifier"),
     ];
     let parts: Vec<String> =
@@ -154,10 +176,10 @@ fn lint(sources: &files::Sources, context: &Context) -> Vec<Vec<Warning>> {
     sources.jobs.iter().map(warnings).collect()
 }
 
-/// What a daemon says of each job, if one is there and has nothing against the notifiers of the namespace.
-async fn ask(sources: &files::Sources, context: &Context) -> Result<Option<Vec<ApplyResult>>, Failure> {
+/// What a daemon says of each job and target, if one is there and has nothing against the notifiers of the namespace.
+async fn ask(sources: &files::Sources, context: &Context) -> Result<Option<Applied>, Failure> {
     match apply::check(sources, context).await {
-        Ok(answers) => Ok(Some(answers.jobs)),
+        Ok(answers) => Ok(Some(answers)),
         Err(Failure::Problem(problem)) if problem.is(Code::NoDaemon) => Ok(None),
         Err(failure) => Err(failure),
     }

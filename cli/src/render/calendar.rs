@@ -8,10 +8,11 @@ use sandglass_core::spec::{CalendarSpec, Dates};
 use sandglass_core::time::Timestamp;
 
 use super::amount::{counted, instant, relative};
+use super::changes;
 use super::paint::Paint;
 use super::table::{Table, facts};
 use super::yaml;
-use crate::commands::calendar::{Change, Outcome};
+use crate::commands::calendar::Outcome;
 
 /// The most stretches of dates that are shown.
 const SHOWN: usize = 20;
@@ -115,13 +116,7 @@ fn ahead(spec: &CalendarSpec, today: NaiveDate) -> String {
 pub(crate) fn applied(outcomes: &[Outcome], dry_run: bool, paint: Paint) -> String {
     let mut table = Table::new(&["CALENDAR", "CHANGE", "HOLDS"]);
     for outcome in outcomes {
-        let change = match (outcome.change, dry_run) {
-            (Change::Created, false) => paint.green("created"),
-            (Change::Created, true) => paint.green("would be created"),
-            (Change::Changed, false) => paint.yellow("changed"),
-            (Change::Changed, true) => paint.yellow("would be changed"),
-            (Change::Unchanged, _) => paint.dim("unchanged"),
-        };
+        let change = changes::word(outcome.change, dry_run, paint);
         table.row(vec![outcome.spec.name.to_string(), change, holds(&outcome.spec)]);
     }
     table.render(paint)

@@ -5,6 +5,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::paint::Paint;
 use crate::changes::Change;
+use crate::commands::calendar;
 
 /// The longest value that is shown in one line with its old one.
 const SHORT: usize = 60;
@@ -12,6 +13,17 @@ const SHORT: usize = 60;
 /// The changes, a line each, or a block of lines where a text is long.
 pub(crate) fn show(changes: &[Change], paint: Paint) -> String {
     changes.iter().map(|change| show_change(change, paint)).collect()
+}
+
+/// What became, or would become, of something.
+pub(crate) fn word(change: calendar::Change, dry_run: bool, paint: Paint) -> String {
+    match (change, dry_run) {
+        (calendar::Change::Created, false) => paint.green("created"),
+        (calendar::Change::Created, true) => paint.green("would be created"),
+        (calendar::Change::Changed, false) => paint.yellow("changed"),
+        (calendar::Change::Changed, true) => paint.yellow("would be changed"),
+        (calendar::Change::Unchanged, _) => paint.dim("unchanged"),
+    }
 }
 
 fn show_change(change: &Change, paint: Paint) -> String {

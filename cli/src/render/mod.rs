@@ -6,6 +6,7 @@ pub(crate) mod calendar;
 pub(crate) mod changes;
 pub(crate) mod crontab;
 pub(crate) mod fire;
+pub(crate) mod group;
 pub(crate) mod hold;
 pub(crate) mod job;
 pub(crate) mod notify;
@@ -16,6 +17,7 @@ pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod simulation;
 pub(crate) mod table;
+pub(crate) mod target;
 pub(crate) mod template;
 #[cfg(test)]
 mod tests;

@@ -63,6 +63,10 @@ fn users(secret: &Secret, shown: usize) -> String {
     if secret.used_by.len() > shown {
         users.push(format!("{} more", secret.used_by.len() - shown));
     }
+    users.extend(secret.used_by_targets.iter().take(shown).map(|target| format!("target {target}")));
+    if secret.used_by_targets.len() > shown {
+        users.push(format!("{} more targets", secret.used_by_targets.len() - shown));
+    }
     if secret.used_by_notifiers {
         users.push("the notifiers of the namespace".to_owned());
     }

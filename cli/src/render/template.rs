@@ -6,11 +6,11 @@ use sandglass_core::id::JobName;
 use sandglass_core::time::Timestamp;
 
 use super::amount::{instant, relative};
+use super::changes;
 use super::job;
 use super::paint::Paint;
 use super::table::{Table, facts};
 use super::yaml;
-use crate::commands::calendar::Change;
 use crate::commands::template::Outcome;
 
 /// How many jobs are named.
@@ -74,13 +74,7 @@ pub(crate) fn jobs(names: &[JobName]) -> String {
 pub(crate) fn applied(outcomes: &[Outcome], dry_run: bool, paint: Paint) -> String {
     let mut table = Table::new(&["TEMPLATE", "CHANGE", "CHANGES JOBS"]);
     for outcome in outcomes {
-        let change = match (outcome.change, dry_run) {
-            (Change::Created, false) => paint.green("created"),
-            (Change::Created, true) => paint.green("would be created"),
-            (Change::Changed, false) => paint.yellow("changed"),
-            (Change::Changed, true) => paint.yellow("would be changed"),
-            (Change::Unchanged, _) => paint.dim("unchanged"),
-        };
+        let change = changes::word(outcome.change, dry_run, paint);
         let jobs = if outcome.jobs.is_empty() { "-".to_owned() } else { jobs(&outcome.jobs) };
         table.row(vec![outcome.template.to_string(), change, jobs]);
     }

@@ -1,6 +1,7 @@
 //! The JSON Schema of a job, and of a job file.
 
 use sandglass_core::spec::{CalendarSpec, EXTENDS, JobSpec};
+use sandglass_core::target::{GroupSpec, TargetSpec};
 use serde_json::{Map, Value, json};
 
 /// The JSON Schema (draft 2020-12) of a job in canonical form, made from the type itself.
@@ -11,13 +12,14 @@ pub fn job() -> Value {
     schema.to_value()
 }
 
-/// The JSON Schema (draft 2020-12) of a job file in canonical form: a job, a list of jobs, or lists of jobs, calendars and
-/// templates.
+/// The JSON Schema (draft 2020-12) of a job file in canonical form: a job, a target or a group, a list of these, or lists of
+/// jobs, calendars, templates, targets and groups.
 #[must_use]
 pub fn file() -> Value {
     let mut generator = schemars::SchemaGenerator::default();
     let jobs = [generator.subschema_for::<JobSpec>().to_value(), json!({ "$ref": "#/$defs/ExtendingJob" })];
     let calendar = generator.subschema_for::<CalendarSpec>().to_value();
+    let fleet = [generator.subschema_for::<TargetSpec>().to_value(), generator.subschema_for::<GroupSpec>().to_value()];
     let mut defs: Map<String, Value> = generator.take_definitions(true);
     let name =
         |what: &str| json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", "description": what });
@@ -50,21 +52,35 @@ pub fn file() -> Value {
             "additionalProperties": false,
         }),
     );
+    for (kind, def) in [("target", "Target"), ("group", "Group")] {
+        let mut document = defs.get(def).cloned().unwrap_or_default();
+        document["properties"]["kind"] = json!({ "const": kind, "description": "What the document is." });
+        if let Some(required) = document["required"].as_array_mut() {
+            required.push("kind".into());
+        }
+        defs.insert(format!("{def}Document"), document);
+    }
+    let [target, group] = &fleet;
     let lists = json!({
         "type": "object",
         "properties": {
             "jobs": { "type": "array", "items": { "anyOf": jobs } },
             "calendars": { "type": "array", "items": calendar },
             "templates": { "type": "array", "items": { "$ref": "#/$defs/Template" } },
+            "targets": { "type": "array", "items": target },
+            "groups": { "type": "array", "items": group },
         },
         "minProperties": 1,
         "additionalProperties": false,
     });
-    let [whole, extending] = &jobs;
+    let alone: Vec<Value> =
+        ["TargetDocument", "GroupDocument"].map(|def| json!({ "$ref": format!("#/$defs/{def}") })).into();
+    let alone: Vec<Value> = jobs.iter().cloned().chain(alone).collect();
+    let list = json!({ "type": "array", "items": { "anyOf": alone } });
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Sandglass job file",
-        "anyOf": [whole, extending, { "type": "array", "items": { "anyOf": jobs } }, lists],
+        "anyOf": alone.into_iter().chain([list, lists]).collect::<Vec<_>>(),
         "$defs": defs,
     })
 }
@@ -123,11 +139,23 @@ mod tests {
         });
         let template = json!({ "name": "t", "job": { "timeout": "2h", "retry": { "max_attempts": 3 } } });
         let calendar = json!({ "name": "off", "weekdays": ["sat"] });
+        let key = format!("SHA256:{}", "A".repeat(43));
+        let target =
+            json!({ "name": "a", "address": "a", "account": "a", "host_key": key, "key": "K", "labels": { "b": "c" } });
+        let group = json!({ "name": "g", "members": ["a", "group:b"], "where": "b == c" });
+        let with = |spec: &Value, key: &str, value: Value| {
+            let mut spec = spec.clone();
+            spec[key] = value;
+            spec
+        };
         for good in [
             whole.clone(),
             over.clone(),
             json!([whole, over]),
             json!({ "templates": [template] }),
+            json!({ "targets": [target], "groups": [group], "jobs": [whole] }),
+            with(&target, "kind", "target".into()),
+            json!([with(&group, "kind", "group".into()), whole]),
             json!({ "jobs": [whole, over], "templates": [template], "calendars": [calendar] }),
         ] {
             let error = validator.iter_errors(&good).next();
@@ -136,6 +164,12 @@ mod tests {
         for bad in [
             json!({ "name": "a" }),
             json!({ "name": "a", "timeout": "1h" }),
+            target.clone(),
+            with(&target, "kind", "group".into()),
+            json!({ "targets": [with(&target, "agent", "/run/a.sock".into())] }),
+            json!({ "targets": [with(&target, "port", 0.into())] }),
+            json!({ "targets": [with(&target, "host_key", "MD5:aa".into())] }),
+            json!({ "groups": [{ "name": "g" }] }),
             json!({ "extends": "t" }),
             json!({ "name": "a", "extends": "t", "timout": 5 }),
             json!({ "name": "a", "extends": "t", "retry": { "max_atempts": 5 } }),

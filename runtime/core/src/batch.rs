@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use crate::calendar::Calendar;
 use crate::hold::{HoldSubject, Holds};
-use crate::id::{CalendarName, Digest, JobId, Namespace, PluginName, SecretName, TemplateName};
+use crate::id::{
+    CalendarName, Digest, JobId, Namespace, PluginName, SecretName, TargetGroupName, TargetName, TemplateName,
+};
 use crate::job::{Cursor, Job};
 use crate::job_template::JobTemplate;
 use crate::notice::NamespaceNotify;
 use crate::plugin::Plugin;
 use crate::run::Run;
 use crate::secret::Secret;
+use crate::target::{Target, TargetGroup};
 
 /// Writes that become durable together or not at all.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +91,28 @@ pub enum Write {
         namespace: Namespace,
         /// Its name.
         name: SecretName,
+        /// Its revision.
+        revision: u64,
+    },
+    /// A target: not there yet if its revision is 1, else there with the revision before.
+    PutTarget(Arc<Target>),
+    /// A target that is there with this revision.
+    DeleteTarget {
+        /// Its owner.
+        namespace: Namespace,
+        /// Its name.
+        name: TargetName,
+        /// Its revision.
+        revision: u64,
+    },
+    /// A group of targets: not there yet if its revision is 1, else there with the revision before.
+    PutTargetGroup(Arc<TargetGroup>),
+    /// A group of targets that is there with this revision.
+    DeleteTargetGroup {
+        /// Its owner.
+        namespace: Namespace,
+        /// Its name.
+        name: TargetGroupName,
         /// Its revision.
         revision: u64,
     },

@@ -256,6 +256,16 @@ name!(
     GroupName,
     "concurrency group"
 );
+name!(
+    /// A target's name, unique in its namespace.
+    TargetName,
+    "target name"
+);
+name!(
+    /// A name of several targets together, unique in its namespace.
+    TargetGroupName,
+    "group name"
+);
 
 /// The name of a secret, unique in its namespace. It is also the name of the environment variable that has its value.
 ///

@@ -7,6 +7,7 @@
 //! - [`spec`]: the job specification, one type for files, API and store;
 //! - [`schedule`]: when a trigger fires; [`calendar`]: a named calendar as it is kept;
 //! - [`job_template`]: parts of jobs that other jobs extend, as they are kept;
+//! - [`target`]: machines that jobs use, and groups of them;
 //! - [`hold`]: jobs and namespaces that are paused or disabled;
 //! - [`capability`]: what a plugin may ask of the host, and the rule that grants or refuses it;
 //! - [`plugin`]: what is known of an added plugin;
@@ -41,5 +42,6 @@ pub mod scheduler;
 pub mod secret;
 pub mod spec;
 pub mod spelling;
+pub mod target;
 pub mod template;
 pub mod time;

@@ -10,6 +10,7 @@ use sandglass_api::wire::ApplyRequest;
 use sandglass_core::batch::Expectation;
 use sandglass_core::id::Namespace;
 use sandglass_core::spec::{CalendarSpec, JobTemplateSpec, Notifiers, WrittenJob};
+use sandglass_core::target::{GroupSpec, TargetSpec};
 
 use crate::admission::{Part, Refused, check_notify, check_together};
 use crate::http::{App, apply};
@@ -21,9 +22,11 @@ pub(crate) struct Files {
     calendars: Vec<(PathBuf, CalendarSpec)>,
     notify: Option<(PathBuf, Notifiers)>,
     templates: Vec<(PathBuf, Arc<JobTemplateSpec>)>,
+    targets: Vec<(PathBuf, Arc<TargetSpec>)>,
+    groups: Vec<(PathBuf, Arc<GroupSpec>)>,
 }
 
-/// Reads and checks every job, calendar and template in the file or folder at `path`.
+/// Reads and checks every job, calendar, template, target and group in the file or folder at `path`.
 pub(crate) async fn read(app: &App, path: &Path) -> Result<Files, String> {
     let mut found = Files::default();
     let mut faults = Vec::new();
@@ -44,6 +47,10 @@ pub(crate) async fn read(app: &App, path: &Path) -> Result<Files, String> {
                         file.display()
                     ));
                 }
+                let targets = contents.targets.into_iter();
+                found.targets.extend(targets.map(|target| (file.clone(), Arc::new(target.spec))));
+                let groups = contents.groups.into_iter();
+                found.groups.extend(groups.map(|group| (file.clone(), Arc::new(group.spec))));
                 let templates = contents.templates.into_iter();
                 found.templates.extend(templates.map(|template| (file.clone(), Arc::new(template.spec))));
             }
@@ -55,6 +62,8 @@ pub(crate) async fn read(app: &App, path: &Path) -> Result<Files, String> {
     }
     only_once("calendar", found.calendars.iter().map(|(file, spec)| (spec.name.as_str(), file)))?;
     only_once("template", found.templates.iter().map(|(file, spec)| (spec.name.as_str(), file)))?;
+    only_once("target", found.targets.iter().map(|(file, spec)| (spec.name.as_str(), file)))?;
+    only_once("group", found.groups.iter().map(|(file, spec)| (spec.name.as_str(), file)))?;
     only_once("job", found.jobs.iter().map(|(file, job)| (job.name().as_str(), file)))?;
     let templates: Vec<_> = found.templates.iter().map(|(_, spec)| Arc::clone(spec)).collect();
     let jobs: Vec<_> = found.jobs.iter().map(|(_, job)| job.clone()).collect();
@@ -84,6 +93,8 @@ pub(crate) async fn save_all(app: &App, files: Files) -> Result<(), String> {
     let request = ApplyRequest {
         calendars: files.calendars.into_iter().map(|(_, spec)| spec).collect(),
         templates: files.templates.into_iter().map(|(_, spec)| spec).collect(),
+        targets: files.targets.into_iter().map(|(_, spec)| spec).collect(),
+        groups: files.groups.into_iter().map(|(_, spec)| spec).collect(),
         jobs: files.jobs.into_iter().map(|(_, job)| job).collect(),
         notify: files.notify.map(|(_, notify)| notify),
     };
@@ -99,6 +110,12 @@ pub(crate) async fn save_all(app: &App, files: Files) -> Result<(), String> {
     }
     for saved in saved.calendars {
         tracing::info!(calendar = %saved.calendar.name, changed = saved.changed, "calendar applied");
+    }
+    for saved in saved.targets {
+        tracing::info!(target_name = %saved.target.name, changed = saved.changed, "target applied");
+    }
+    for saved in saved.groups {
+        tracing::info!(group = %saved.group.name, changed = saved.changed, "group applied");
     }
     for saved in saved.jobs {
         tracing::info!(job = %saved.job.name, changed = saved.changed, "job applied");

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use sandglass_core::batch::Batch;
 use sandglass_core::calendar::Calendar;
 use sandglass_core::id::{
-    CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, SecretName, TemplateName,
+    CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, SecretName, TargetGroupName, TargetName,
+    TemplateName,
 };
 use sandglass_core::job_template::JobTemplate;
 use sandglass_core::notice::NamespaceNotify;
@@ -13,6 +14,7 @@ use sandglass_core::output::OutputChunk;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
 use sandglass_core::secret::Secret;
+use sandglass_core::target::{Target, TargetGroup};
 use sandglass_core::time::Timestamp;
 
 use crate::error::{Conflict, StoreError};
@@ -126,6 +128,7 @@ pub trait Reader: Send + Sync {
 
     /// The notifiers of a namespace.
     fn notify(&self, namespace: &Namespace) -> Result<Option<Arc<NamespaceNotify>>, StoreError>;
+
     /// The job template of this name.
     fn template(&self, namespace: &Namespace, name: &TemplateName) -> Result<Option<Arc<JobTemplate>>, StoreError>;
 
@@ -137,6 +140,22 @@ pub trait Reader: Send + Sync {
 
     /// All secrets by namespace and name; of one namespace if it is given.
     fn secrets(&self, namespace: Option<&Namespace>) -> Result<Vec<Arc<Secret>>, StoreError>;
+
+    /// The target of this name.
+    fn target(&self, namespace: &Namespace, name: &TargetName) -> Result<Option<Arc<Target>>, StoreError>;
+
+    /// All targets of a namespace by name.
+    fn targets(&self, namespace: &Namespace) -> Result<Vec<Arc<Target>>, StoreError>;
+
+    /// The group of targets of this name.
+    fn target_group(
+        &self,
+        namespace: &Namespace,
+        name: &TargetGroupName,
+    ) -> Result<Option<Arc<TargetGroup>>, StoreError>;
+
+    /// All groups of targets of a namespace by name.
+    fn target_groups(&self, namespace: &Namespace) -> Result<Vec<Arc<TargetGroup>>, StoreError>;
 
     /// The plugin of this name.
     fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError>;

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use crate::contract::{STATE_BYTES, STATE_KEYS};
-use sandglass_core::id::{CalendarName, JobId, JobName, Namespace, PluginName, RunId, SecretName, TemplateName};
+use sandglass_core::id::{
+    CalendarName, JobId, JobName, Namespace, PluginName, RunId, SecretName, TargetGroupName, TargetName, TemplateName,
+};
 
 /// The store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -164,6 +166,30 @@ pub enum ConflictKind {
         namespace: Namespace,
         /// The template.
         name: TemplateName,
+        /// The revision it should have; 0: it should not be there.
+        expected: u64,
+        /// The revision it has.
+        found: Option<u64>,
+    },
+    /// The target has another revision, or is not there, or is there although it should not.
+    #[error("target '{name}' in namespace '{namespace}' should be at revision {expected}, but is {}", at(*found))]
+    TargetRevision {
+        /// Where.
+        namespace: Namespace,
+        /// The target.
+        name: TargetName,
+        /// The revision it should have; 0: it should not be there.
+        expected: u64,
+        /// The revision it has.
+        found: Option<u64>,
+    },
+    /// The group of targets has another revision, or is not there, or is there although it should not.
+    #[error("group '{name}' in namespace '{namespace}' should be at revision {expected}, but is {}", at(*found))]
+    TargetGroupRevision {
+        /// Where.
+        namespace: Namespace,
+        /// The group.
+        name: TargetGroupName,
         /// The revision it should have; 0: it should not be there.
         expected: u64,
         /// The revision it has.

@@ -10,6 +10,7 @@ use sandglass_core::job_template::JobTemplate;
 use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::{Run, StateName};
+use sandglass_core::target::{Target, TargetGroup};
 use sandglass_core::time::Timestamp;
 
 /// Everything that the scheduler needs to begin.
@@ -25,6 +26,10 @@ pub struct Snapshot {
     pub notify: Vec<Arc<NamespaceNotify>>,
     /// All job templates.
     pub templates: Vec<Arc<JobTemplate>>,
+    /// All targets.
+    pub targets: Vec<Arc<Target>>,
+    /// All groups of targets.
+    pub groups: Vec<Arc<TargetGroup>>,
     /// All plugins, without their components.
     pub plugins: Vec<Arc<Plugin>>,
     /// All runs that are not over, by id.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::calendar::Calendar;
 use sandglass_core::id::{
-    CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, SecretName, TemplateName,
+    CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, SecretName, TargetGroupName, TargetName,
+    TemplateName,
 };
 use sandglass_core::job_template::JobTemplate;
 use sandglass_core::notice::NamespaceNotify;
@@ -15,6 +16,7 @@ use sandglass_core::output::OutputChunk;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
 use sandglass_core::secret::Secret;
+use sandglass_core::target::{Target, TargetGroup};
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_store::{
     CommitError, Committer, Compacted, Conflict, ConflictKind, FailureEpoch, JobPosition, OutputPage, OutputPosition,
@@ -104,6 +106,18 @@ impl Reader for Fake {
     }
     fn template(&self, _: &Namespace, _: &TemplateName) -> Result<Option<Arc<JobTemplate>>, StoreError> {
         Ok(None)
+    }
+    fn target(&self, _: &Namespace, _: &TargetName) -> Result<Option<Arc<Target>>, StoreError> {
+        Ok(None)
+    }
+    fn targets(&self, _: &Namespace) -> Result<Vec<Arc<Target>>, StoreError> {
+        Ok(Vec::new())
+    }
+    fn target_group(&self, _: &Namespace, _: &TargetGroupName) -> Result<Option<Arc<TargetGroup>>, StoreError> {
+        Ok(None)
+    }
+    fn target_groups(&self, _: &Namespace) -> Result<Vec<Arc<TargetGroup>>, StoreError> {
+        Ok(Vec::new())
     }
     fn templates(&self, _: &Namespace) -> Result<Vec<Arc<JobTemplate>>, StoreError> {
         Ok(Vec::new())

@@ -1,16 +1,19 @@
-//! Feeds the readers of schedules with random text for as long as it is told to: `sandglass-fuzz [MINUTES] [SEED]`.
+//! Feeds the readers of schedules and of selectors of targets with random text for as long as it is told to: `sandglass-fuzz [MINUTES] [SEED]`.
 //!
 //! No text may make a reader panic or take long; what is read must show itself as text that means the same, and must be
 //! evaluated without a panic or a long search. The first text that breaks a rule is printed, with the seed.
 
 mod text;
 
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use sandglass_core::quantity::Period;
 use sandglass_core::schedule::{Calendars, CronExpression, Planning, Schedule};
 use sandglass_core::spec::{LocalOrUtc, Trigger};
+use sandglass_core::target::{HostKey, LabelExpression, Selector};
 use sandglass_core::time::Timestamp;
 use serde_json::Value;
 
@@ -76,6 +79,7 @@ fn feed(text: &str, from: Timestamp, zone: chrono_tz::Tz) -> Result<usize, Strin
         }
         readings += 1;
     }
+    readings += reads_again::<LabelExpression>(text)? + reads_again::<Selector>(text)? + reads_again::<HostKey>(text)?;
     readings += usize::from(text.parse::<LocalOrUtc>().is_ok());
     for json in text::as_triggers(text) {
         if let Ok(trigger) = serde_json::from_value::<Trigger>(json.clone()) {
@@ -90,6 +94,17 @@ fn feed(text: &str, from: Timestamp, zone: chrono_tz::Tz) -> Result<usize, Strin
         }
     }
     Ok(readings)
+}
+
+/// Reads `text`, if it can be read, shows it and reads that: it must mean the same. Says how many could read it.
+fn reads_again<T: FromStr + Display + PartialEq>(text: &str) -> Result<usize, String> {
+    let Ok(value) = text.parse::<T>() else { return Ok(0) };
+    let shown = value.to_string();
+    match shown.parse::<T>() {
+        Ok(again) if again == value => Ok(1),
+        Ok(_) => Err(format!("shown as {shown:?}, which means something else")),
+        Err(_) => Err(format!("shown as {shown:?}, which cannot be read")),
+    }
 }
 
 /// Asks for fires: they must increase.

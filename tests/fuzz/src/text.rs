@@ -86,13 +86,44 @@ const WORDS: [&str; 78] = [
 const KEYS: [&str; 9] = ["cron", "every", "daily", "at", "jitter", "start_at", "end_at", "gap", "fold"];
 const CHARACTERS: &[u8] = b"0123456789*/-,#LWH()@?: .smhdTZ+\"{}[]\\\x7f\n";
 
+/// What expressions over labels are made of.
+const LABEL_WORDS: [&str; 24] = [
+    "role",
+    "zone",
+    "name",
+    "platform",
+    "web",
+    "eu",
+    "a-b.c",
+    "==",
+    "!=",
+    "=",
+    "in",
+    "and",
+    "or",
+    "not",
+    "(",
+    ")",
+    "((",
+    ",",
+    "'a b'",
+    "\"q\\\"q\"",
+    "\"",
+    "ä",
+    "group:web",
+    "web-*",
+];
+
 /// The next text.
 pub(crate) fn next(rng: &mut fastrand::Rng) -> String {
     let word = |rng: &mut fastrand::Rng| WORDS[rng.usize(..WORDS.len())];
-    let mut text = match rng.u8(0..10) {
+    let mut text = match rng.u8(0..12) {
         0 => word(rng).to_owned(),
         1 => (0..rng.usize(0..300)).map(|_| rng.char(..)).collect(),
         2..=4 => (0..rng.usize(1..9)).map(|_| word(rng)).collect::<Vec<_>>().join(" "),
+        6..=7 => {
+            (0..rng.usize(1..30)).map(|_| LABEL_WORDS[rng.usize(..LABEL_WORDS.len())]).collect::<Vec<_>>().join(" ")
+        }
         5 => (0..rng.usize(1..9)).map(|_| word(rng)).collect::<Vec<_>>().join(","),
         _ => (0..5 + rng.usize(0..2)).map(|_| field(rng)).collect::<Vec<_>>().join(" "),
     };

@@ -423,6 +423,8 @@ fn snapshot(store: &dyn Store) -> Result<Snapshot, StoreError> {
         calendars: loaded.calendars,
         notify: loaded.notify,
         templates: loaded.templates,
+        targets: loaded.targets,
+        groups: loaded.groups,
         plugins: loaded.plugins,
         active: loaded.active,
     })

@@ -10,6 +10,7 @@ mod notify;
 mod schedule;
 mod secrets;
 mod sse;
+mod targets;
 mod templates;
 #[cfg(test)]
 mod tests;

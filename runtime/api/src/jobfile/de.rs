@@ -50,6 +50,7 @@ fn expectation(expected: &dyn Expected) -> String {
         "a boolean" => "true or false",
         "u8" => "a whole number from 0 to 255",
         "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative",
+        "a nonzero u16" => "a whole number from 1 to 65535",
         "i32" | "i64" => "a whole number",
         "f64" => "a number",
         _ if text.starts_with("struct ") => "a map",

@@ -7,7 +7,8 @@ use crate::problem::Position;
 use super::calendars::{self, FileCalendar};
 use super::job::job;
 use super::notify::{self, FileNotify};
-use super::{FileContents, FileJob, Format, MAX_BYTES, MAX_ERRORS, MAX_JOBS, json, templates, toml, yaml};
+use super::targets::{KIND, Places};
+use super::{FileContents, FileJob, Format, MAX_BYTES, MAX_ERRORS, MAX_JOBS, json, keys, templates, toml, yaml};
 
 /// The keys of a job in canonical form, in the order of its type.
 pub const KEYS: &[&str] = &[
@@ -66,6 +67,10 @@ impl Document<'_> {
                 Err(found) => errors.extend(found.into_iter().map(|error| (error.under("templates"), None))),
             }
         }
+        let (targets, more) = parts.targets.read();
+        errors.extend(more.into_iter().map(|error| (error, None)));
+        let (groups, more) = parts.groups.read();
+        errors.extend(more.into_iter().map(|error| (error, None)));
         let mut notify = None;
         match parts.notify.map(notify::read).transpose() {
             Ok(found) => notify = found,
@@ -74,7 +79,7 @@ impl Document<'_> {
         let (jobs, more) = self.jobs(parts.jobs);
         errors.extend(more);
         if errors.is_empty() {
-            return Ok(FileContents { jobs, calendars, templates, notify });
+            return Ok(FileContents { jobs, calendars, targets, groups, templates, notify });
         }
         let located =
             |(error, job): &(NodeError, Option<String>)| JobFileError { job: job.clone(), ..self.error(error) };
@@ -113,11 +118,10 @@ impl Document<'_> {
             let lists = node.get("calendars").is_some();
             let found = match (&node.value, lists) {
                 (Value::Map(_), true) => parts(vec![node]).map_err(|error| vec![error]).and_then(|parts| {
-                    if let Some(other) = parts.jobs.first().or(parts.templates.first()) {
-                        return Err(vec![NodeError::at(
-                            "expected calendars alone, found something else too",
-                            other.span,
-                        )]);
+                    let other = parts.jobs.first().or(parts.templates.first()).map(|node| node.span);
+                    if let Some(other) = other.or_else(|| parts.targets.first()).or_else(|| parts.groups.first()) {
+                        let message = "expected calendars alone, found something else too";
+                        return Err(vec![NodeError::at(message, other)]);
                     }
                     parts
                         .calendars
@@ -205,17 +209,23 @@ struct Parts {
     calendars: Vec<Node>,
     /// The values of `templates`.
     templates: Vec<Node>,
+    targets: Places,
+    groups: Places,
     /// The value of `notify` where it is the namespace's.
     notify: Option<Node>,
 }
 
-/// Each document is a job, a list of jobs, or a map with one or more of `jobs`, `calendars`, `templates` and `notify`.
+/// Each document is a job, a target or group that says its `kind`, a list of these, or a map with one or more of `jobs`,
+/// `calendars`, `templates`, `targets`, `groups` and `notify`.
 fn parts(documents: Vec<Node>) -> Result<Parts, NodeError> {
     let mut parts = Parts::default();
     for document in documents {
         let span = document.span;
         match document.value {
-            Value::List(items) => parts.jobs.extend(items),
+            Value::List(items) => items.into_iter().try_for_each(|item| parts.take_alone(item))?,
+            Value::Map(entries) if entries.iter().any(|entry| entry.key == KIND) => {
+                parts.take_alone(Node::new(span, Value::Map(entries)))?;
+            }
             Value::Map(entries) => parts.take(entries, span)?,
             Value::Scalar { .. } => {
                 let message = format!("expected a job, a list of jobs or 'jobs:', found {}", document.kind_name());
@@ -224,7 +234,7 @@ fn parts(documents: Vec<Node>) -> Result<Parts, NodeError> {
         }
     }
     match parts.jobs.len() {
-        0 if parts.calendars.is_empty() && parts.templates.is_empty() && parts.notify.is_none() => {
+        0 if parts.has_no_list() && parts.notify.is_none() => {
             Err(NodeError::at("there is no job in this file", Span::start())
                 .hint("a job needs a name and what it does, such as name: hello and command: echo hello"))
         }
@@ -236,6 +246,37 @@ fn parts(documents: Vec<Node>) -> Result<Parts, NodeError> {
 }
 
 impl Parts {
+    fn has_no_list(&self) -> bool {
+        self.calendars.is_empty() && self.templates.is_empty() && self.targets.is_empty() && self.groups.is_empty()
+    }
+
+    /// Takes one job, or what else the map says that it is.
+    fn take_alone(&mut self, mut node: Node) -> Result<(), NodeError> {
+        let kind = match &mut node.value {
+            Value::Map(entries) => {
+                let at = entries.iter().position(|entry| entry.key == KIND);
+                at.map(|at| entries.remove(at).value)
+            }
+            _ => None,
+        };
+        let Some(kind) = kind else {
+            self.jobs.push(node);
+            return Ok(());
+        };
+        match kind.as_text() {
+            Some("target") => self.targets.alone.push(node),
+            Some("group") => self.groups.alone.push(node),
+            Some("job") => self.jobs.push(node),
+            other => {
+                let known = ["target", "group", "job"];
+                let (message, hint) = keys::unknown(KIND, other.unwrap_or(kind.kind_name()), &known);
+                let error = NodeError::at(message, kind.span).under(KIND);
+                return Err(NodeError { hint, ..error });
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a document that is a map.
     fn take(&mut self, mut entries: Vec<Entry>, span: Span) -> Result<(), NodeError> {
         let at = entries.iter().position(|entry| entry.key == "jobs");
@@ -247,7 +288,16 @@ impl Parts {
             at.map(|at| entries.remove(at).value)
         };
         let (calendars, templates) = (take("calendars"), take("templates"));
-        let is_file = jobs.is_some() || calendars.is_some() || templates.is_some();
+        let (targets, groups) = (take("targets"), take("groups"));
+        let lists = [
+            ("jobs", jobs.is_some()),
+            ("calendars", calendars.is_some()),
+            ("templates", templates.is_some()),
+            ("targets", targets.is_some()),
+            ("groups", groups.is_some()),
+        ];
+        let first_list = lists.into_iter().find(|(_, is_there)| *is_there).map(|(key, _)| key);
+        let is_file = first_list.is_some();
         // A job itself has more than its notifiers.
         let is_shared = is_file || entries.len() == 1;
         let at = entries.iter().position(|entry| is_shared && entry.key == "notify");
@@ -261,16 +311,14 @@ impl Parts {
             return Ok(());
         }
         if let Some(other) = entries.first() {
-            let beside = match (&jobs, &calendars) {
-                (Some(_), _) => "jobs",
-                (None, Some(_)) => "calendars",
-                (None, None) => "templates",
-            };
+            let beside = first_list.unwrap_or("notify");
             let message = format!("key '{}' cannot stand beside '{beside}'", other.key);
             return Err(NodeError::at(message, other.key_span).hint("put it into each job that it is for"));
         }
         self.calendars.extend(calendars);
         self.templates.extend(templates);
+        self.targets.lists.extend(targets);
+        self.groups.lists.extend(groups);
         match jobs {
             None => Ok(()),
             Some(Node { value: Value::List(items), .. }) => {

@@ -1,4 +1,4 @@
-//! Job files: YAML, TOML or JSON; one job, a list, or `jobs:`, beside `calendars:` and `templates:`.
+//! Job files: YAML, TOML or JSON; one job, a list, or `jobs:`, beside `calendars:`, `templates:`, `targets:` and `groups:`.
 //!
 //! A text is read into a tree whose every value knows its place ([`node`]), short forms are turned into the canonical form
 //! on that tree ([`short`]), and the tree becomes [`JobSpec`]s ([`job`], [`de`]). So every fault, whoever finds it, has a line and
@@ -15,6 +15,7 @@ mod keys;
 mod node;
 mod notify;
 mod short;
+mod targets;
 mod templates;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ pub use document::KEYS;
 pub use error::JobFileError;
 pub use job::{blamed, resolve};
 pub use notify::FileNotify;
+pub use targets::{FileGroup, FilePart, FileTarget};
 pub use templates::FileTemplate;
 
 use crate::problem::Position;
@@ -127,6 +129,10 @@ pub struct FileContents {
     pub jobs: Vec<FileJob>,
     /// The calendars under its `calendars:`.
     pub calendars: Vec<FileCalendar>,
+    /// The targets under its `targets:`, and its documents of that kind.
+    pub targets: Vec<FileTarget>,
+    /// The groups under its `groups:`, and its documents of that kind.
+    pub groups: Vec<FileGroup>,
     /// The notifiers of the namespace: those under its `notify:` beside `jobs:`.
     pub notify: Option<FileNotify>,
     /// The job templates under its `templates:`.
@@ -147,13 +153,15 @@ pub fn read_all(text: &str, format: Format, source: &str) -> Result<FileContents
 ///
 /// # Errors
 ///
-/// As [`read_all`], and if there are calendars, templates or notifiers of the namespace in the file.
+/// As [`read_all`], and if there are calendars, templates, targets, groups or notifiers of the namespace in the file.
 pub fn read(text: &str, format: Format, source: &str) -> Result<Vec<FileJob>, Vec<JobFileError>> {
     let contents = read_all(text, format, source)?;
     let calendar = contents.calendars.first().map(|calendar| ("calendars", "calendars", calendar.node.span));
     let template = contents.templates.first().map(|template| ("templates", "templates", template.node.span));
     let notify = contents.notify.as_ref().map(|notify| ("notifiers of a namespace", "notify", notify.node.span));
-    match calendar.or(template).or(notify) {
+    let target = contents.targets.first().map(|target| ("targets", "targets", target.node.span));
+    let group = contents.groups.first().map(|group| ("groups", "groups", group.node.span));
+    match calendar.or(template).or(notify).or(target).or(group) {
         None => Ok(contents.jobs),
         Some((what, key, span)) => {
             let error = error::NodeError::at(format!("{what} cannot stand here: only jobs can"), span).under(key);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use sandglass_core::capability::Denial;
 use sandglass_core::event::Refusal;
+use sandglass_core::target::FleetPart;
 
 pub use table::{Class, Code, ExitCode};
 
@@ -178,9 +179,19 @@ impl From<Refusal> for Problem {
             }
             Refusal::TooManyTemplates { .. } | Refusal::TemplateBreaks { .. } => (Code::InvalidTemplate, None),
             Refusal::TemplateInUse { .. } => (Code::TemplateInUse, None),
+            Refusal::NoTarget { what: FleetPart::Target(_), .. } => {
+                (Code::TargetNotFound, Some("`sandglass target list` shows the targets there are"))
+            }
+            Refusal::NoTarget { what: FleetPart::Group(_), .. } => {
+                (Code::GroupNotFound, Some("`sandglass group list` shows the groups there are"))
+            }
+            Refusal::TargetInUse { what: FleetPart::Target(_), .. } => (Code::TargetInUse, None),
+            Refusal::TargetInUse { what: FleetPart::Group(_), .. } => (Code::GroupInUse, None),
+            Refusal::Fleet(error) => (if error.is_of_group() { Code::InvalidGroup } else { Code::InvalidTarget }, None),
             Refusal::RevisionConflict { .. }
             | Refusal::CalendarConflict { .. }
             | Refusal::NotifyConflict { .. }
+            | Refusal::TargetConflict { .. }
             | Refusal::TemplateConflict { .. }
             | Refusal::TemplateMoved { .. } => (Code::RevisionConflict, None),
             Refusal::PluginInUse { .. } => (Code::PluginInUse, None),

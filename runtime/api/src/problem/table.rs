@@ -119,6 +119,12 @@ table! {
     InvalidCalendar: "invalid_calendar", Invalid, 422, "The calendar is not valid";
     /// The job template is wrong, or a job that extends it could not be as it says.
     InvalidTemplate: "invalid_template", Invalid, 422, "The template is not valid";
+    /// The target is wrong, or does not fit together with the others.
+    InvalidTarget: "invalid_target", Invalid, 422, "The target is not valid";
+    /// The group of targets is wrong, or does not fit together with the others.
+    InvalidGroup: "invalid_group", Invalid, 422, "The group is not valid";
+    /// What is to select targets is no selector, or names what is not there.
+    InvalidSelector: "invalid_selector", Invalid, 422, "The targets cannot be selected";
     /// The secret is wrong, or there are too many.
     InvalidSecret: "invalid_secret", Invalid, 422, "The secret is not valid";
     /// More fires than one backfill may have.
@@ -147,6 +153,10 @@ table! {
     TemplateNotFound: "template_not_found", NotFound, 404, "There is no such template";
     /// There is no such secret, or no such version of it.
     SecretNotFound: "secret_not_found", NotFound, 404, "There is no such secret";
+    /// There is no such target.
+    TargetNotFound: "target_not_found", NotFound, 404, "There is no such target";
+    /// There is no such group of targets.
+    GroupNotFound: "group_not_found", NotFound, 404, "There is no such group";
     /// A job of this name is there already.
     JobExists: "job_exists", Conflict, 409, "A job of this name is there already";
     /// The job is disabled, so it does nothing.
@@ -163,13 +173,17 @@ table! {
     CalendarInUse: "calendar_in_use", Conflict, 409, "The calendar is in use";
     /// Jobs extend the template.
     TemplateInUse: "template_in_use", Conflict, 409, "The template is in use";
-    /// Jobs or notifiers use the secret.
+    /// Groups name the target, or other targets are reached by way of it.
+    TargetInUse: "target_in_use", Conflict, 409, "The target is in use";
+    /// Other groups name the group.
+    GroupInUse: "group_in_use", Conflict, 409, "The group is in use";
+    /// Jobs, notifiers or targets use the secret.
     SecretInUse: "secret_in_use", Conflict, 409, "The secret is in use";
     /// Jobs use the plugin.
     PluginInUse: "plugin_in_use", Conflict, 409, "The plugin is in use";
     /// The plugin came with Sandglass.
     PluginBuiltIn: "plugin_built_in", Conflict, 409, "The plugin came with Sandglass";
-    /// The job, calendar or template has another revision than the request expects. RFC 9110, section 13.1.1, wants 412.
+    /// The job, calendar, template, target or group has another revision than the request expects. RFC 9110, section 13.1.1, wants 412.
     RevisionConflict: "revision_conflict", Conflict, 412, "It was changed in the meantime";
     /// No token, or one that is not known.
     Unauthenticated: "unauthenticated", Denied, 401, "A valid token is needed";

@@ -9,9 +9,10 @@ use sandglass_core::id::{JobId, JobName, Namespace};
 use sandglass_core::job;
 use sandglass_core::schedule::Warning;
 use sandglass_core::spec::{CalendarSpec, JobTemplateSpec, Notifiers, WrittenJob};
+use sandglass_core::target::{GroupSpec, TargetSpec};
 use sandglass_core::time::Timestamp;
 
-use super::{CalendarResult, Fire, NotifyResult, Run, SpecForms, TemplateResult};
+use super::{CalendarResult, Fire, GroupResult, NotifyResult, Run, SpecForms, TargetResult, TemplateResult};
 
 /// A job as the API shows it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -171,6 +172,12 @@ pub struct ApplyRequest {
     /// Calendars, whatever is there under their names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calendars: Vec<CalendarSpec>,
+    /// Targets, whatever is there under their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Arc<TargetSpec>>,
+    /// Groups of targets, whatever is there under their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Arc<GroupSpec>>,
     /// Jobs in canonical form, whatever is there under their names. They may name the templates and calendars that come with
     /// them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -180,14 +187,20 @@ pub struct ApplyRequest {
     pub notify: Option<Notifiers>,
 }
 
-/// The answer to saving templates, calendars and jobs together, in the order of the request; after a dry run, as all would be.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+/// The answer to saving templates, calendars, targets, groups and jobs together, in the order of the request; after a dry run, as all would be.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Applied {
     /// The templates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub templates: Vec<TemplateResult>,
     /// The calendars.
     pub calendars: Vec<CalendarResult>,
+    /// The targets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<TargetResult>,
+    /// The groups of targets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupResult>,
     /// The jobs.
     pub jobs: Vec<ApplyResult>,
     /// The notifiers of the namespace, if they were among it.

@@ -30,6 +30,14 @@
 //! | `GET …/templates/{name}` | [`Template`], its revision as `ETag` |
 //! | `PUT …/templates/{name}`; `If-Match: "REVISION"`, `If-None-Match: *` | [`TemplateResult`] |
 //! | `DELETE …/templates/{name}` | 204; 409 if jobs extend it |
+//! | `GET /api/v1/namespaces/{ns}/targets` `?select=` | [`Page`] of [`Target`]; of those that are selected, if something selects |
+//! | `GET …/targets/{name}` | [`Target`], its revision as `ETag` |
+//! | `PUT …/targets/{name}`; `If-Match: "REVISION"`, `If-None-Match: *` | [`TargetResult`] |
+//! | `DELETE …/targets/{name}`; `If-Match: "REVISION"` | 204; 409 if targets or groups name it |
+//! | `GET /api/v1/namespaces/{ns}/groups` | [`Page`] of [`Group`], each with the targets that it selects now |
+//! | `GET …/groups/{name}` | [`Group`], its revision as `ETag` |
+//! | `PUT …/groups/{name}`; `If-Match: "REVISION"`, `If-None-Match: *` | [`GroupResult`] |
+//! | `DELETE …/groups/{name}`; `If-Match: "REVISION"` | 204; 409 if groups name it |
 //! | `GET /api/v1/namespaces/{ns}/secrets` | [`Page`] of [`Secret`], which has no value |
 //! | `GET …/secrets/{name}` | [`Secret`], its revision as `ETag` |
 //! | `PUT …/secrets/{name}`, a [`SecretRequest`] as body; `If-Match: "REVISION"`, `If-None-Match: *` | [`Secret`] |
@@ -60,6 +68,7 @@ mod output;
 mod run;
 mod secret;
 mod spec_forms;
+mod target;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -82,6 +91,7 @@ pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, StartRequest, Us
 pub use sandglass_core::plugin::Plugin;
 pub use secret::{RollbackRequest, RotatedKeys, Secret, SecretRequest, SecretVersion};
 pub use spec_forms::SpecForms;
+pub use target::{Group, GroupResult, Target, TargetResult};
 pub use template::{Template, TemplateResult};
 pub use waits::WaitsFor;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sandglass_core::id::{JobName, Namespace, SecretName};
+use sandglass_core::id::{JobName, Namespace, SecretName, TargetName};
 use sandglass_core::secret;
 use sandglass_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,9 @@ pub struct Secret {
     pub versions: Vec<SecretVersion>,
     /// The jobs that use it, by name.
     pub used_by: Vec<JobName>,
+    /// The targets that use it, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub used_by_targets: Vec<TargetName>,
     /// The notifiers of the namespace use it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub used_by_notifiers: bool,
@@ -54,6 +57,7 @@ impl From<&secret::Secret> for Secret {
             hosts: secret.hosts.clone(),
             versions: versions.map(|kept| SecretVersion { version: kept.number, set_at: kept.set_at }).collect(),
             used_by: Vec::new(),
+            used_by_targets: Vec::new(),
             used_by_notifiers: false,
         }
     }

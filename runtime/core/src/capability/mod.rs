@@ -22,6 +22,9 @@ pub use pattern::{HttpPattern, InvalidHttpPattern};
 pub use process::{InvalidProgramPattern, ProcessGrant, ProgramPattern};
 pub use secrets::{InvalidSecretPattern, SecretPattern, SecretsGrant, is_one_of};
 
+pub(crate) use pattern::is_name as is_host_name;
+pub(crate) use process::segment;
+
 use crate::id::SecretName;
 
 /// Capabilities asked for or given. What is absent is not asked for, or not given.

@@ -108,7 +108,7 @@ fn host_matches(pattern: &str, host: &str) -> bool {
 
 /// Whether `host` is a name: labels of letters, digits, `-` and `_`, of which the last is no number. Resolvers take
 /// names such as `127.1` and `0x7f000001` for addresses.
-fn is_name(host: &str) -> bool {
+pub(crate) fn is_name(host: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63

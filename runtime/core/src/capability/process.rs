@@ -65,7 +65,7 @@ fn glob(pattern: &str, text: &str) -> bool {
 }
 
 /// Whether `pattern` matches the whole of `text`; `*` stands for any characters.
-pub(super) fn segment(pattern: &str, text: &str) -> bool {
+pub(crate) fn segment(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().expect("split gives at least one part");
     let Some(mut rest) = text.strip_prefix(first) else { return false };

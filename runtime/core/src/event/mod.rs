@@ -13,7 +13,9 @@ use crate::batch::{Batch, Expectation};
 use crate::calendar::Calendar;
 use crate::dependency::UpstreamRun;
 use crate::hold::{HoldKind, Holds, Standing};
-use crate::id::{CalendarName, JobId, JobName, Namespace, PluginName, RunId, TemplateName};
+use crate::id::{
+    CalendarName, JobId, JobName, Namespace, PluginName, RunId, TargetGroupName, TargetName, TemplateName,
+};
 use crate::invocation::{AttemptReport, Cancel, Invocation};
 use crate::job::{Cursor, Job};
 use crate::job_template::{NewJob, NewTemplate, SavedTemplate};
@@ -21,6 +23,7 @@ use crate::notice::NamespaceNotify;
 use crate::plugin::Plugin;
 use crate::run::Run;
 use crate::spec::{CalendarSpec, Notifiers, ParamValues};
+use crate::target::{GroupSpec, Target, TargetGroup, TargetSpec};
 use crate::time::Timestamp;
 
 /// Everything that can arrive.
@@ -186,6 +189,42 @@ pub enum Command {
         /// Which.
         name: CalendarName,
     },
+    /// Save a target.
+    PutTarget {
+        /// Whose.
+        namespace: Namespace,
+        /// What.
+        spec: Arc<TargetSpec>,
+        /// What must be there.
+        expect: Expectation,
+    },
+    /// Delete a target that no group names and no other target is reached by way of.
+    DeleteTarget {
+        /// Whose.
+        namespace: Namespace,
+        /// Which.
+        name: TargetName,
+        /// What must be there.
+        expect: Expectation,
+    },
+    /// Save a group of targets.
+    PutTargetGroup {
+        /// Whose.
+        namespace: Namespace,
+        /// What.
+        spec: Arc<GroupSpec>,
+        /// What must be there.
+        expect: Expectation,
+    },
+    /// Delete a group of targets that no other names.
+    DeleteTargetGroup {
+        /// Whose.
+        namespace: Namespace,
+        /// Which.
+        name: TargetGroupName,
+        /// What must be there.
+        expect: Expectation,
+    },
     /// Say what a run waits for.
     Waits {
         /// Which.
@@ -210,13 +249,17 @@ pub enum Command {
     },
 }
 
-/// Templates, calendars, jobs that may name them, and notifiers. The jobs and the notifiers have been checked.
+/// Templates, calendars, targets, groups, jobs that may name them, and notifiers. The jobs and the notifiers have been checked.
 #[derive(Clone, Debug, Default)]
 pub struct Together {
     /// The templates, with the other jobs that extend them.
     pub templates: Vec<NewTemplate>,
     /// The calendars, whatever is there under their names.
     pub calendars: Vec<Arc<CalendarSpec>>,
+    /// The targets, whatever is there under their names.
+    pub targets: Vec<Arc<TargetSpec>>,
+    /// The groups of targets, whatever is there under their names.
+    pub groups: Vec<Arc<GroupSpec>>,
     /// The jobs, whatever is there under their names.
     pub jobs: Vec<NewJob>,
     /// The notifiers of the namespace, whatever is there; none leaves them as they are.
@@ -291,6 +334,24 @@ pub struct SavedCalendar {
     pub changed: bool,
 }
 
+/// A target as it is once it was saved.
+#[derive(Clone, Debug)]
+pub struct SavedTarget {
+    /// The target.
+    pub target: Arc<Target>,
+    /// Whether anything had to be written: false if it was the same already.
+    pub changed: bool,
+}
+
+/// A group of targets as it is once it was saved.
+#[derive(Clone, Debug)]
+pub struct SavedTargetGroup {
+    /// The group.
+    pub group: Arc<TargetGroup>,
+    /// Whether anything had to be written: false if it was the same already.
+    pub changed: bool,
+}
+
 /// The notifiers of a namespace as they are once they were saved.
 #[derive(Clone, Debug)]
 pub struct SavedNotify {
@@ -326,6 +387,10 @@ pub enum Reply {
         templates: Vec<SavedTemplate>,
         /// The calendars.
         calendars: Vec<SavedCalendar>,
+        /// The targets.
+        targets: Vec<SavedTarget>,
+        /// The groups of targets.
+        groups: Vec<SavedTargetGroup>,
         /// The jobs.
         jobs: Vec<SavedJob>,
         /// The notifiers of the namespace, if they were among it.
@@ -337,6 +402,14 @@ pub enum Reply {
     Waits(Option<WaitsFor>),
     /// The calendar is gone.
     CalendarDeleted(CalendarName),
+    /// The target was saved.
+    Target(SavedTarget),
+    /// The target is gone.
+    TargetDeleted(TargetName),
+    /// The group of targets was saved.
+    TargetGroup(SavedTargetGroup),
+    /// The group of targets is gone.
+    TargetGroupDeleted(TargetGroupName),
     /// The notifiers of a namespace were saved.
     Notify(SavedNotify),
     /// The notifiers of the namespace are gone.

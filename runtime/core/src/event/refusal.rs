@@ -3,6 +3,7 @@
 use super::{MAX_BACKFILL, MAX_CALENDARS, MAX_TEMPLATES};
 use crate::id::{CalendarName, JobName, Namespace, PluginName, RunId, TemplateName};
 use crate::spelling::nearest;
+use crate::target::{FleetError, FleetPart, TargetUsers};
 use crate::time::Timestamp;
 
 /// Why a command could not be done. Nothing was changed.
@@ -204,6 +205,38 @@ pub enum Refusal {
         /// The template.
         name: TemplateName,
     },
+    /// There is no such target or group.
+    #[error("there is no {what} in namespace '{namespace}'{}", match meant {
+        Some(meant) => format!("; did you mean '{meant}'?"),
+        None => String::new(),
+    })]
+    NoTarget {
+        /// Where it was looked for.
+        namespace: Namespace,
+        /// What was looked for.
+        what: FleetPart,
+        /// What was probably meant.
+        meant: Option<String>,
+    },
+    /// The target or group has another revision than expected, or is there already.
+    #[error("{what} is at revision {actual}, not at the expected one: read it again and repeat the change")]
+    TargetConflict {
+        /// The target or group.
+        what: FleetPart,
+        /// Its revision; 0 if there is none.
+        actual: u64,
+    },
+    /// Targets are reached by way of the target, or groups name it.
+    #[error("{what} is named by {users}: delete or change {} first", if users.targets.len() + users.groups.len() == 1 { "that" } else { "them" })]
+    TargetInUse {
+        /// The target or group.
+        what: FleetPart,
+        /// What names it.
+        users: TargetUsers,
+    },
+    /// The targets and groups of the namespace would not fit together.
+    #[error(transparent)]
+    Fleet(Box<FleetError>),
     /// Jobs use the plugin.
     #[error("plugin '{name}' is used by {}, such as '{example}': delete or change {} first",
         if *jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") }, if *jobs == 1 { "it" } else { "them" })]

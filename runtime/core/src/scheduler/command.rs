@@ -57,6 +57,16 @@ impl Scheduler {
                     self.check_together(&namespace, &together).map(|()| Reply::Acceptable)
                 }
                 Command::Waits { run } => self.waits(run),
+                Command::PutTarget { namespace, spec, expect } => {
+                    self.put_target(&namespace, &spec, expect, moment.now, step)
+                }
+                Command::DeleteTarget { namespace, name, expect } => self.delete_target(namespace, name, expect, step),
+                Command::PutTargetGroup { namespace, spec, expect } => {
+                    self.put_group(&namespace, &spec, expect, moment.now, step)
+                }
+                Command::DeleteTargetGroup { namespace, name, expect } => {
+                    self.delete_group(namespace, name, expect, step)
+                }
                 Command::DeleteTemplate { namespace, name } => self.delete_template(namespace, name, step),
                 Command::PutNotify { namespace, notify, expect } => {
                     self.put_notify(&namespace, &notify, expect, moment.now, step)

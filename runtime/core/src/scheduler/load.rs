@@ -14,6 +14,7 @@ use crate::job_template::JobTemplate;
 use crate::notice::NamespaceNotify;
 use crate::plugin::Plugin;
 use crate::run::{Run, RunState};
+use crate::target::{Target, TargetGroup};
 use crate::time::Timestamp;
 
 /// What the store holds that decisions need.
@@ -29,6 +30,10 @@ pub struct Snapshot {
     pub notify: Vec<Arc<NamespaceNotify>>,
     /// All job templates.
     pub templates: Vec<Arc<JobTemplate>>,
+    /// All targets.
+    pub targets: Vec<Arc<Target>>,
+    /// All groups of targets.
+    pub groups: Vec<Arc<TargetGroup>>,
     /// All plugins.
     pub plugins: Vec<Arc<Plugin>>,
     /// All runs that are not over.
@@ -60,6 +65,7 @@ impl Scheduler {
             ended: Vec::new(),
             calendars: HashMap::new(),
             templates: HashMap::new(),
+            fleets: HashMap::new(),
             held_namespaces: HashMap::new(),
             expiries: BTreeSet::new(),
             groups: super::groups::Groups::default(),
@@ -83,6 +89,12 @@ impl Scheduler {
         }
         for template in snapshot.templates {
             scheduler.adopt_template(template);
+        }
+        for target in snapshot.targets {
+            scheduler.fleets.entry(target.namespace.clone()).or_default().put_target(target);
+        }
+        for group in snapshot.groups {
+            scheduler.fleets.entry(group.namespace.clone()).or_default().put_group(group);
         }
         let mut held_jobs: HashMap<JobId, Holds> = HashMap::new();
         for (subject, holds) in snapshot.holds {

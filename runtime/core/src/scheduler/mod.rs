@@ -14,6 +14,7 @@ mod depend;
 mod expire;
 mod finish;
 mod fire;
+mod fleet;
 mod groups;
 mod hold;
 mod job_templates;
@@ -55,6 +56,7 @@ use crate::plugin::Plugin;
 use crate::queue::{LaneId, Place, Queue};
 use crate::run::{Run, RunState};
 use crate::schedule::{JobSchedule, Window};
+use crate::target::Fleet;
 use crate::time::Timestamp;
 
 /// A fire that is dealt with later than this after its instant counts as late: it is a catch-up, not a punctual fire.
@@ -106,6 +108,8 @@ pub struct Scheduler {
     notify: notify::Notify,
     /// The job templates of each namespace.
     templates: HashMap<Namespace, job_templates::Kept>,
+    /// The targets and groups of each namespace.
+    fleets: HashMap<Namespace, Fleet>,
     /// Namespaces that are paused or disabled as a whole.
     held_namespaces: HashMap<Namespace, Holds>,
     /// Runs in `queued` that may start.

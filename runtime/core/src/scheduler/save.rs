@@ -52,7 +52,7 @@ impl Scheduler {
         Ok(Reply::Calendar(self.save_calendar(namespace, spec, now, step)))
     }
 
-    /// Saves templates, calendars, jobs and the notifiers of the namespace, all or none.
+    /// Saves templates, calendars, targets, groups, jobs and the notifiers of the namespace, all or none.
     pub(super) fn apply(
         &mut self,
         namespace: &Namespace,
@@ -61,7 +61,7 @@ impl Scheduler {
         step: &mut Step,
     ) -> Result<Reply, Refusal> {
         self.check_together(namespace, together)?;
-        let Together { templates, calendars, jobs, notify } = together;
+        let Together { templates, calendars, targets, groups, jobs, notify } = together;
         let mut unsettled: BTreeSet<JobId> =
             calendars.iter().flat_map(|spec| self.concerned(namespace, spec)).collect();
         unsettled.extend(templates.iter().flat_map(|new| self.to_settle_with(namespace, new)));
@@ -69,15 +69,18 @@ impl Scheduler {
         self.check_overdue(unsettled, moment.now)?;
         let now = moment.now;
         let calendars = calendars.iter().map(|spec| self.save_calendar(namespace, spec, now, step)).collect();
+        let targets = targets.iter().map(|spec| self.save_target(namespace, spec, now, step)).collect();
+        let groups = groups.iter().map(|spec| self.save_group(namespace, spec, now, step)).collect();
         let templates = templates.iter().map(|new| self.save_template(namespace, new, moment, step)).collect();
         let jobs = jobs.iter().map(|job| self.save_job(namespace, &job.spec, job.overlay(), moment, step)).collect();
         let notify = notify.as_ref().map(|notify| self.save_notify(namespace, notify, now, step));
-        Ok(Reply::Applied { templates, calendars, jobs, notify })
+        Ok(Reply::Applied { templates, calendars, targets, groups, jobs, notify })
     }
 
     /// Refuses what [`Scheduler::apply`] would refuse, whenever it came.
     pub(super) fn check_together(&self, namespace: &Namespace, together: &Together) -> Result<(), Refusal> {
-        let Together { templates, calendars, jobs, notify } = together;
+        let Together { templates, calendars, targets, groups, jobs, notify } = together;
+        self.check_fleet(namespace, targets, groups)?;
         for job in jobs {
             self.check_job(namespace, &job.spec, calendars)?;
             self.check_basis(namespace, job, templates)?;

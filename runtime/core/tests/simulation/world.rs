@@ -235,6 +235,8 @@ impl World {
             jobs: self.jobs.values().cloned().collect(),
             calendars: self.calendars.clone(),
             templates: Vec::new(),
+            targets: Vec::new(),
+            groups: Vec::new(),
             holds: Vec::new(),
             notify: Vec::new(),
             plugins: vec![plugin()],

@@ -187,6 +187,8 @@ pub(super) fn snapshot(store: &dyn Store, now: Timestamp) -> Result<Snapshot, St
         calendars: loaded.calendars,
         notify: loaded.notify,
         templates: loaded.templates,
+        targets: loaded.targets,
+        groups: loaded.groups,
         plugins: loaded.plugins,
         active: loaded.active,
     })

@@ -1,4 +1,4 @@
-//! Templates, calendars, jobs and the notifiers of a namespace that are saved together.
+//! Templates, calendars, targets, groups, jobs and the notifiers of a namespace that are saved together.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::error::Failure;
 use super::jobs::{self, PutQuery, parse_namespace};
 use super::path::Path;
 use super::schedule::calendars_named;
-use super::{App, calendars, notify, templates};
+use super::{App, calendars, notify, targets, templates};
 use crate::admission::{Checked, Part, Refused, TRIES, check_notify, check_together};
 use crate::clock::SystemClock;
 
@@ -32,7 +32,8 @@ pub(super) async fn apply(
     let Query(query) = query?;
     let namespace = parse_namespace(&namespace)?;
     let request: ApplyRequest = serde_json::from_slice(&body?).map_err(|error| {
-        let hint = "send JSON: lists of 'templates', 'calendars' and 'jobs' in canonical form, and of notifiers under 'notify'";
+        let hint = "send JSON: lists of 'templates', 'calendars', 'targets', 'groups' and 'jobs' in canonical form, and of notifiers under \
+                    'notify'";
         Failure(Problem::new(Code::InvalidJob, error.to_string()).with_hint(hint))
     })?;
     if query.dry_run {
@@ -63,14 +64,17 @@ pub(super) async fn save_expecting(
         let warnings: Vec<_> = jobs.iter().map(|job| jobs::warnings(app, &namespace, &job.spec, &known)).collect();
         let calendars = request.calendars.iter().cloned().map(Arc::new).collect();
         let notify = request.notify.clone().map(Arc::new);
-        let together = Together { templates, calendars, jobs, notify };
+        let (targets, groups) = (request.targets.clone(), request.groups.clone());
+        let together = Together { templates, calendars, targets, groups, jobs, notify };
         let command = Command::Apply { namespace: namespace.clone(), together };
         match app.inbox.ask(command).await? {
-            Reply::Applied { templates, calendars, jobs, notify } => {
+            Reply::Applied { templates, calendars, targets, groups, jobs, notify } => {
                 let mut known = Some(known);
                 return Ok(Applied {
                     templates: templates.iter().map(templates::result).collect(),
                     calendars: calendars.iter().map(calendars::result).collect(),
+                    targets: targets.iter().map(|saved| targets::result(app, saved)).collect::<Result<_, _>>()?,
+                    groups: groups.iter().map(targets::group_result).collect(),
                     jobs: jobs
                         .iter()
                         .zip(warnings)
@@ -81,7 +85,7 @@ pub(super) async fn save_expecting(
             }
             // What was checked is not what is there any more. By now it can be read.
             Reply::Refused(Refusal::TemplateMoved { .. }) if tries > 1 => tries -= 1,
-            Reply::Refused(refusal) => return Err(jobs::refused(refusal)),
+            Reply::Refused(refusal) => return Err(targets::refused_together(refusal, request)),
             other => return Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
         }
     }
@@ -91,7 +95,7 @@ pub(super) async fn save_expecting(
 async fn rehearse(app: &App, namespace: &Namespace, request: &ApplyRequest) -> Result<Applied, Failure> {
     let checked = check(app, namespace, request, Expectation::Anything).await?;
     let known = calendars_of(app, namespace, request, &checked.jobs)?;
-    let mut applied = Applied { templates: Vec::new(), calendars: Vec::new(), jobs: Vec::new(), notify: None };
+    let mut applied = Applied::default();
     let mut refused = Vec::new();
     for (place, (new, change)) in checked.templates.iter().zip(checked.changes).enumerate() {
         let calendars = calendars_named(app, namespace, new.jobs.iter().flat_map(|job| job.spec.calendars()))?;
@@ -127,6 +131,7 @@ async fn rehearse(app: &App, namespace: &Namespace, request: &ApplyRequest) -> R
         };
         applied.calendars.push(CalendarResult { calendar, changed });
     }
+    (applied.targets, applied.groups) = targets::rehearse(app, namespace, request)?;
     let mut known = Some(known);
     for (place, job) in checked.jobs.iter().enumerate() {
         match jobs::planned(app, namespace, job, Expectation::Anything, &mut known) {
@@ -141,17 +146,26 @@ async fn rehearse(app: &App, namespace: &Namespace, request: &ApplyRequest) -> R
         return Err(told(refused, request));
     }
     let (calendars, notify) = (request.calendars.iter().cloned().map(Arc::new), request.notify.clone().map(Arc::new));
+    let (targets, groups) = (request.targets.clone(), request.groups.clone());
     let Checked { templates, jobs, .. } = checked;
-    check_acceptable(app, namespace, Together { templates, calendars: calendars.collect(), jobs, notify }).await?;
-    Ok(applied)
+    let together = Together { templates, calendars: calendars.collect(), targets, groups, jobs, notify };
+    match acceptable(app, namespace, together).await? {
+        None => Ok(applied),
+        Some(refusal) => Err(targets::refused_together(refusal, request)),
+    }
 }
 
 /// Refuses what saving it would be refused for.
 pub(super) async fn check_acceptable(app: &App, namespace: &Namespace, together: Together) -> Result<(), Failure> {
+    acceptable(app, namespace, together).await?.map_or(Ok(()), |refusal| Err(jobs::refused(refusal)))
+}
+
+/// Why saving it would be refused, if it would be.
+async fn acceptable(app: &App, namespace: &Namespace, together: Together) -> Result<Option<Refusal>, Failure> {
     match app.inbox.ask(Command::Rehearse { namespace: namespace.clone(), together }).await? {
         // Saving would look at the templates again.
-        Reply::Acceptable | Reply::Refused(Refusal::TemplateMoved { .. }) => Ok(()),
-        Reply::Refused(refusal) => Err(jobs::refused(refusal)),
+        Reply::Acceptable | Reply::Refused(Refusal::TemplateMoved { .. }) => Ok(None),
+        Reply::Refused(refusal) => Ok(Some(refusal)),
         other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
     }
 }

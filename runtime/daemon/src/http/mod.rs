@@ -18,6 +18,7 @@ mod secrets;
 mod serve;
 mod status;
 mod store;
+mod targets;
 mod templates;
 mod why;
 
@@ -44,7 +45,7 @@ use crate::secrets::Secrets;
 
 /// The largest job that may be sent, in bytes.
 const MAX_JOB_BYTES: usize = 1 << 20;
-/// The most bytes of jobs, calendars and templates that are saved together.
+/// The most bytes of jobs, calendars, templates, targets and groups that are saved together.
 const MAX_APPLY_BYTES: usize = 32 << 20;
 /// The largest component that may be sent, in bytes.
 const MAX_COMPONENT_BYTES: usize = 65 << 20;
@@ -90,6 +91,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/jobs/{name}/run", post(jobs::run))
         .merge(holds::routes())
         .merge(secrets::routes())
+        .merge(targets::routes())
         .route("/jobs/{name}/backfill", post(schedule::backfill))
         .route("/jobs/{name}/next", get(schedule::next))
         .route("/jobs/{name}/why", get(schedule::why))

@@ -24,7 +24,7 @@ use super::jobs::{etag, expectation, parse_namespace};
 use super::path::Path;
 use crate::secrets::{Change, Users, users};
 
-/// How many jobs that use a secret are named when it cannot be deleted.
+/// How many jobs, and targets, that use a secret are named when it cannot be deleted.
 const MOST_NAMED: usize = 10;
 
 pub(super) fn routes() -> Router<Arc<App>> {
@@ -122,11 +122,15 @@ fn in_use(name: &SecretName, used: &Users) -> Problem {
     if used.jobs.len() > MOST_NAMED {
         by.push(format!("{} more jobs", used.jobs.len() - MOST_NAMED));
     }
+    by.extend(used.targets.iter().take(MOST_NAMED).map(|target| format!("target '{target}'")));
+    if used.targets.len() > MOST_NAMED {
+        by.push(format!("{} more targets", used.targets.len() - MOST_NAMED));
+    }
     if used.notifiers {
         by.push("the notifiers of the namespace".to_owned());
     }
     Problem::new(Code::SecretInUse, format!("the secret {name} is used by {}", by.join(", ")))
-        .with_hint("their runs would fail without it; change them first, or delete it with --force")
+        .with_hint("they would fail without it; change them first, or delete it with --force")
 }
 
 pub(super) async fn rotate_keys(State(app): State<Arc<App>>) -> Result<Json<RotatedKeys>, Failure> {
@@ -140,7 +144,12 @@ fn with_users(app: &App, secret: &secret::Secret) -> Result<Secret, Failure> {
 }
 
 fn view(secret: &secret::Secret, used: Users) -> Secret {
-    Secret { used_by: used.jobs, used_by_notifiers: used.notifiers, ..Secret::from(secret) }
+    Secret {
+        used_by: used.jobs,
+        used_by_targets: used.targets,
+        used_by_notifiers: used.notifiers,
+        ..Secret::from(secret)
+    }
 }
 
 fn parse_secret(text: &str) -> Result<SecretName, Failure> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sandglass_api::problem::Problem;
-use sandglass_core::id::{JobName, Namespace, SecretName};
+use sandglass_core::id::{JobName, Namespace, SecretName, TargetName};
 use sandglass_core::schedule::{Warning, WarningCode};
 use sandglass_core::spec::JobSpec;
 use sandglass_core::template::{secrets_of_job, secrets_of_notifiers};
@@ -16,6 +16,8 @@ use crate::admission::{each_job, from_store};
 pub(crate) struct Users {
     /// Jobs, by name.
     pub(crate) jobs: Vec<JobName>,
+    /// Targets, by name.
+    pub(crate) targets: Vec<TargetName>,
     /// The notifiers of the namespace.
     pub(crate) notifiers: bool,
 }
@@ -36,6 +38,14 @@ pub(crate) fn users(store: &dyn Store, namespace: &Namespace) -> Result<BTreeMap
     if let Some(notify) = store.notify(namespace).map_err(|error| from_store(&error))? {
         for name in secrets_of_notifiers(&notify.notify) {
             users.entry(name).or_default().notifiers = true;
+        }
+    }
+    for target in store.targets(namespace).map_err(|error| from_store(&error))? {
+        for name in target.spec.secrets() {
+            let targets = &mut users.entry(name.clone()).or_default().targets;
+            if targets.last() != Some(&target.spec.name) {
+                targets.push(target.spec.name.clone());
+            }
         }
     }
     Ok(users)

@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests; they fail by panicking")]
 
 mod calendars;
+mod fleet;
 mod holds;
 mod job_templates;
 mod jobs;
@@ -51,6 +52,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("templates are saved by revision", job_templates::revisions),
     ("a job over a template comes back as it was written", job_templates::overlays),
     ("secrets are saved by revision", secrets::revisions),
+    ("targets are saved by revision", fleet::targets),
+    ("groups of targets are saved by revision", fleet::groups),
     ("plugins and components are kept", plugins::kept),
     ("state entries have revisions and expectations", state::expectations),
     ("state entries expire", state::expiry),

@@ -13,6 +13,7 @@ use sandglass_core::run::{Origin, Run, StateName};
 use sandglass_core::secret::Secret;
 use sandglass_core::time::Timestamp;
 
+use super::fleet;
 use super::rows;
 use super::run_row;
 use super::secret_row;
@@ -21,7 +22,7 @@ use super::writing::Writing;
 use crate::error::{Conflict, ConflictKind, StoreError};
 
 /// Why a write was not made: a comparison failed, or the store did.
-enum Refused {
+pub(super) enum Refused {
     Conflict(ConflictKind),
     Store(StoreError),
 }
@@ -88,6 +89,12 @@ fn apply_write(writing: &mut Writing<'_>, write: &Write, now: Timestamp) -> Resu
         Write::DeleteTemplate { namespace, name, revision } => delete_template(writing, namespace, name, *revision),
         Write::PutSecret(secret) => put_secret(writing, secret),
         Write::DeleteSecret { namespace, name, revision } => delete_secret(writing, namespace, name, *revision),
+        Write::PutTarget(target) => fleet::put_target(writing, target),
+        Write::DeleteTarget { namespace, name, revision } => fleet::delete_target(writing, namespace, name, *revision),
+        Write::PutTargetGroup(group) => fleet::put_group(writing, group),
+        Write::DeleteTargetGroup { namespace, name, revision } => {
+            fleet::delete_group(writing, namespace, name, *revision)
+        }
         Write::PutPlugin { plugin, wasm } => Ok(put_plugin(writing, plugin, wasm)?),
         Write::RemovePlugin { name, digest } => remove_plugin(writing, name, digest),
         Write::PutState { job, key, value, expect, expires_at } => {

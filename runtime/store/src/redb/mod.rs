@@ -3,6 +3,7 @@
 mod codec;
 mod commit;
 mod disk;
+mod fleet;
 mod layer;
 pub(crate) mod private;
 mod reading;
@@ -27,7 +28,8 @@ use redb::backends::{FileBackend, InMemoryBackend};
 use sandglass_core::batch::Batch;
 use sandglass_core::calendar::Calendar;
 use sandglass_core::id::{
-    CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, SecretName, TemplateName,
+    CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, SecretName, TargetGroupName, TargetName,
+    TemplateName,
 };
 use sandglass_core::job_template::JobTemplate;
 use sandglass_core::notice::NamespaceNotify;
@@ -35,6 +37,7 @@ use sandglass_core::output::OutputChunk;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
 use sandglass_core::secret::Secret;
+use sandglass_core::target::{Target, TargetGroup};
 use sandglass_core::time::Timestamp;
 
 use self::disk::{Disk, Verdict};
@@ -251,6 +254,7 @@ impl Reader for RedbStore {
     fn notify(&self, namespace: &Namespace) -> Result<Option<Arc<NamespaceNotify>>, StoreError> {
         self.read(|reading| reading.notify(namespace))
     }
+
     fn template(&self, namespace: &Namespace, name: &TemplateName) -> Result<Option<Arc<JobTemplate>>, StoreError> {
         self.read(|reading| reading.template(namespace, name))
     }
@@ -265,6 +269,26 @@ impl Reader for RedbStore {
 
     fn secrets(&self, namespace: Option<&Namespace>) -> Result<Vec<Arc<Secret>>, StoreError> {
         self.read(|reading| reading.secrets(namespace))
+    }
+
+    fn target(&self, namespace: &Namespace, name: &TargetName) -> Result<Option<Arc<Target>>, StoreError> {
+        self.read(|reading| reading.target(namespace, name))
+    }
+
+    fn targets(&self, namespace: &Namespace) -> Result<Vec<Arc<Target>>, StoreError> {
+        self.read(|reading| reading.targets(Some(namespace)))
+    }
+
+    fn target_group(
+        &self,
+        namespace: &Namespace,
+        name: &TargetGroupName,
+    ) -> Result<Option<Arc<TargetGroup>>, StoreError> {
+        self.read(|reading| reading.target_group(namespace, name))
+    }
+
+    fn target_groups(&self, namespace: &Namespace) -> Result<Vec<Arc<TargetGroup>>, StoreError> {
+        self.read(|reading| reading.target_groups(Some(namespace)))
     }
 
     fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError> {

@@ -6,7 +6,8 @@ use redb::{ReadOnlyTable, ReadTransaction};
 use sandglass_core::calendar::Calendar;
 use sandglass_core::hold::{HoldSubject, Holds, Standing};
 use sandglass_core::id::{
-    CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, SecretName, TemplateName,
+    CalendarName, Digest, JobId, JobName, Namespace, PluginName, RunId, SecretName, TargetGroupName, TargetName,
+    TemplateName,
 };
 use sandglass_core::job::Job;
 use sandglass_core::job_template::JobTemplate;
@@ -14,9 +15,11 @@ use sandglass_core::notice::NamespaceNotify;
 use sandglass_core::plugin::Plugin;
 use sandglass_core::run::Run;
 use sandglass_core::secret::Secret;
+use sandglass_core::target::{Target, TargetGroup};
 use sandglass_core::time::Timestamp;
 
 use super::disk::from_redb;
+use super::fleet;
 use super::rows::{self, StateRow};
 use super::run_row;
 use super::secret_row;
@@ -78,6 +81,8 @@ impl<'t> Reading<'t> {
         let mut snapshot = Snapshot {
             calendars: self.calendars(None)?,
             templates: self.templates(None)?,
+            targets: self.targets(None)?,
+            groups: self.target_groups(None)?,
             plugins: self.plugins()?,
             ..Snapshot::default()
         };
@@ -212,6 +217,7 @@ impl<'t> Reading<'t> {
         let key = namespace.as_str().as_bytes();
         Ok(self.get(Table::Notify, key, |row| rows::decode_notify(key, row))?.map(Arc::new))
     }
+
     pub(super) fn template(
         &self,
         namespace: &Namespace,
@@ -233,6 +239,28 @@ impl<'t> Reading<'t> {
     /// All secrets, of one namespace if it is given.
     pub(super) fn secrets(&self, namespace: Option<&Namespace>) -> Result<Vec<Arc<Secret>>, StoreError> {
         self.of_namespace(Table::Secrets, namespace, secret_row::decode)
+    }
+
+    pub(super) fn target(&self, namespace: &Namespace, name: &TargetName) -> Result<Option<Arc<Target>>, StoreError> {
+        Ok(self.get(Table::Targets, &fleet::target_key(namespace, name), fleet::decode_target)?.map(Arc::new))
+    }
+
+    /// All targets, of one namespace if it is given.
+    pub(super) fn targets(&self, namespace: Option<&Namespace>) -> Result<Vec<Arc<Target>>, StoreError> {
+        self.of_namespace(Table::Targets, namespace, fleet::decode_target)
+    }
+
+    pub(super) fn target_group(
+        &self,
+        namespace: &Namespace,
+        name: &TargetGroupName,
+    ) -> Result<Option<Arc<TargetGroup>>, StoreError> {
+        Ok(self.get(Table::TargetGroups, &fleet::group_key(namespace, name), fleet::decode_group)?.map(Arc::new))
+    }
+
+    /// All groups of targets, of one namespace if it is given.
+    pub(super) fn target_groups(&self, namespace: Option<&Namespace>) -> Result<Vec<Arc<TargetGroup>>, StoreError> {
+        self.of_namespace(Table::TargetGroups, namespace, fleet::decode_group)
     }
 
     pub(super) fn plugin(&self, name: &PluginName) -> Result<Option<Arc<Plugin>>, StoreError> {

@@ -8,7 +8,7 @@ use super::run_row::state_number;
 use crate::error::StoreError;
 
 /// The format of the whole. A store with another one is refused.
-pub(super) const FORMAT: u32 = 11;
+pub(super) const FORMAT: u32 = 12;
 
 pub(super) const META_FORMAT: &[u8] = b"format";
 pub(super) const META_FENCE: &[u8] = b"fence";
@@ -50,6 +50,10 @@ pub(super) enum Table {
     Templates,
     /// namespace, name → row.
     Secrets,
+    /// namespace, name → row.
+    Targets,
+    /// namespace, name → row.
+    TargetGroups,
     /// name → row.
     Plugins,
     /// digest, piece → bytes.
@@ -63,7 +67,7 @@ pub(super) enum Table {
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Meta,
         Self::Active,
         Self::Ended,
@@ -77,6 +81,8 @@ impl Table {
         Self::Notify,
         Self::Templates,
         Self::Secrets,
+        Self::Targets,
+        Self::TargetGroups,
         Self::Plugins,
         Self::Components,
         Self::State,
@@ -99,6 +105,8 @@ impl Table {
             Self::Notify => "notify",
             Self::Templates => "templates",
             Self::Secrets => "secrets",
+            Self::Targets => "targets",
+            Self::TargetGroups => "target_groups",
             Self::Plugins => "plugins",
             Self::Components => "components",
             Self::State => "state",

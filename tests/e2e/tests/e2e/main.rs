@@ -24,4 +24,5 @@ mod schedules;
 mod scripts;
 mod secrets;
 mod shell;
+mod targets;
 mod templates;

@@ -6,6 +6,7 @@ mod catch_up;
 mod commands;
 mod dependencies;
 mod fires;
+mod fleet;
 mod hold;
 mod job_templates;
 mod limits;
@@ -24,7 +25,7 @@ use crate::calendar::Calendar;
 use crate::capability::Grants;
 use crate::event::{Command, Recall, Refusal, Reply, Ticket, Together, WaitsFor};
 use crate::hold::HoldSubject;
-use crate::id::{CalendarName, Digest, TemplateName};
+use crate::id::{CalendarName, Digest, TargetGroupName, TargetName, TemplateName};
 use crate::invocation::{AttemptReport, Invocation, RetryAdvice};
 use crate::job_template::JobTemplate;
 use crate::notice::NamespaceNotify;
@@ -32,6 +33,7 @@ use crate::plugin::{ActionInfo, Manifest};
 use crate::run::{AttemptEnd, AttemptOutcome, Origin, StateName, Usage};
 use crate::schedule::Calendars;
 use crate::spec::{JobSpec, TimeZone};
+use crate::target::{Target, TargetGroup};
 
 const T0: i64 = 1_800_000_000;
 
@@ -51,6 +53,8 @@ struct World {
     calendars: HashMap<CalendarName, Arc<Calendar>>,
     notify: HashMap<Namespace, Arc<NamespaceNotify>>,
     templates: HashMap<TemplateName, Arc<JobTemplate>>,
+    targets: HashMap<TargetName, Arc<Target>>,
+    groups: HashMap<TargetGroupName, Arc<TargetGroup>>,
     plugin: Arc<Plugin>,
     started: Vec<Invocation>,
     cancels: Vec<(RunId, CancelReason)>,
@@ -105,6 +109,8 @@ impl World {
             calendars: HashMap::new(),
             notify: HashMap::new(),
             templates: HashMap::new(),
+            targets: HashMap::new(),
+            groups: HashMap::new(),
             plugin,
             started: vec![],
             cancels: vec![],
@@ -186,6 +192,20 @@ impl World {
                 }
                 Write::DeleteTemplate { name, revision, .. } => {
                     assert_eq!(self.templates.remove(&name).expect("it is there").revision, revision);
+                }
+                Write::PutTarget(target) => {
+                    let old = self.targets.insert(target.spec.name.clone(), Arc::clone(&target));
+                    assert_eq!(old.map_or(0, |old| old.revision) + 1, target.revision);
+                }
+                Write::DeleteTarget { name, revision, .. } => {
+                    assert_eq!(self.targets.remove(&name).expect("it is there").revision, revision);
+                }
+                Write::PutTargetGroup(group) => {
+                    let old = self.groups.insert(group.spec.name.clone(), Arc::clone(&group));
+                    assert_eq!(old.map_or(0, |old| old.revision) + 1, group.revision);
+                }
+                Write::DeleteTargetGroup { name, revision, .. } => {
+                    assert_eq!(self.groups.remove(&name).expect("it is there").revision, revision);
                 }
                 Write::PutCursor { job, cursor } => self.jobs.get_mut(&job).expect("the job is there").1 = cursor,
                 other => panic!("unexpected write {other:?}"),
@@ -281,6 +301,8 @@ impl World {
             calendars: self.calendars.values().cloned().collect(),
             notify: self.notify.values().cloned().collect(),
             templates: self.templates.values().cloned().collect(),
+            targets: self.targets.values().cloned().collect(),
+            groups: self.groups.values().cloned().collect(),
             plugins: vec![Arc::clone(&self.plugin)],
             active: self.runs.values().filter(|run| !run.state.name().is_terminal()).cloned().collect(),
         };
