@@ -18,9 +18,9 @@ pub(crate) struct Change {
     pub(crate) new: Option<Value>,
 }
 
-/// What differs between two jobs, in the order of their keys.
-pub(crate) fn between(old: &JobSpec, new: &JobSpec) -> Vec<Change> {
-    let value = |spec: &JobSpec| serde_json::to_value(spec).unwrap_or_default();
+/// What differs between two specifications of a kind, in the order of their keys.
+pub(crate) fn between<T: Serialize>(old: &T, new: &T) -> Vec<Change> {
+    let value = |spec: &T| serde_json::to_value(spec).unwrap_or_default();
     let mut changes = Vec::new();
     compare(String::new(), Some(&value(old)), Some(&value(new)), &mut changes);
     changes
@@ -28,7 +28,7 @@ pub(crate) fn between(old: &JobSpec, new: &JobSpec) -> Vec<Change> {
 
 /// What differs between two forms of jobs: in what runs; and if that is the same, in what was written.
 pub(crate) fn between_forms(old: &SpecForms, new: &SpecForms) -> Vec<Change> {
-    let changes = between(old, new);
+    let changes = between::<JobSpec>(old, new);
     if !changes.is_empty() {
         return changes;
     }

@@ -119,6 +119,11 @@ fn tables<T>(applied: &Applied<T>, jobs: String, dry_run: bool, context: &Contex
     if !applied.groups.is_empty() {
         tables.push(render::group::applied(&applied.groups, dry_run, context.paint));
     }
+    let targets = applied.targets.iter().map(|outcome| (outcome.target.as_str(), &outcome.fields));
+    let groups = applied.groups.iter().map(|outcome| (outcome.group.as_str(), &outcome.fields));
+    for (name, fields) in targets.chain(groups).filter(|(_, fields)| !fields.is_empty()) {
+        tables.push(format!("{}:\n{}", context.paint.bold(name), render::changes::show(fields, context.paint)));
+    }
     if applied.notify.is_some() {
         tables.push(render::notify::applied(applied.notify.as_ref(), dry_run, context.paint));
     }
@@ -151,7 +156,10 @@ pub(crate) struct Plan {
 
 /// What saving the files would change.
 pub(crate) async fn plan(sources: &Sources, context: &Context) -> Result<Plan, Failure> {
-    let Applied { items, calendars, templates, targets, groups, notify } = Applied::new(check(sources, context).await?);
+    let answers = check(sources, context).await?;
+    let targets = target::plan(&answers.targets, context).await?;
+    let groups = group::plan(&answers.groups, context).await?;
+    let Applied { items, calendars, templates, notify, .. } = Applied::new(answers);
     let mut jobs = Vec::new();
     for result in items {
         let fields = if result.changed && !result.created {

@@ -91,11 +91,14 @@ fn text(comparison: &Comparison, context: &Context) -> String {
         let Some(change) = word(outcome.change) else { continue };
         text.push_str(&format!("calendar {}: would be {change}\n", paint.bold(outcome.spec.name.as_str())));
     }
-    let targets = comparison.targets.iter().map(|outcome| ("target", outcome.target.as_str(), outcome.change));
-    let groups = comparison.groups.iter().map(|outcome| ("group", outcome.group.as_str(), outcome.change));
-    for (what, name, change) in targets.chain(groups) {
+    let targets =
+        comparison.targets.iter().map(|outcome| ("target", outcome.target.as_str(), outcome.change, &outcome.fields));
+    let groups =
+        comparison.groups.iter().map(|outcome| ("group", outcome.group.as_str(), outcome.change, &outcome.fields));
+    for (what, name, change, fields) in targets.chain(groups) {
         let Some(change) = word(change) else { continue };
-        text.push_str(&format!("{what} {}: would be {change}\n", paint.bold(name)));
+        let fields = render::changes::show(fields, paint);
+        text.push_str(&format!("{what} {}: would be {change}\n{fields}", paint.bold(name)));
     }
     if comparison.notify.as_ref().is_some_and(|outcome| outcome.changed) {
         text.push_str(&render::notify::applied(comparison.notify.as_ref(), true, paint));

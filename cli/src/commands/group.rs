@@ -10,6 +10,7 @@ use super::calendar::Change;
 use super::confirm::confirm;
 use super::target::there_already;
 use crate::args::Form;
+use crate::changes;
 use crate::context::{Context, print, print_json};
 use crate::failure::Failure;
 use crate::render;
@@ -83,7 +84,11 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
         Command::Add { name, members, filter, description, replace } => {
             let spec = GroupSpec { name, description, members, filter };
             let expect = if replace { Precondition::Anything } else { Precondition::Absent };
-            let saved = context.client.put_group(&spec, expect).await.map_err(|error| there_already(error, "group"))?;
+            let saved = context
+                .client
+                .put_group(&spec, expect)
+                .await
+                .map_err(|error| there_already(error, "group", &spec.name))?;
             let outcome = Outcome::from(&saved);
             context.show(&saved, |context| render::group::applied(&[outcome], false, context.paint))
         }
@@ -108,10 +113,28 @@ async fn delete(names: &[TargetGroupName], yes: bool, context: &Context) -> Resu
 pub(crate) struct Outcome {
     pub(crate) group: TargetGroupName,
     pub(crate) change: Change,
+    /// What would change, of a group that is there already.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) fields: Vec<changes::Change>,
+}
+
+/// What saving groups would come to, field by field.
+pub(super) async fn plan(results: &[GroupResult], context: &Context) -> Result<Vec<Outcome>, Failure> {
+    let mut outcomes = Vec::new();
+    for result in results {
+        let mut outcome = Outcome::from(result);
+        if outcome.change == Change::Changed {
+            let saved = context.client.group(&outcome.group).await?;
+            outcome.fields = changes::between(&*saved.spec, &*result.group.spec);
+        }
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
 }
 
 impl From<&GroupResult> for Outcome {
     fn from(saved: &GroupResult) -> Self {
-        Self { group: saved.group.name.clone(), change: Change::of(saved.changed, saved.group.revision) }
+        let change = Change::of(saved.changed, saved.group.revision);
+        Self { group: saved.group.name.clone(), change, fields: Vec::new() }
     }
 }

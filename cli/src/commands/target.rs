@@ -1,6 +1,7 @@
 //! `target`: machines that jobs deploy to or run commands on.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZeroU16;
 
 use sandglass_api::client::{ClientError, Precondition};
@@ -17,6 +18,7 @@ use serde::Serialize;
 use super::calendar::Change;
 use super::confirm::confirm;
 use crate::args::Form;
+use crate::changes;
 use crate::context::{Context, print, print_json};
 use crate::failure::Failure;
 use crate::render;
@@ -152,20 +154,21 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
 async fn add(add: Add, context: &Context) -> Result<(), Failure> {
     let expect = if add.replace { Precondition::Anything } else { Precondition::Absent };
     let spec = spec(add)?;
-    let saved = context.client.put_target(&spec, expect).await.map_err(|error| there_already(error, "target"))?;
+    let saved =
+        context.client.put_target(&spec, expect).await.map_err(|error| there_already(error, "target", &spec.name))?;
     warn(&saved.warnings, &format!("target '{}'", spec.name), context);
     let outcome = Outcome::from(&saved);
     context.show(&saved, |context| render::target::applied(&[outcome], false, context.paint))
 }
 
 /// What saving with nothing there expected is refused for, with what to do if something is there.
-pub(super) fn there_already(error: ClientError, what: &str) -> Failure {
+pub(super) fn there_already(error: ClientError, what: &str, name: &dyn fmt::Display) -> Failure {
     match error {
         ClientError::Refused(mut problem) if problem.is(Code::RevisionConflict) => {
             problem.hint = Some(format!(
                 "to put another in its place, say --replace; `sandglass {what} list` shows what there is"
             ));
-            problem.detail = format!("a {what} of this name is there already");
+            problem.detail = format!("{what} '{name}' is there already");
             (*problem).into()
         }
         error => error.into(),
@@ -228,11 +231,28 @@ pub(crate) struct Outcome {
     pub(crate) change: Change,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<Warning>,
+    /// What would change, of a target that is there already.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) fields: Vec<changes::Change>,
+}
+
+/// What saving targets would come to, field by field.
+pub(super) async fn plan(results: &[TargetResult], context: &Context) -> Result<Vec<Outcome>, Failure> {
+    let mut outcomes = Vec::new();
+    for result in results {
+        let mut outcome = Outcome::from(result);
+        if outcome.change == Change::Changed {
+            let saved = context.client.target(&outcome.target).await?;
+            outcome.fields = changes::between(&*saved.spec, &*result.target.spec);
+        }
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
 }
 
 impl From<&TargetResult> for Outcome {
     fn from(saved: &TargetResult) -> Self {
         let change = Change::of(saved.changed, saved.target.revision);
-        Self { target: saved.target.name.clone(), change, warnings: saved.warnings.clone() }
+        Self { target: saved.target.name.clone(), change, warnings: saved.warnings.clone(), fields: Vec::new() }
     }
 }

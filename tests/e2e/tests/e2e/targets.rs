@@ -50,7 +50,13 @@ fn files_bring_targets_groups_and_jobs_together() {
     home.cli(&["diff", "fleet.yaml"]).expect(0);
     home.write("fleet.yaml", fleet().replace("port: 2222", "port: 2200").replace("zone != us", "zone == eu"));
     let diff = home.cli(&["diff", "fleet.yaml"]).expect(1).stdout;
-    assert_eq!(diff, "target web-2: would be changed\ngroup eu-web: would be changed\n");
+    let fields = ["  ~ port: 2222 -> 2200\n", "  ~ where: role == web and zone != us -> role == web and zone == eu\n"];
+    assert_eq!(
+        diff,
+        format!("target web-2: would be changed\n{}group eu-web: would be changed\n{}", fields[0], fields[1])
+    );
+    let planned = home.cli(&["apply", "fleet.yaml", "--dry-run"]).expect(0).stdout;
+    assert!(planned.contains("would be changed") && fields.iter().all(|field| planned.contains(field)), "{planned}");
     let applied = home.cli(&["apply", "fleet.yaml", "--json"]).expect(0).json();
     let changes: Vec<&Value> =
         applied["targets"].as_array().expect("targets").iter().map(|one| &one["change"]).collect();

@@ -1,8 +1,13 @@
 //! All targets and groups of a namespace: what is selected, and whether it fits together.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod error;
+mod selection;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+
+pub use error::{FleetError, FleetPart, SelectError};
 
 use super::selector::{Member, Selector};
 use super::{Target, TargetGroup};
@@ -23,110 +28,6 @@ pub const MAX_GROUP_DEPTH: usize = 8;
 pub struct Fleet {
     targets: BTreeMap<TargetName, Arc<Target>>,
     groups: BTreeMap<TargetGroupName, Arc<TargetGroup>>,
-}
-
-/// A target or a group.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum FleetPart {
-    /// The target of this name.
-    Target(TargetName),
-    /// The group of this name.
-    Group(TargetGroupName),
-}
-
-impl fmt::Display for FleetPart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Target(name) => write!(f, "target '{name}'"),
-            Self::Group(name) => write!(f, "group '{name}'"),
-        }
-    }
-}
-
-/// Targets and groups do not fit together.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FleetError {
-    /// Something names a target or group that is not there.
-    #[error("{by} names {missing}, which is not there{}: save that first, or apply both together", did_you_mean(meant.as_deref()))]
-    Missing {
-        /// What names it.
-        by: FleetPart,
-        /// Where in it, as a JSON Pointer (RFC 6901).
-        pointer: String,
-        /// What is not there.
-        missing: FleetPart,
-        /// What was perhaps meant.
-        meant: Option<String>,
-    },
-    /// Connections would go round and round.
-    #[error("the way to target '{}' goes in a circle: {}; let one of them have no 'jump', or another", names[0], chain(names, " by way of "))]
-    JumpCircle {
-        /// The targets, each with the next as its `jump`; the first is the last too.
-        names: Vec<TargetName>,
-    },
-    /// A connection would go through too many machines.
-    #[error("the way to target '{}' is too long: {}; {MAX_JUMPS} machines on the way are allowed", names[0], chain(names, " by way of "))]
-    TooManyJumps {
-        /// The target, and the machines on the way to it, the nearest to it first.
-        names: Vec<TargetName>,
-    },
-    /// Groups have one another as members.
-    #[error("group '{}' would be a member of itself: {}; take one of them out", names[0], chain(names, " has "))]
-    GroupCircle {
-        /// The groups, each with the next among its members; the first is the last too.
-        names: Vec<TargetGroupName>,
-    },
-    /// Groups are in groups too deeply.
-    #[error("group '{}' is nested too deeply: {}; {MAX_GROUP_DEPTH} levels are allowed", names[0], chain(names, " has "))]
-    GroupsTooDeep {
-        /// The groups, each with the next among its members.
-        names: Vec<TargetGroupName>,
-    },
-    /// There would be too many targets.
-    #[error("there would be {0} targets in the namespace: {MAX_TARGETS} are allowed; use another namespace for some")]
-    TooManyTargets(usize),
-    /// There would be too many groups.
-    #[error("there would be {0} groups in the namespace: {MAX_GROUPS} are allowed; delete what is not used")]
-    TooManyGroups(usize),
-}
-
-impl FleetError {
-    /// What is at fault and where in it, as a JSON Pointer (RFC 6901), the most likely first.
-    #[must_use]
-    pub fn places(&self) -> Vec<(FleetPart, String)> {
-        let jumps = |names: &[TargetName]| {
-            names.iter().map(|name| (FleetPart::Target(name.clone()), "/jump".to_owned())).collect()
-        };
-        let members = |names: &[TargetGroupName]| {
-            names.iter().map(|name| (FleetPart::Group(name.clone()), "/members".to_owned())).collect()
-        };
-        match self {
-            Self::Missing { by, pointer, .. } => vec![(by.clone(), pointer.clone())],
-            Self::JumpCircle { names } | Self::TooManyJumps { names } => jumps(names),
-            Self::GroupCircle { names } | Self::GroupsTooDeep { names } => members(names),
-            Self::TooManyTargets(_) | Self::TooManyGroups(_) => Vec::new(),
-        }
-    }
-
-    /// Whether it is about groups rather than targets.
-    #[must_use]
-    pub const fn is_of_group(&self) -> bool {
-        match self {
-            Self::Missing { by, .. } => matches!(by, FleetPart::Group(_)),
-            Self::JumpCircle { .. } | Self::TooManyJumps { .. } | Self::TooManyTargets(_) => false,
-            Self::GroupCircle { .. } | Self::GroupsTooDeep { .. } | Self::TooManyGroups(_) => true,
-        }
-    }
-}
-
-/// A selector names what is not there.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no {missing}{}", did_you_mean(meant.as_deref()))]
-pub struct SelectError {
-    /// What is not there.
-    pub missing: FleetPart,
-    /// What was perhaps meant.
-    pub meant: Option<String>,
 }
 
 /// What names a target or a group.
@@ -158,15 +59,6 @@ impl fmt::Display for TargetUsers {
             more => write!(f, "{shown} and {more} more"),
         }
     }
-}
-
-fn did_you_mean(meant: Option<&str>) -> String {
-    meant.map(|meant| format!(" (did you mean '{meant}'?)")).unwrap_or_default()
-}
-
-/// `'a' by way of 'b' by way of 'c'`.
-fn chain(names: &[impl fmt::Display], word: &str) -> String {
-    names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(word)
 }
 
 impl Fleet {
@@ -229,17 +121,7 @@ impl Fleet {
     ///
     /// If one of them names a target or a group that is not there.
     pub fn select(&self, selectors: &[Selector]) -> Result<Vec<&Arc<Target>>, SelectError> {
-        let mut selection = Selection { fleet: self, groups: BTreeMap::new() };
-        let mut found = BTreeSet::new();
-        for selector in selectors {
-            match selector {
-                Selector::Named(member) => selection.add(member, 0, &mut found)?,
-                Selector::Where(expression) => {
-                    let fits = self.targets.iter().filter(|(_, target)| expression.selects(&target.spec));
-                    found.extend(fits.map(|(name, _)| name));
-                }
-            }
-        }
+        let found = selection::select(self, selectors)?;
         Ok(found.into_iter().filter_map(|name| self.targets.get(name)).collect())
     }
 
@@ -381,57 +263,5 @@ impl Fleet {
             FleetPart::Group(name) => nearest(name.as_str(), self.groups.keys().map(TargetGroupName::as_str)),
         };
         near.map(str::to_owned)
-    }
-}
-
-/// A selection under way, which asks each group once.
-struct Selection<'a> {
-    fleet: &'a Fleet,
-    groups: BTreeMap<&'a TargetGroupName, Arc<BTreeSet<&'a TargetName>>>,
-}
-
-impl<'a> Selection<'a> {
-    fn add(&mut self, member: &Member, depth: usize, found: &mut BTreeSet<&'a TargetName>) -> Result<(), SelectError> {
-        match member {
-            Member::Target(name) => match self.fleet.targets.get_key_value(name) {
-                Some((name, _)) => _ = found.insert(name),
-                None => return Err(self.no(FleetPart::Target(name.clone()))),
-            },
-            Member::Pattern(pattern) => {
-                found.extend(self.fleet.targets.keys().filter(|name| pattern.matches(name)));
-            }
-            Member::Group(name) => found.extend(self.group(name, depth)?.iter().copied()),
-        }
-        Ok(())
-    }
-
-    fn group(&mut self, name: &TargetGroupName, depth: usize) -> Result<Arc<BTreeSet<&'a TargetName>>, SelectError> {
-        if let Some(known) = self.groups.get(name) {
-            return Ok(Arc::clone(known));
-        }
-        let Some((name, group)) = self.fleet.groups.get_key_value(name) else {
-            return Err(self.no(FleetPart::Group(name.clone())));
-        };
-        let mut found = BTreeSet::new();
-        if group.spec.members.is_empty() {
-            found.extend(self.fleet.targets.keys());
-        }
-        // A saved fleet is never so deep; a circle would otherwise not end.
-        if depth < MAX_GROUP_DEPTH {
-            for member in &group.spec.members {
-                self.add(member, depth + 1, &mut found)?;
-            }
-        }
-        if let Some(filter) = &group.spec.filter {
-            found.retain(|name| self.fleet.targets.get(*name).is_some_and(|target| filter.selects(&target.spec)));
-        }
-        let found = Arc::new(found);
-        self.groups.insert(name, Arc::clone(&found));
-        Ok(found)
-    }
-
-    fn no(&self, missing: FleetPart) -> SelectError {
-        let meant = self.fleet.meant(&missing);
-        SelectError { missing, meant }
     }
 }
