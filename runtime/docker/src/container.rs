@@ -1,0 +1,219 @@
+//! One container from its making to its removal.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use bollard::container::AttachContainerResults;
+use bollard::errors::Error as ApiError;
+use bollard::models::ContainerStateStatusEnum as Status;
+use bollard::query_parameters::{
+    AttachContainerOptions, CreateContainerOptions, KillContainerOptions, WaitContainerOptions,
+};
+use futures_util::StreamExt;
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::running::{Demand, End, How, Keeper, Running, Signal, Target, pair};
+use crate::spec::ContainerSpec;
+use crate::stdio::{Sinks, Source};
+
+/// How long output is still read after the container has ended: as long as a slow reader may take for what is on its way.
+pub(crate) const DRAIN: Duration = Duration::from_secs(30);
+/// How often an engine that went away while a container ran is asked for it again, and the pause before each time.
+const LOOKS: u32 = 30;
+const PAUSE: Duration = Duration::from_secs(1);
+/// The exit code of what was killed by the strongest signal.
+const KILLED: i32 = 137;
+
+impl Engine {
+    /// Starts a container whose standard input, output and error are these files: pipes, regular files, or `/dev/null`.
+    /// The image must be there. Nothing is left of it if this fails, or its future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// If the specification cannot be, or the engine does not start it.
+    pub async fn start(&self, spec: ContainerSpec, stdio: [OwnedFd; 3]) -> Result<Running, Error> {
+        let (starting, keeper) = pair();
+        tokio::spawn(see_through(self.clone(), spec, stdio, keeper));
+        starting.done().await
+    }
+
+    async fn create(&self, spec: ContainerSpec, has_stdin: bool) -> Result<String, Error> {
+        let doing = format!("making a container of {}", spec.image);
+        let name = spec.name.clone();
+        let body = spec.into_body(has_stdin)?;
+        let options = CreateContainerOptions { name: Some(name.clone()), ..CreateContainerOptions::default() };
+        match self.docker().create_container(Some(options), body).await {
+            Ok(created) => Ok(created.id),
+            Err(error) => {
+                let error = self.failed(&doing, error);
+                // It may have been made all the same. One that cannot be reached now is found by its label later.
+                if !error.is_answer() {
+                    let _ = self.remove(&name).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Attached first, so that nothing that it prints is missed.
+    async fn attach_and_start(&self, id: &str, has_stdin: bool) -> Result<AttachContainerResults, ApiError> {
+        let options = AttachContainerOptions {
+            stream: true,
+            stdin: has_stdin,
+            stdout: true,
+            stderr: true,
+            ..AttachContainerOptions::default()
+        };
+        let attached = self.docker().attach_container(id, Some(options)).await?;
+        self.docker().start_container(id, None).await?;
+        Ok(attached)
+    }
+
+    /// Waits until the container does not run any more.
+    async fn wait(&self, id: &str) -> How {
+        let mut looks = 0;
+        loop {
+            let options = WaitContainerOptions { condition: "not-running".to_owned() };
+            // Whatever the answer is, the container's state says it better.
+            let _ = self.docker().wait_container(id, Some(options)).next().await;
+            let state = self.docker().inspect_container(id, None).await;
+            let why = match state.map(|container| container.state.unwrap_or_default()) {
+                Ok(state) => match state.status {
+                    Some(Status::EXITED | Status::DEAD) => return exited(state.exit_code),
+                    // The wait was cut off, or the engine started again.
+                    _ => {
+                        looks = 0;
+                        "it runs, and the engine does not wait for it".to_owned()
+                    }
+                },
+                Err(ApiError::DockerResponseServerError { status_code: 404, .. }) => {
+                    return How::Lost("somebody else removed the container".to_owned());
+                }
+                Err(error) => self.failed("waiting for a container", error).to_string(),
+            };
+            looks += 1;
+            if looks == LOOKS {
+                return How::Lost(why);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// The signal that asks the container to end.
+    async fn stop_signal(&self, id: &str) -> String {
+        let container = self.docker().inspect_container(id, None).await.ok();
+        let named = container.and_then(|container| container.config?.stop_signal);
+        named.filter(|signal| !signal.is_empty()).unwrap_or_else(|| Signal::Terminate.name().to_owned())
+    }
+
+    async fn signal(&self, id: &str, signal: &str) -> Result<(), Error> {
+        let options = KillContainerOptions { signal: signal.to_owned() };
+        match self.docker().kill_container(id, Some(options)).await {
+            // It has ended.
+            Ok(()) | Err(ApiError::DockerResponseServerError { status_code: 404 | 409, .. }) => Ok(()),
+            Err(error) => Err(self.failed("signalling a container", error)),
+        }
+    }
+
+    async fn was_out_of_memory(&self, id: &str) -> bool {
+        let container = self.docker().inspect_container(id, None).await.ok();
+        container.and_then(|container| container.state?.oom_killed).unwrap_or(false)
+    }
+}
+
+fn exited(code: Option<i64>) -> How {
+    code.and_then(|code| i32::try_from(code).ok())
+        .map_or_else(|| How::Lost("the engine does not know the exit code".to_owned()), How::Exited)
+}
+
+impl Target {
+    pub(crate) async fn signal(&self, signal: Signal) -> Result<(), Error> {
+        match self {
+            Self::Container { engine, id } => engine.signal(id, signal.name()).await,
+            Self::Exec { engine, id, container } => engine.signal_exec(id, container, signal).await,
+        }
+    }
+}
+
+/// Makes, starts and watches a container, and removes it whatever happens.
+async fn see_through(engine: Engine, spec: ContainerSpec, stdio: [OwnedFd; 3], mut keeper: Keeper) {
+    let [stdin, stdout, stderr] = stdio;
+    let opened = Source::new(stdin).and_then(|source| Ok((source, Sinks::new(stdout, stderr)?)));
+    let (source, mut sinks) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return keeper.started(Err(Error::Invalid(format!("input and output cannot be used: {error}")))),
+    };
+    let image = spec.image.clone();
+    let id = match engine.create(spec, source.is_some()).await {
+        Ok(id) => id,
+        Err(error) => return keeper.started(Err(error)),
+    };
+    let attached = match engine.attach_and_start(&id, source.is_some()).await {
+        Ok(attached) => attached,
+        Err(error) => {
+            remove(&engine, &id).await;
+            return keeper.started(Err(engine.failed(&format!("starting a container of {image}"), error)));
+        }
+    };
+    keeper.started(Ok(Target::Container { engine: engine.clone(), id: id.clone() }));
+    let feeding = source.feed(attached.input);
+    let end = {
+        let copying = sinks.copy(attached.output);
+        let living = live(&engine, &id, &mut keeper);
+        tokio::pin!(copying, feeding, living);
+        let (mut copied, mut fed) = (false, false);
+        let end = loop {
+            tokio::select! {
+                () = &mut copying, if !copied => copied = true,
+                () = &mut feeding, if !fed => fed = true,
+                end = &mut living => break end,
+            }
+        };
+        if !copied {
+            let _ = tokio::time::timeout(DRAIN, copying).await;
+        }
+        end
+    };
+    remove(&engine, &id).await;
+    // The readers of the output see its end before its writer's.
+    drop(sinks);
+    keeper.ended(end);
+}
+
+/// Until the container has ended, by itself or because it must.
+async fn live(engine: &Engine, id: &str, keeper: &mut Keeper) -> End {
+    let waiting = engine.wait(id);
+    tokio::pin!(waiting);
+    let by_itself = tokio::select! {
+        biased;
+        how = &mut waiting => Some(how),
+        () = keeper.demanded(Demand::Stop) => None,
+    };
+    let how = match by_itself {
+        Some(how) => how,
+        None => {
+            if !keeper.must_die() {
+                let signal = engine.stop_signal(id).await;
+                let _ = engine.signal(id, &signal).await;
+            }
+            tokio::select! {
+                biased;
+                how = &mut waiting => how,
+                () = keeper.demanded(Demand::Die) => {
+                    let _ = engine.signal(id, Signal::Kill.name()).await;
+                    // Removal kills as well, so one that does not die is waited for there.
+                    tokio::time::timeout(DRAIN, waiting).await.unwrap_or(How::Exited(KILLED))
+                }
+            }
+        }
+    };
+    let out_of_memory = how == How::Exited(KILLED) && engine.was_out_of_memory(id).await;
+    End { how, out_of_memory }
+}
+
+async fn remove(engine: &Engine, id: &str) {
+    if let Err(error) = engine.remove(id).await {
+        tracing::warn!(container = id, "{error}; it is tried again when the daemon starts");
+    }
+}
