@@ -16,8 +16,9 @@ use sandglass_core::time::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::capability::exec::Tasks;
 use crate::capability::files::Mounted;
-use crate::capability::process::{Folders, ProcessSet};
+use crate::capability::process::Folders;
 use crate::capability::progress::Coalescer;
 use crate::secrets::RunSecrets;
 use crate::services::Services;
@@ -41,7 +42,7 @@ pub(crate) struct Attempt {
     mounts: OnceLock<Vec<Mounted>>,
     pub(crate) services: Arc<dyn Services>,
     pub(crate) stop: Stop,
-    pub(crate) processes: ProcessSet,
+    pub(crate) tasks: Tasks,
     pub(crate) progress: Coalescer,
     /// Time that guest threads worked on the guest, in nanoseconds.
     pub(crate) spent: AtomicU64,
@@ -78,7 +79,7 @@ struct Filled {
 impl Attempt {
     pub(crate) fn new(invocation: Invocation, services: Arc<dyn Services>, folders: &Arc<Folders>) -> Self {
         Self {
-            processes: ProcessSet::new(Arc::clone(folders)),
+            tasks: Tasks::new(Arc::clone(folders)),
             run: invocation.run,
             number: invocation.attempt,
             origin: invocation.origin,

@@ -37,7 +37,7 @@ mod generated {
         with: {
             "wasi:io": wasmtime_wasi::p2::bindings::io,
             "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
-            "sandglass:plugin/exec.task": crate::capability::process::Task,
+            "sandglass:plugin/exec.task": crate::capability::exec::Task,
             "sandglass:plugin/secrets.secret": crate::capability::secrets::Secret,
         },
         trappable_error_type: {

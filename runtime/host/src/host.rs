@@ -360,14 +360,14 @@ impl Task {
             Err(_) => {
                 // A fault of the host. The guest's store is gone; its processes must go too before the report.
                 tracing::error!(run = %self.attempt.run, "the host panicked while it made an attempt");
-                let _ = AssertUnwindSafe(self.attempt.processes.end()).catch_unwind().await;
+                let _ = AssertUnwindSafe(self.attempt.tasks.end()).catch_unwind().await;
                 (self.lost("the host failed while it made the attempt; its log says how"), None)
             }
         };
         self.report(report);
         // Nobody waits for this, but a host that stops does.
         drop(rest);
-        let _ = AssertUnwindSafe(self.attempt.processes.clear_folder()).catch_unwind().await;
+        let _ = AssertUnwindSafe(self.attempt.tasks.clear_folder()).catch_unwind().await;
     }
 
     fn lost(&self, message: &str) -> AttemptReport {

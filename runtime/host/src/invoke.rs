@@ -79,7 +79,7 @@ pub(crate) async fn attempt(
         output_bytes: 0,
     };
     let conclusion = conclude(attempt, &store, ended);
-    attempt.processes.end().await;
+    attempt.tasks.end().await;
     attempt.end_output();
     if let Some(progress) = attempt.progress.rest() {
         attempt.services.progress(attempt.run, attempt.number, progress);

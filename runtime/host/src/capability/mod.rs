@@ -6,6 +6,7 @@
 //! a plugin that tells by mail and otherwise is used for either, and is refused when it is used; so is `wasi:*`, which
 //! language runtimes import whatever their program does.
 
+pub(crate) mod exec;
 pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod logging;

@@ -5,6 +5,7 @@
 
 mod mounts;
 mod open;
+pub(crate) mod place;
 
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::filesystem::{Descriptor, Dir, FsPerms, OpenMode};
@@ -31,7 +32,7 @@ impl preopens::Host for Guest {
             folders.push((dir(mounted.folder.try_clone()?, mounted.mount.access), mounted.mount.path.clone()));
         }
         if self.attempt.work.grants.work().is_ok() {
-            let work = self.attempt.processes.folder().and_then(mounts::open);
+            let work = self.attempt.tasks.folder().and_then(mounts::open);
             let work = work.map_err(|error| {
                 wasmtime::Error::from(error).context("the run's working folder cannot be made or opened")
             })?;

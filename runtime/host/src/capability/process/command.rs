@@ -15,8 +15,8 @@ use super::proc::RUN_VARIABLE;
 use crate::attempt::Attempt;
 use crate::bindings::process::Command;
 use crate::bindings::types::ErrorCode;
+use crate::capability::exec::not_put_in;
 use crate::capability::{CallError, CallResult};
-use crate::secrets::NotPutIn;
 
 /// Where bare program names are looked up, and what processes get as `PATH`.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -67,12 +67,6 @@ fn secret_variables<'a>(attempt: &'a Attempt, command: &Command) -> CallResult<V
     // The mark by which the run's processes are found is nobody's to set.
     variables.retain(|(name, _)| name.as_str() != RUN_VARIABLE && !is_set(name.as_str()));
     Ok(variables)
-}
-
-/// A secret cannot stand where its placeholder stands.
-#[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` wants")]
-pub(super) fn not_put_in(error: NotPutIn) -> CallError {
-    CallError::new(ErrorCode::Denied, error.to_string())
 }
 
 /// `name=value` for a process; what stands for a secret is replaced by its value.

@@ -36,7 +36,7 @@ pub(crate) struct Folders {
 }
 
 /// An empty folder.
-pub(super) struct Folder {
+pub(crate) struct Folder {
     path: PathBuf,
     /// When it was made.
     made: Instant,
@@ -47,7 +47,7 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -91,7 +91,7 @@ impl Folders {
     }
 
     /// An empty folder that nobody else has.
-    pub(super) fn take(&self) -> io::Result<Folder> {
+    pub(crate) fn take(&self) -> io::Result<Folder> {
         let ready = lock(&self.ahead).pop_front();
         // It may have been removed or changed by hand since it was made.
         match ready.filter(Folder::is_untouched) {
@@ -101,7 +101,7 @@ impl Folders {
     }
 
     /// Takes back a folder in which no process works any more, and sees to it that enough wait.
-    pub(super) async fn give_back(&self, folder: &Folder) {
+    pub(crate) async fn give_back(&self, folder: &Folder) {
         let Folder { path, made, shows_changes, changed } = folder;
         let reusable = *shows_changes && folder.is_untouched() && lock(&self.ahead).len() < AHEAD;
         if reusable {

@@ -7,33 +7,24 @@ mod child;
 mod command;
 mod folders;
 pub(crate) mod left_behind;
-mod place;
 mod proc;
-mod pump;
-mod set;
 mod spawn;
-mod stdio;
-mod streams;
-mod task;
 mod tree;
-mod watch;
 
-pub(crate) use folders::Folders;
-pub(crate) use set::ProcessSet;
-#[allow(unreachable_pub, reason = "the generated bindings export it again, as far as they reach themselves")]
-pub use task::Task;
+pub(crate) use folders::{Folder, Folders};
 pub(crate) use tree::reap_orphans;
 
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::component::Resource;
 
-use self::child::{Child, Plan};
+use self::child::Child;
 use self::spawn::Launch;
-use self::stdio::Stdio;
-use self::watch::Watch;
+use super::exec::{Stdio, Task, Watch};
+use super::files::place;
 use super::{CallError, CallResult};
 use crate::attempt::Attempt;
 use crate::bindings::types::{ErrorCode, FileRef};
@@ -73,28 +64,24 @@ fn start(attempt: &Arc<Attempt>, command: process::Command) -> CallResult<(Task,
         None => working_dir(attempt)?,
         Some(folder) => place::folder(attempt, folder)?,
     };
-    let mut stdio = Stdio::open(attempt, command.input, command.stdout, command.stderr)?;
+    let Stdio { theirs, ours, guest } = Stdio::open(attempt, command.input, command.stdout, command.stderr)?;
     let directory = command::path_string(&directory)?;
-    let watch = attempt.processes.add(|| {
+    let limits =
+        (command.timeout.map(Duration::from_nanos), command.grace.map_or(attempt.work.grace, Duration::from_nanos));
+    let watch = attempt.tasks.add(|| {
         let launch = Launch {
             program: &prepared.program,
             args: &prepared.args,
             env: &prepared.env,
             directory: &directory,
-            stdio: stdio.theirs(),
+            stdio: theirs.each_ref().map(AsFd::as_fd),
         };
         let pid = tree::start(attempt.run, &launch).map_err(|error| not_started(&command.program, &error))?;
         let child = Child::new(pid);
-        let plan = Plan {
-            stdin: stdio.feed.take(),
-            stdout: stdio.pump_stdout.take(),
-            stderr: stdio.pump_stderr.take(),
-            timeout: command.timeout.map(Duration::from_nanos),
-            grace: command.grace.map_or(attempt.work.grace, Duration::from_nanos),
-        };
-        Ok(Watch::new(child, Arc::clone(attempt), spawn::exited(pid), plan))
+        let work = Arc::clone(&child).watch(Arc::clone(attempt), spawn::exited(pid), ours, limits);
+        Ok(Watch::new(child, Arc::clone(attempt), work))
     })?;
-    Ok((Task::new(Arc::clone(watch.child()), stdio.guest), watch))
+    Ok((Task::new(Arc::clone(watch.running()), guest), watch))
 }
 
 fn not_started(program: &str, error: &std::io::Error) -> CallError {

@@ -1,51 +1,51 @@
-//! The processes of one attempt, and the folder they work in.
+//! What runs for one attempt, and the folder that its processes work in.
 
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::child::Child;
-use super::folders::{Folder, Folders};
+use super::fate::Running;
 use super::watch::Watch;
 use crate::attempt::lock;
 use crate::bindings::types::ErrorCode;
+use crate::capability::process::{Folder, Folders};
 use crate::capability::{CallError, CallResult};
 
-/// The most processes that an attempt may have at once, those below them not counted.
-const PROCESSES: usize = 64;
+/// The most that an attempt may have running at once, what those start themselves not counted.
+const TASKS: usize = 64;
 
-/// The processes of one attempt.
-pub(crate) struct ProcessSet {
+/// What runs for one attempt: processes, containers, programs on other machines.
+pub(crate) struct Tasks {
     folders: Arc<Folders>,
     folder: OnceLock<Folder>,
-    children: Mutex<Children>,
+    all: Mutex<All>,
 }
 
 #[derive(Default)]
-struct Children {
-    all: Vec<Arc<Child>>,
+struct All {
+    running: Vec<Arc<dyn Running>>,
     /// The attempt is over: nothing more may be started.
     closed: bool,
 }
 
-impl ProcessSet {
+impl Tasks {
     pub(crate) fn new(folders: Arc<Folders>) -> Self {
-        Self { folders, folder: OnceLock::new(), children: Mutex::default() }
+        Self { folders, folder: OnceLock::new(), all: Mutex::default() }
     }
 
-    /// Starts a process and adds it, if there is room for one more.
-    pub(super) fn add(&self, start: impl FnOnce() -> CallResult<Watch>) -> CallResult<Watch> {
-        let mut children = lock(&self.children);
-        if children.closed {
+    /// Starts something and adds it, if there is room for one more.
+    pub(crate) fn add(&self, start: impl FnOnce() -> CallResult<Watch>) -> CallResult<Watch> {
+        let mut all = lock(&self.all);
+        if all.closed {
             return Err(CallError::cancelled());
         }
-        children.all.retain(|child| !child.has_ended());
-        if children.all.len() >= PROCESSES {
-            let message = format!("the run has {PROCESSES} processes already; wait for one to end");
+        all.running.retain(|running| !running.fate().has_ended());
+        if all.running.len() >= TASKS {
+            let message = format!("the run has {TASKS} processes and the like already; wait for one to end");
             return Err(CallError::new(ErrorCode::LimitExceeded, message));
         }
         let watch = start()?;
-        children.all.push(Arc::clone(watch.child()));
+        all.running.push(Arc::clone(watch.running()));
         Ok(watch)
     }
 
@@ -60,17 +60,17 @@ impl ProcessSet {
 
     /// Kills what is left and waits until it is gone. Nothing can be started afterwards.
     pub(crate) async fn end(&self) {
-        let children = {
-            let mut children = lock(&self.children);
-            children.closed = true;
-            std::mem::take(&mut children.all)
+        let all = {
+            let mut all = lock(&self.all);
+            all.closed = true;
+            std::mem::take(&mut all.running)
         };
-        for child in &children {
-            child.kill();
+        for running in &all {
+            running.fate().kill();
         }
-        for child in children {
-            // Bounded: a process that does not die is given up on.
-            child.ended().await;
+        for running in all {
+            // Bounded: what does not die is given up on.
+            running.fate().ended().await;
         }
     }
 

@@ -1,12 +1,11 @@
-//! A process as the guest holds it.
+//! Something that runs, as the guest holds it.
 
 use std::sync::Arc;
 
-use rustix::process::Signal;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, Pollable, subscribe};
 
-use super::child::{Child, How};
+use super::fate::{How, Running};
 use super::stdio::GuestEnds;
 use super::streams;
 use crate::bindings::exec::{self, Ending, ExitReport};
@@ -14,21 +13,21 @@ use crate::bindings::types::ErrorCode;
 use crate::capability::{CallError, CallResult};
 use crate::guest::Guest;
 
-/// A process as the guest holds it. Dropping it stops the process.
+/// Something that runs, as the guest holds it. Dropping it stops what runs.
 #[allow(unreachable_pub, reason = "the generated bindings export it again, as far as they reach themselves")]
 pub struct Task {
-    child: Arc<Child>,
+    running: Arc<dyn Running>,
     ends: GuestEnds,
 }
 
 impl Task {
-    pub(super) fn new(child: Arc<Child>, ends: GuestEnds) -> Self {
-        Self { child, ends }
+    pub(crate) fn new(running: Arc<dyn Running>, ends: GuestEnds) -> Self {
+        Self { running, ends }
     }
 
-    /// Waits for the end of the process and everything below it.
-    pub(super) async fn report(&self) -> ExitReport {
-        let exit = self.child.ended().await;
+    /// Waits for the end of what runs and everything below it.
+    pub(crate) async fn report(&self) -> ExitReport {
+        let exit = self.running.fate().ended().await;
         ExitReport {
             ending: match &exit.how {
                 How::Exited(code) => Ending::Exited(*code),
@@ -47,22 +46,22 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.child.stop();
+        self.running.fate().stop();
     }
 }
 
-/// Ready when a process has ended.
-struct Ended(Arc<Child>);
+/// Ready when what runs has ended.
+struct Ended(Arc<dyn Running>);
 
 #[wasmtime_wasi::async_trait]
 impl Pollable for Ended {
     async fn ready(&mut self) {
-        self.0.ended().await;
+        self.0.fate().ended().await;
     }
 }
 
 fn taken(what: &str) -> CallError {
-    let message = format!("{what} of the process is no pipe, or was taken before");
+    let message = format!("{what} is no pipe, or was taken before");
     CallError::new(ErrorCode::NotFound, message)
 }
 
@@ -88,23 +87,13 @@ impl exec::HostTask for Guest {
     }
 
     async fn signal(&mut self, task: Resource<Task>, signal: exec::Signal) -> CallResult<()> {
-        let signal = match signal {
-            exec::Signal::Terminate => Signal::TERM,
-            exec::Signal::Interrupt => Signal::INT,
-            exec::Signal::Hangup => Signal::HUP,
-            exec::Signal::User1 => Signal::USR1,
-            exec::Signal::User2 => Signal::USR2,
-            exec::Signal::Kill => Signal::KILL,
-        };
-        self.table
-            .get(&task)?
-            .child
-            .signal(signal)
-            .map_err(|error| CallError::new(ErrorCode::Unavailable, format!("the signal could not be sent: {error}")))
+        let running = Arc::clone(&self.table.get(&task)?.running);
+        let sent = running.signal(signal).await;
+        sent.map_err(|why| CallError::new(ErrorCode::Unavailable, format!("the signal could not be sent: {why}")))
     }
 
     async fn subscribe(&mut self, task: Resource<Task>) -> wasmtime::Result<Resource<DynPollable>> {
-        let ended = Ended(Arc::clone(&self.table.get(&task)?.child));
+        let ended = Ended(Arc::clone(&self.table.get(&task)?.running));
         let ended = self.table.push(ended)?;
         subscribe(&mut self.table, ended)
     }

@@ -1,4 +1,4 @@
-//! Moving a process's output to the run's, line by line, without the guest; and the guest's input to the process.
+//! Moving what a process writes to the run's output, line by line, without the guest; and the guest's input to it.
 
 use std::collections::VecDeque;
 use std::io;

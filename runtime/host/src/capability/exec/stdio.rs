@@ -1,9 +1,11 @@
-//! The standard input, output and error of a process: what the process gets, and the other ends.
+//! The standard input, output and error of what runs: what it gets, and the other ends.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -11,38 +13,49 @@ use sandglass_core::capability::Access;
 use sandglass_core::output::OutputStream;
 use tokio::net::unix::pipe;
 
-use super::command::not_put_in;
-use super::place;
-use super::pump::Pump;
+use super::pump::{self, Pump};
 use crate::attempt::Attempt;
 use crate::bindings::exec;
 use crate::bindings::types::ErrorCode;
+use crate::capability::files::place;
 use crate::capability::{CallError, CallResult};
+use crate::secrets::NotPutIn;
 
 /// The most of a process's output that is kept for the guest, in bytes.
 const CAPTURE: u32 = 1 << 20;
 
+/// How long output is still read once whoever wrote it is gone.
+const DRAIN: Duration = Duration::from_secs(5);
+
 /// Both ends.
-pub(super) struct Stdio {
-    theirs: [OwnedFd; 3],
-    /// Bytes for the process to read.
-    pub(super) feed: Option<(pipe::Sender, Vec<u8>)>,
-    pub(super) pump_stdout: Option<Pump>,
-    pub(super) pump_stderr: Option<Pump>,
+pub(crate) struct Stdio {
+    /// What runs gets these: its standard input, output and error.
+    pub(crate) theirs: [OwnedFd; 3],
+    /// The host moves what goes through these.
+    pub(crate) ours: Pipes,
     /// The ends that the guest asked for.
-    pub(super) guest: GuestEnds,
+    pub(crate) guest: GuestEnds,
+}
+
+/// The ends that the host keeps.
+pub(crate) struct Pipes {
+    attempt: Arc<Attempt>,
+    /// Bytes to be read by what runs.
+    feed: Option<(pipe::Sender, Vec<u8>)>,
+    stdout: Option<Pump>,
+    stderr: Option<Pump>,
 }
 
 /// The ends that the guest may take.
 #[derive(Default)]
-pub(super) struct GuestEnds {
+pub(crate) struct GuestEnds {
     pub(super) stdin: Option<pipe::Sender>,
     pub(super) stdout: Option<pipe::Receiver>,
     pub(super) stderr: Option<pipe::Receiver>,
 }
 
 impl Stdio {
-    pub(super) fn open(
+    pub(crate) fn open(
         attempt: &Arc<Attempt>,
         input: exec::Input,
         stdout: exec::Output,
@@ -64,15 +77,65 @@ impl Stdio {
                 theirs
             }
         };
-        let (stdout, pump_stdout) = output(attempt, stdout, OutputStream::Stdout, &mut guest.stdout)?;
-        let (stderr, pump_stderr) = output(attempt, stderr, OutputStream::Stderr, &mut guest.stderr)?;
-        Ok(Self { theirs: [stdin, stdout, stderr], feed, pump_stdout, pump_stderr, guest })
+        let (theirs_stdout, stdout) = output(attempt, stdout, OutputStream::Stdout, &mut guest.stdout)?;
+        let (theirs_stderr, stderr) = output(attempt, stderr, OutputStream::Stderr, &mut guest.stderr)?;
+        let ours = Pipes { attempt: Arc::clone(attempt), feed, stdout, stderr };
+        Ok(Self { theirs: [stdin, theirs_stdout, theirs_stderr], ours, guest })
     }
+}
 
-    /// What the process gets.
-    pub(super) fn theirs(&self) -> [BorrowedFd<'_>; 3] {
-        self.theirs.each_ref().map(AsFd::as_fd)
+impl Pipes {
+    /// Moves input and output until what runs has ended, as `living` tells: what that gives, and what of standard output and
+    /// error is kept for the guest.
+    pub(crate) async fn move_until<T>(self, living: impl Future<Output = T>) -> (T, Vec<u8>, Vec<u8>) {
+        let Self { attempt, feed, stdout, stderr } = self;
+        let (mut kept_stdout, mut kept_stderr) = (VecDeque::new(), VecDeque::new());
+        let end = {
+            let pumping = async {
+                let feeding = async {
+                    if let Some((pipe, bytes)) = feed {
+                        pump::feed(pipe, bytes).await;
+                    }
+                };
+                let out = async {
+                    if let Some(pump) = stdout {
+                        pump.run(&mut kept_stdout).await;
+                    }
+                };
+                let err = async {
+                    if let Some(pump) = stderr {
+                        pump.run(&mut kept_stderr).await;
+                    }
+                };
+                tokio::join!(feeding, out, err);
+            };
+            tokio::pin!(pumping, living);
+            let mut pumped = false;
+            let end = loop {
+                tokio::select! {
+                    biased;
+                    () = &mut pumping, if !pumped => pumped = true,
+                    end = &mut living => break end,
+                }
+            };
+            // Nothing that could write is left, so this ends at once unless the reader of the output is slow.
+            if !pumped {
+                let _ = tokio::time::timeout(DRAIN, pumping).await;
+            }
+            end
+        };
+        let masked = |bytes: VecDeque<u8>| match attempt.secrets() {
+            Some(secrets) => secrets.masked(bytes.into()),
+            None => bytes.into(),
+        };
+        (end, masked(kept_stdout), masked(kept_stderr))
     }
+}
+
+/// A secret cannot stand where its placeholder stands.
+#[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` wants")]
+pub(crate) fn not_put_in(error: NotPutIn) -> CallError {
+    CallError::new(ErrorCode::Denied, error.to_string())
 }
 
 /// What a process reads, with the values of secrets in the place of what stands for them.

@@ -1,4 +1,4 @@
-//! Where the files are that a guest names for a process: in the run's own folder, or in one that it was granted.
+//! Where the files are that a guest names to the host: in the run's own folder, or in one that it was granted.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,8 +13,8 @@ use crate::bindings::types::{ErrorCode, FileRef};
 use crate::capability::{CallError, CallResult};
 
 /// The run's own folder, made when it is first asked for.
-pub(super) fn work(attempt: &Attempt) -> CallResult<&Path> {
-    attempt.processes.folder().map_err(|error| {
+pub(crate) fn work(attempt: &Attempt) -> CallResult<&Path> {
+    attempt.tasks.folder().map_err(|error| {
         CallError::new(ErrorCode::Unavailable, format!("the run's working folder cannot be made: {error}"))
     })
 }
@@ -85,7 +85,7 @@ fn relative(file: &FileRef) -> CallResult<&str> {
 }
 
 /// The path of a folder, links resolved, for a process to start in.
-pub(super) fn folder(attempt: &Attempt, file: &FileRef) -> CallResult<PathBuf> {
+pub(crate) fn folder(attempt: &Attempt, file: &FileRef) -> CallResult<PathBuf> {
     let base = base(attempt, file, Access::ReadOnly)?;
     let unusable = |error: std::io::Error| {
         CallError::new(ErrorCode::NotFound, format!("the folder '{}' cannot be used: {error}", file.path))
@@ -98,7 +98,7 @@ pub(super) fn folder(attempt: &Attempt, file: &FileRef) -> CallResult<PathBuf> {
 
 /// Opens a file; the kernel refuses links that lead out of its folder. Opening never waits, as it would for a pipe that
 /// has a name.
-pub(super) fn file(attempt: &Attempt, file: &FileRef, flags: OFlags, access: Access) -> CallResult<OwnedFd> {
+pub(crate) fn file(attempt: &Attempt, file: &FileRef, flags: OFlags, access: Access) -> CallResult<OwnedFd> {
     let path = relative(file)?;
     let base = base(attempt, file, access)?;
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -114,7 +114,7 @@ pub(super) fn file(attempt: &Attempt, file: &FileRef, flags: OFlags, access: Acc
 
 /// Where a file is on this machine. Nothing is opened, so nothing is granted by it: whether a program may use the file is
 /// up to the machine.
-pub(super) fn locate(attempt: &Attempt, file: &FileRef) -> CallResult<String> {
+pub(crate) fn locate(attempt: &Attempt, file: &FileRef) -> CallResult<String> {
     let path = relative(file)?;
     if file.mount == "work" {
         attempt.work.grants.work().map_err(|denial| refused(attempt, &denial))?;
