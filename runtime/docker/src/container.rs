@@ -18,7 +18,7 @@ use crate::spec::ContainerSpec;
 use crate::stdio::{Sinks, Source};
 
 /// How long output is still read after the container has ended: as long as a slow reader may take for what is on its way.
-pub(crate) const DRAIN: Duration = Duration::from_secs(30);
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 /// How often an engine that went away while a container ran is asked for it again, and the pause before each time.
 const LOOKS: u32 = 30;
 const PAUSE: Duration = Duration::from_secs(1);

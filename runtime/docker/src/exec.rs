@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bollard::errors::Error as ApiError;
 use bollard::exec::{StartExecOptions, StartExecResults};
-use bollard::models::ExecConfig;
+use bollard::models::{ExecConfig, ExecInspectResponse};
 use rustix::process::{Pid, PidfdFlags, kill_process_group, pidfd_open, pidfd_send_signal};
 
 use crate::container::DRAIN;
@@ -86,18 +86,28 @@ impl Engine {
 
     /// The exit code of a command, once it has ended.
     async fn exit_code(&self, exec: &str) -> Result<Option<How>, Error> {
-        let state =
-            self.docker().inspect_exec(exec).await.map_err(|error| self.failed("asking for a command", error))?;
+        let state = self.exec_state(exec).await?;
         if state.running == Some(true) {
             return Ok(None);
         }
         Ok(state.exit_code.and_then(|code| i32::try_from(code).ok()).map(How::Exited))
     }
 
+    async fn exec_state(&self, exec: &str) -> Result<ExecInspectResponse, Error> {
+        self.docker().inspect_exec(exec).await.map_err(|error| self.failed("asking for a command", error))
+    }
+
     /// Engines have no way to signal a command, so it is done from outside, where the engine is this machine's.
     pub(crate) async fn signal_exec(&self, exec: &str, container: &str, signal: Signal) -> Result<(), Error> {
-        let state =
-            self.docker().inspect_exec(exec).await.map_err(|error| self.failed("asking for a command", error))?;
+        let mut state = self.exec_state(exec).await?;
+        // A command may print before its engine knows which process it is.
+        for _ in 0..LOOKS {
+            if state.running != Some(true) || state.pid.is_some_and(|pid| pid > 0) {
+                break;
+            }
+            tokio::time::sleep(SOON).await;
+            state = self.exec_state(exec).await?;
+        }
         if state.running != Some(true) {
             return Ok(());
         }

@@ -1,5 +1,5 @@
 //! Containers on a real engine. One test, as the engine takes seconds to start; its parts say what they are about.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::fs::File;
 use std::io::Read;
@@ -220,7 +220,7 @@ async fn what_cannot_start_leaves_nothing(bench: &Bench) {
 }
 
 async fn it_ends_when_it_must(bench: &Bench) {
-    let mut polite =
+    let polite =
         bench.start(spec("polite", "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.05; done"), null());
     let mut polite = std::pin::pin!(polite).await.unwrap();
     polite.says("ready\n").await;
