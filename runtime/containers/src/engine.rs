@@ -12,9 +12,12 @@ use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use crate::config::EngineConfig;
 use crate::connect::Connector;
 use crate::error::Error;
+use crate::spec::Owner;
 
 /// Says which daemon a container is of.
 pub(crate) const DAEMON_LABEL: &str = "sandglass.daemon";
+/// Says after which start of the daemon it was made.
+pub(crate) const START_LABEL: &str = "sandglass.start";
 /// Says which run a container is of.
 pub(crate) const RUN_LABEL: &str = "sandglass.run";
 
@@ -72,14 +75,14 @@ impl Engine {
         docker.ping().await.map(drop).map_err(|error| self.failed("asking whether it is there", error))
     }
 
-    /// Removes what an earlier process of `daemon` left: containers with its label whose run is none that `is_live`. Gives how
-    /// many there were.
+    /// Removes what earlier starts of `owner` left: containers of the same daemon but not of this start. Gives how many
+    /// there were.
     ///
     /// # Errors
     ///
     /// If the engine cannot be asked, or one could not be removed.
-    pub async fn sweep(&self, daemon: &str, is_live: impl Fn(&str) -> bool) -> Result<usize, Error> {
-        let label = format!("{DAEMON_LABEL}={daemon}");
+    pub async fn sweep(&self, owner: &Owner) -> Result<usize, Error> {
+        let label = format!("{DAEMON_LABEL}={}", owner.daemon);
         let options = ListContainersOptions {
             all: true,
             filters: Some(HashMap::from([("label".to_owned(), vec![label])])),
@@ -87,8 +90,10 @@ impl Engine {
         };
         let listed = self.docker.list_containers(Some(options)).await;
         let listed = listed.map_err(|error| self.failed("looking for containers that were left", error))?;
-        let run = |one: &ContainerSummary| one.labels.as_ref()?.get(RUN_LABEL).cloned();
-        let left = listed.into_iter().filter(|one| !run(one).is_some_and(|run| is_live(&run)));
+        let is_ours = |one: &ContainerSummary| {
+            one.labels.as_ref().and_then(|labels| labels.get(START_LABEL)).is_some_and(|start| *start == owner.start)
+        };
+        let left = listed.into_iter().filter(|one| !is_ours(one));
         let (mut removed, mut failure) = (0, None);
         for id in left.filter_map(|container| container.id) {
             match self.remove(&id).await {

@@ -21,4 +21,4 @@ pub use engine::Engine;
 pub use error::Error;
 pub use image::{Credentials, Image, PullPolicy, PullProgress, registry_of};
 pub use running::{End, How, Running, Signal};
-pub use spec::{ContainerSpec, ExecSpec, Mount, MountSource, is_name};
+pub use spec::{ContainerSpec, ExecSpec, Mount, MountSource, Owner, is_name};

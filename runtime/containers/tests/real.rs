@@ -7,8 +7,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandglass_docker::{
-    ContainerSpec, End, Engine, EngineConfig, EngineHost, Error, ExecSpec, How, Mount, MountSource, PullPolicy,
+use sandglass_containers::{
+    ContainerSpec, End, Engine, EngineConfig, EngineHost, Error, ExecSpec, How, Mount, MountSource, Owner, PullPolicy,
     Running, Signal,
 };
 use sandglass_test_engine::{IMAGE, TestEngine};
@@ -28,6 +28,10 @@ struct Started {
     stderr: File,
 }
 
+fn owner(daemon: &str, start: &str) -> Owner {
+    Owner { daemon: daemon.to_owned(), start: start.to_owned() }
+}
+
 fn null() -> OwnedFd {
     File::options().read(true).write(true).open("/dev/null").unwrap().into()
 }
@@ -41,7 +45,7 @@ fn spec(name: &str, script: &str) -> ContainerSpec {
     ContainerSpec {
         name: name.to_owned(),
         run: format!("run-of-{name}"),
-        daemon: DAEMON.to_owned(),
+        owner: owner(DAEMON, "now"),
         image: IMAGE.to_owned(),
         args: ["sh", "-c", script].map(str::to_owned).to_vec(),
         network: Some("none".to_owned()),
@@ -258,13 +262,14 @@ async fn what_nobody_holds_is_removed(bench: &Bench) {
 
 async fn what_was_left_is_swept(bench: &Bench) {
     let mut live = bench.start(spec("live", "echo ready; sleep 1000"), null()).await.unwrap();
-    let mut left = bench.start(spec("left", "echo ready; sleep 1000"), null()).await.unwrap();
-    let other = ContainerSpec { daemon: "other".to_owned(), ..spec("other", "echo ready; sleep 1000") };
+    let left = ContainerSpec { owner: owner(DAEMON, "before"), ..spec("left", "echo ready; sleep 1000") };
+    let mut left = bench.start(left, null()).await.unwrap();
+    let other = ContainerSpec { owner: owner("other", "before"), ..spec("other", "echo ready; sleep 1000") };
     let mut other = bench.start(other, null()).await.unwrap();
     for started in [&mut live, &mut left, &mut other] {
         started.says("ready\n").await;
     }
-    assert_eq!(bench.engine.sweep(DAEMON, |run| run == "run-of-live").await, Ok(1));
+    assert_eq!(bench.engine.sweep(&owner(DAEMON, "now")).await, Ok(1));
     assert_eq!(bench.left(), ["live"]);
     assert_eq!(bench.real.containers_with("sandglass.daemon=other").unwrap(), ["other"]);
     for started in [live, left, other] {

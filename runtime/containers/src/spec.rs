@@ -9,7 +9,7 @@ use bollard::models::{
     MountType,
 };
 
-use crate::engine::{DAEMON_LABEL, RUN_LABEL};
+use crate::engine::{DAEMON_LABEL, RUN_LABEL, START_LABEL};
 use crate::error::Error;
 use crate::image::with_version;
 
@@ -20,8 +20,8 @@ pub struct ContainerSpec {
     pub name: String,
     /// The run that it is of.
     pub run: String,
-    /// The daemon that it is of.
-    pub daemon: String,
+    /// Whose it is.
+    pub owner: Owner,
     /// The image's name, with a tag or digest or without.
     pub image: String,
     /// Replaces the image's entry point.
@@ -46,6 +46,15 @@ pub struct ContainerSpec {
     pub pids: Option<u32>,
     /// Labels for people and programs.
     pub labels: Vec<(String, String)>,
+}
+
+/// Who starts containers, so that what was left can be told from what is going.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Owner {
+    /// Stays the same when the owner starts again.
+    pub daemon: String,
+    /// Is another after each start.
+    pub start: String,
 }
 
 /// Something in a container's file system.
@@ -147,7 +156,8 @@ impl ContainerSpec {
     pub(crate) fn into_body(self, has_stdin: bool) -> Result<ContainerCreateBody, Error> {
         self.check()?;
         let host = self.host_config();
-        let own = [(DAEMON_LABEL.to_owned(), self.daemon), (RUN_LABEL.to_owned(), self.run)];
+        let own = [(DAEMON_LABEL, self.owner.daemon), (START_LABEL, self.owner.start), (RUN_LABEL, self.run)];
+        let own = own.map(|(name, value)| (name.to_owned(), value));
         Ok(ContainerCreateBody {
             image: Some(with_version(&self.image)?),
             entrypoint: self.entrypoint,
