@@ -414,7 +414,7 @@ impl StartError {
     pub fn class(&self) -> sandglass_api::problem::Class {
         use sandglass_api::problem::Class;
         match self {
-            Self::Config(_) | Self::Jobs(_) => Class::Invalid,
+            Self::Config(_) | Self::Containers(_) | Self::Jobs(_) => Class::Invalid,
             Self::DataDir(DataDirError::Unusable { .. }) | Self::Listen { .. } | Self::System(_) => Class::Unavailable,
             Self::DataDir(_) | Self::Keys(_) => Class::Denied,
             Self::Store(StoreError::Newer { .. } | StoreError::Older { .. }) => Class::Conflict,

@@ -191,6 +191,9 @@ fn name(attempt: &Attempt) -> String {
 /// The job's environment and the plugin's, with the values of secrets.
 fn environment(attempt: &Attempt, given: &[(String, String)]) -> CallResult<Vec<(String, String)>> {
     let mut env = about_run(attempt);
+    for (name, value) in secret_variables(attempt, given)? {
+        env.insert(name.to_string(), text(name.as_str(), value.to_vec())?);
+    }
     let given = given.iter().map(|(name, value)| (name, value));
     for (name, value) in attempt.env().iter().chain(given) {
         let filled = attempt.secrets().map_or(Ok(None), |secrets| secrets.for_process(value.as_bytes()));
