@@ -42,18 +42,9 @@ impl Engine {
         let doing = format!("making a container of {}", spec.image);
         let name = spec.name.clone();
         let body = spec.into_body(has_stdin)?;
-        let options = CreateContainerOptions { name: Some(name.clone()), ..CreateContainerOptions::default() };
-        match self.docker().create_container(Some(options), body).await {
-            Ok(created) => Ok(created.id),
-            Err(error) => {
-                let error = self.failed(&doing, error);
-                // It may have been made all the same. One that cannot be reached now is found by its label later.
-                if !error.is_answer() {
-                    let _ = self.remove(&name).await;
-                }
-                Err(error)
-            }
-        }
+        let options = CreateContainerOptions { name: Some(name), ..CreateContainerOptions::default() };
+        let created = self.docker().create_container(Some(options), body).await;
+        created.map(|created| created.id).map_err(|error| self.failed(&doing, error))
     }
 
     /// Attached first, so that nothing that it prints is missed.
@@ -144,10 +135,18 @@ async fn see_through(engine: Engine, spec: ContainerSpec, stdio: [OwnedFd; 3], m
         Ok(opened) => opened,
         Err(error) => return keeper.started(Err(Error::Invalid(format!("input and output cannot be used: {error}")))),
     };
-    let image = spec.image.clone();
+    let (image, name) = (spec.image.clone(), spec.name.clone());
     let id = match engine.create(spec, source.is_some()).await {
         Ok(id) => id,
-        Err(error) => return keeper.started(Err(error)),
+        Err(error) => {
+            // Without an answer it may have been made all the same.
+            let may_be_there = !error.is_answer();
+            keeper.started(Err(error));
+            if may_be_there {
+                remove(&engine, &name).await;
+            }
+            return;
+        }
     };
     let attached = match engine.attach_and_start(&id, source.is_some()).await {
         Ok(attached) => attached,

@@ -24,7 +24,7 @@ pub(crate) const RUN_LABEL: &str = "sandglass.run";
 /// How long an engine may take until it begins to answer. Making a container of a large image takes long.
 const ANSWER: Duration = Duration::from_secs(120);
 /// How long it may take to say that it is there.
-const PING: Duration = Duration::from_secs(10);
+const PING: Duration = Duration::from_secs(5);
 /// How often removal is tried, and how long it waits in between.
 const REMOVALS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(300);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sandglass_containers::{
     ContainerSpec, End, Engine, EngineConfig, EngineHost, Error, ExecSpec, How, Mount, MountSource, Owner, PullPolicy,
-    Running, Signal,
+    Running, Signal, TlsFiles,
 };
 use sandglass_test_engine::{IMAGE, TestEngine};
 
@@ -129,6 +129,7 @@ async fn containers_do_what_they_should_on_a_real_engine() {
     what_nobody_holds_is_removed(&bench).await;
     what_was_left_is_swept(&bench).await;
     commands_run_in_containers(&bench).await;
+    it_is_reached_over_tls(&bench).await;
     assert_eq!(bench.left(), Vec::<String>::new());
 }
 
@@ -314,4 +315,33 @@ async fn commands_run_in_containers(bench: &Bench) {
     }
     host.running.kill();
     host.finish().await;
+}
+
+async fn it_is_reached_over_tls(bench: &Bench) {
+    let Some(tls) = bench.real.tls() else {
+        eprintln!("skipped: it_is_reached_over_tls: there is no openssl to make certificates");
+        return;
+    };
+    let connect = |ca: &str, client: Option<(&str, &str)>| {
+        let at = |name: &str| tls.folder.join(name);
+        let files = TlsFiles { ca: at(ca), client: client.map(|(cert, key)| (at(cert), at(key))) };
+        let host = EngineHost::Tcp { host: "127.0.0.1".to_owned(), port: tls.port };
+        Engine::connect(&EngineConfig { host, tls: Some(files) })
+    };
+    let client = Some(("client.pem", "client-key.pem"));
+    let engine = connect("ca.pem", client).unwrap();
+    assert!(!engine.is_local());
+    let (stdout, out) = pipe();
+    let running = engine.start(spec("tls", "echo over TLS; exit 9"), [null(), out, null()]).await.unwrap();
+    assert_eq!(running.ended().await.how, How::Exited(9));
+    let mut text = String::new();
+    File::from(stdout).read_to_string(&mut text).unwrap();
+    assert_eq!(text, "over TLS\n");
+    // Nobody is trusted but the authority, and nobody without a certificate is talked to.
+    for stranger in [connect("client.pem", client), connect("ca.pem", None)] {
+        assert!(matches!(stranger.unwrap().ping().await, Err(Error::Unreachable { .. })));
+    }
+    let missing = connect("none.pem", client).map(drop).unwrap_err().to_string();
+    assert!(missing.contains("none.pem cannot be used for TLS"), "{missing}");
+    assert!(connect("ca.pem", Some(("client.pem", "ca.pem"))).is_err(), "that is no key");
 }

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,17 @@ const APPLETS: [&str; 16] = [
 pub struct TestEngine {
     engine: Child,
     folder: TempDir,
+    /// None where no certificates could be made.
+    tls: Option<Tls>,
+}
+
+/// How the engine is reached over TLS.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// The port on 127.0.0.1.
+    pub port: u16,
+    /// The folder with `ca.pem`, and `client.pem` with `client-key.pem`, without which the engine talks to nobody.
+    pub folder: PathBuf,
 }
 
 impl TestEngine {
@@ -57,9 +69,17 @@ impl TestEngine {
         for (flag, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
             command.arg(flag).arg(at(name));
         }
+        let tls = certificates(folder.path());
+        if let Some(tls) = &tls {
+            command.arg("-H").arg(format!("tcp://127.0.0.1:{}", tls.port)).arg("--tlsverify");
+            for (flag, name) in [("--tlscacert", "ca.pem"), ("--tlscert", "server.pem"), ("--tlskey", "server-key.pem")]
+            {
+                command.arg(flag).arg(at(name));
+            }
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let engine = command.spawn().map_err(|error| format!("no engine starts: {error}; install docker.io"))?;
-        let mut started = Self { engine, folder };
+        let mut started = Self { engine, folder, tls };
         started.wait_for_answer()?;
         started.add_image(busybox).map_err(|error| format!("the engine takes no image: {error}"))?;
         Ok(started)
@@ -69,6 +89,12 @@ impl TestEngine {
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
+    }
+
+    /// How it is reached over TLS; none where `openssl` is missing.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     /// What the engine answers to a request without a body: its JSON.
@@ -136,6 +162,26 @@ impl TestEngine {
         let answer = String::from_utf8_lossy(&answer).into_owned();
         if answer.starts_with("HTTP/1.1 2") { Ok(answer) } else { Err(io::Error::other(answer)) }
     }
+}
+
+/// An authority of the engine's own, a certificate for it and one for its clients.
+fn certificates(folder: &Path) -> Option<Tls> {
+    let openssl = |args: &str| {
+        let mut command = Command::new("openssl");
+        command.args(args.split(' ')).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success()).then_some(())
+    };
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    openssl(&format!("req -x509 {key} -keyout ca-key.pem -out ca.pem -subj /CN=authority -days 2"))?;
+    for (name, usage) in [("server", "serverAuth"), ("client", "clientAuth")] {
+        let extensions = format!("subjectAltName=IP:127.0.0.1\nextendedKeyUsage={usage}\n");
+        fs::write(folder.join("extensions"), extensions).ok()?;
+        openssl(&format!("req {key} -keyout {name}-key.pem -out {name}.csr -subj /CN={name}"))?;
+        let signed = format!("x509 -req -in {name}.csr -CA ca.pem -CAkey ca-key.pem -CAcreateserial -out {name}.pem");
+        openssl(&format!("{signed} -days 2 -extfile extensions"))?;
+    }
+    let port = TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
+    Some(Tls { port, folder: folder.to_owned() })
 }
 
 impl Drop for TestEngine {
