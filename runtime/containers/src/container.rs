@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::running::{Demand, End, How, Keeper, Running, Signal, Target, pair};
+use crate::running::{Demand, How, Keeper, Running, Signal, Target, pair};
 use crate::spec::ContainerSpec;
 use crate::stdio::{Sinks, Source};
 
@@ -22,8 +22,6 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 /// How often an engine that went away while a container ran is asked for it again, and the pause before each time.
 const LOOKS: u32 = 30;
 const PAUSE: Duration = Duration::from_secs(1);
-/// The exit code of what was killed by the strongest signal.
-const KILLED: i32 = 137;
 
 impl Engine {
     /// Starts a container whose standard input, output and error are these files: pipes, regular files, or `/dev/null`.
@@ -106,11 +104,6 @@ impl Engine {
             Err(error) => Err(self.failed("signalling a container", error)),
         }
     }
-
-    async fn was_out_of_memory(&self, id: &str) -> bool {
-        let container = self.docker().inspect_container(id, None).await.ok();
-        container.and_then(|container| container.state?.oom_killed).unwrap_or(false)
-    }
 }
 
 fn exited(code: Option<i64>) -> How {
@@ -157,31 +150,31 @@ async fn see_through(engine: Engine, spec: ContainerSpec, stdio: [OwnedFd; 3], m
     };
     keeper.started(Ok(Target::Container { engine: engine.clone(), id: id.clone() }));
     let feeding = source.feed(attached.input);
-    let end = {
+    let how = {
         let copying = sinks.copy(attached.output);
         let living = live(&engine, &id, &mut keeper);
         tokio::pin!(copying, feeding, living);
         let (mut copied, mut fed) = (false, false);
-        let end = loop {
+        let how = loop {
             tokio::select! {
                 () = &mut copying, if !copied => copied = true,
                 () = &mut feeding, if !fed => fed = true,
-                end = &mut living => break end,
+                how = &mut living => break how,
             }
         };
         if !copied {
             let _ = tokio::time::timeout(DRAIN, copying).await;
         }
-        end
+        how
     };
     remove(&engine, &id).await;
     // The readers of the output see its end before its writer's.
     drop(sinks);
-    keeper.ended(end);
+    keeper.ended(how);
 }
 
 /// Until the container has ended, by itself or because it must.
-async fn live(engine: &Engine, id: &str, keeper: &mut Keeper) -> End {
+async fn live(engine: &Engine, id: &str, keeper: &mut Keeper) -> How {
     let waiting = engine.wait(id);
     tokio::pin!(waiting);
     let by_itself = tokio::select! {
@@ -189,7 +182,7 @@ async fn live(engine: &Engine, id: &str, keeper: &mut Keeper) -> End {
         how = &mut waiting => Some(how),
         () = keeper.demanded(Demand::Stop) => None,
     };
-    let how = match by_itself {
+    match by_itself {
         Some(how) => how,
         None => {
             if !keeper.must_die() {
@@ -201,14 +194,13 @@ async fn live(engine: &Engine, id: &str, keeper: &mut Keeper) -> End {
                 how = &mut waiting => how,
                 () = keeper.demanded(Demand::Die) => {
                     let _ = engine.signal(id, Signal::Kill.name()).await;
-                    // Removal kills as well, so one that does not die is waited for there.
-                    tokio::time::timeout(DRAIN, waiting).await.unwrap_or(How::Exited(KILLED))
+                    let ended = tokio::time::timeout(DRAIN, waiting).await;
+                    // Removal kills as well, and waits for it.
+                    ended.unwrap_or_else(|_| How::Lost("the container was killed and does not die".to_owned()))
                 }
             }
         }
-    };
-    let out_of_memory = how == How::Exited(KILLED) && engine.was_out_of_memory(id).await;
-    End { how, out_of_memory }
+    }
 }
 
 async fn remove(engine: &Engine, id: &str) {

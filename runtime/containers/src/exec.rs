@@ -12,7 +12,7 @@ use rustix::process::{Pid, PidfdFlags, kill_process_group, pidfd_open, pidfd_sen
 use crate::container::DRAIN;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::running::{Demand, End, How, Keeper, Running, Signal, Target, pair};
+use crate::running::{Demand, How, Keeper, Running, Signal, Target, pair};
 use crate::spec::{ExecSpec, check_workdir, is_name, variables};
 use crate::stdio::{Input, Output, Sinks, Source};
 
@@ -183,7 +183,7 @@ async fn see_through(engine: Engine, spec: ExecSpec, stdio: [OwnedFd; 3], mut ke
         how
     };
     drop(sinks);
-    keeper.ended(End { how, out_of_memory: false });
+    keeper.ended(how);
 }
 
 async fn kill(engine: &Engine, exec: &str, container: &str) -> How {

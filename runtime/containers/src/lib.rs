@@ -20,5 +20,5 @@ pub use config::{EngineConfig, EngineHost, InvalidEngineHost, TlsFiles};
 pub use engine::Engine;
 pub use error::Error;
 pub use image::{Credentials, Image, PullPolicy, PullProgress, registry_of};
-pub use running::{End, How, Running, Signal};
+pub use running::{How, Running, Signal};
 pub use spec::{ContainerSpec, ExecSpec, Mount, MountSource, Owner, is_name};

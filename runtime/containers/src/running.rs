@@ -1,7 +1,5 @@
 //! What was started, in its caller's hands.
 
-use std::sync::Arc;
-
 use rustix::process::Signal as HostSignal;
 use tokio::sync::{oneshot, watch};
 
@@ -10,7 +8,7 @@ use crate::error::Error;
 /// A container, or a command in one. It is stopped and removed when this is dropped, in the background.
 pub struct Running {
     pub(crate) demand: watch::Sender<Demand>,
-    pub(crate) end: watch::Receiver<Option<Arc<End>>>,
+    pub(crate) end: watch::Receiver<Option<How>>,
     pub(crate) target: Target,
 }
 
@@ -22,15 +20,6 @@ pub(crate) enum Target {
 }
 
 /// How it ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct End {
-    /// In short.
-    pub how: How,
-    /// The kernel ended it because it took more memory than it may.
-    pub out_of_memory: bool,
-}
-
-/// How it ended, in short.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum How {
     /// With an exit code; 128 and more may be a signal.
@@ -93,7 +82,7 @@ pub(crate) enum Demand {
 /// The other end of [`Running`], held by whoever sees the thing through.
 pub(crate) struct Keeper {
     demand: watch::Receiver<Demand>,
-    end: watch::Sender<Option<Arc<End>>>,
+    end: watch::Sender<Option<How>>,
     started: Option<oneshot::Sender<Result<Target, Error>>>,
 }
 
@@ -108,7 +97,7 @@ pub(crate) fn pair() -> (Starting, Keeper) {
 /// What is being started. Dropped, it is as if [`Running`] were.
 pub(crate) struct Starting {
     demand: watch::Sender<Demand>,
-    end: watch::Receiver<Option<Arc<End>>>,
+    end: watch::Receiver<Option<How>>,
     started: oneshot::Receiver<Result<Target, Error>>,
 }
 
@@ -141,8 +130,8 @@ impl Keeper {
     }
 
     /// Says how it ended; nothing of it is left.
-    pub(crate) fn ended(self, end: End) {
-        self.end.send_replace(Some(Arc::new(end)));
+    pub(crate) fn ended(self, how: How) {
+        self.end.send_replace(Some(how));
     }
 }
 
@@ -176,16 +165,14 @@ impl Running {
 
     /// How it ended, if it has.
     #[must_use]
-    pub fn has_ended(&self) -> Option<Arc<End>> {
+    pub fn has_ended(&self) -> Option<How> {
         self.end.borrow().clone()
     }
 
     /// Waits until it has ended, its output is copied and nothing of it is left.
-    pub async fn ended(&self) -> Arc<End> {
+    pub async fn ended(&self) -> How {
         let mut end = self.end.clone();
         let end = end.wait_for(Option::is_some).await.map(|end| end.clone()).ok().flatten();
-        end.unwrap_or_else(|| {
-            Arc::new(End { how: How::Lost("the runtime is stopping".to_owned()), out_of_memory: false })
-        })
+        end.unwrap_or_else(|| How::Lost("the runtime is stopping".to_owned()))
     }
 }

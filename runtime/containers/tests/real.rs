@@ -4,11 +4,10 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sandglass_containers::{
-    ContainerSpec, End, Engine, EngineConfig, EngineHost, Error, ExecSpec, How, Mount, MountSource, Owner, PullPolicy,
+    ContainerSpec, Engine, EngineConfig, EngineHost, Error, ExecSpec, How, Mount, MountSource, Owner, PullPolicy,
     Running, Signal, TlsFiles,
 };
 use sandglass_test_engine::{IMAGE, TestEngine};
@@ -60,7 +59,7 @@ impl Bench {
         Ok(Started { running, stdout: stdout.into(), stderr: stderr.into() })
     }
 
-    async fn run(&self, spec: ContainerSpec) -> (Arc<End>, String, String) {
+    async fn run(&self, spec: ContainerSpec) -> (How, String, String) {
         self.start(spec, null()).await.unwrap().finish().await
     }
 
@@ -93,7 +92,7 @@ impl Started {
         assert_eq!(String::from_utf8_lossy(&text), word);
     }
 
-    async fn finish(self) -> (Arc<End>, String, String) {
+    async fn finish(self) -> (How, String, String) {
         let Self { running, mut stdout, mut stderr } = self;
         let reading = tokio::task::spawn_blocking(move || {
             let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -146,14 +145,14 @@ async fn images_are_looked_for(bench: &Bench) {
 
 async fn output_and_exit_codes_arrive(bench: &Bench) {
     let (end, out, err) = bench.run(spec("codes", "echo one; echo two >&2; echo three; exit 7")).await;
-    assert_eq!((&end.how, out.as_str(), err.as_str()), (&How::Exited(7), "one\nthree\n", "two\n"));
+    assert_eq!((&end, out.as_str(), err.as_str()), (&How::Exited(7), "one\nthree\n", "two\n"));
     let (end, out, _) = bench.run(spec("fast", "true")).await;
-    assert_eq!((&end.how, out.as_str()), (&How::Exited(0), ""));
+    assert_eq!((&end, out.as_str()), (&How::Exited(0), ""));
 }
 
 async fn much_output_arrives_whole(bench: &Bench) {
     let (end, out, _) = bench.run(spec("much", "yes 0123456789abcde | head -c 8388608; echo end")).await;
-    assert_eq!(end.how, How::Exited(0));
+    assert_eq!(end, How::Exited(0));
     assert_eq!(out.len(), (8 << 20) + 4);
     assert!(out.ends_with("end\n"));
 }
@@ -166,7 +165,7 @@ async fn input_is_read_to_its_end(bench: &Bench) {
         tokio::task::spawn_blocking(move || std::io::Write::write_all(&mut File::from(feed), text.as_bytes()));
     let (end, out, _) = started.finish().await;
     feeding.await.unwrap().unwrap();
-    assert_eq!(end.how, How::Exited(0));
+    assert_eq!(end, How::Exited(0));
     assert_eq!(out.len(), 250_005);
     let mut file = tempfile::tempfile().unwrap();
     std::io::Write::write_all(&mut file, b"from a file\n").unwrap();
@@ -201,12 +200,12 @@ async fn what_is_said_holds(bench: &Bench) {
         ..spec("said", "")
     };
     let (end, out, err) = bench.run(said).await;
-    assert_eq!(end.how, How::Exited(0), "{out}{err}");
+    assert_eq!(end, How::Exited(0), "{out}{err}");
     let expected = "hello\nread-only\na b=c\n/tmp\n12\n34\nscratch\n";
     assert!(out.starts_with(expected), "{out}");
     assert!(out.ends_with("scratch\n67108864\n"), "{out}{err}");
     let writes = ContainerSpec { mounts: vec![mount("/rw", false)], ..spec("rw", "echo new > /rw/out") };
-    assert_eq!(bench.run(writes).await.0.how, How::Exited(0));
+    assert_eq!(bench.run(writes).await.0, How::Exited(0));
     assert_eq!(std::fs::read_to_string(folder.path().join("out")).unwrap(), "new\n");
 }
 
@@ -231,20 +230,20 @@ async fn it_ends_when_it_must(bench: &Bench) {
     polite.says("ready\n").await;
     polite.running.stop();
     let (end, out, _) = polite.finish().await;
-    assert_eq!((&end.how, out.as_str()), (&How::Exited(3), "bye\n"));
+    assert_eq!((&end, out.as_str()), (&How::Exited(3), "bye\n"));
     let mut rude =
         bench.start(spec("rude", "trap '' TERM; echo ready; while :; do sleep 0.05; done"), null()).await.unwrap();
     rude.says("ready\n").await;
     rude.running.stop();
     rude.running.kill();
-    assert_eq!(rude.finish().await.0.how, How::Exited(137));
+    assert_eq!(rude.finish().await.0, How::Exited(137));
     let mut told = bench
         .start(spec("told", "trap 'exit 5' USR1; echo ready; while :; do sleep 0.05; done"), null())
         .await
         .unwrap();
     told.says("ready\n").await;
     told.running.signal(Signal::User1).await.unwrap();
-    assert_eq!(told.finish().await.0.how, How::Exited(5));
+    assert_eq!(told.finish().await.0, How::Exited(5));
 }
 
 async fn what_nobody_holds_is_removed(bench: &Bench) {
@@ -296,7 +295,7 @@ async fn commands_run_in_containers(bench: &Bench) {
     };
     let (end, out, err) =
         exec("echo $WORD; pwd; id -u; echo err >&2; exit 4", null(), "host").await.unwrap().finish().await;
-    assert_eq!((&end.how, out.as_str(), err.as_str()), (&How::Exited(4), "x\n/tmp\n12\n", "err\n"));
+    assert_eq!((&end, out.as_str(), err.as_str()), (&How::Exited(4), "x\n/tmp\n12\n", "err\n"));
     let (stdin, feed) = pipe();
     let reading = exec("cat", stdin, "host").await.unwrap();
     std::io::Write::write_all(&mut File::from(feed), b"fed").unwrap();
@@ -305,11 +304,11 @@ async fn commands_run_in_containers(bench: &Bench) {
         exec("trap 'exit 6' TERM; echo ready; while :; do sleep 0.05; done", null(), "host").await.unwrap();
     stopped.says("ready\n").await;
     stopped.running.stop();
-    assert_eq!(stopped.finish().await.0.how, How::Exited(6));
+    assert_eq!(stopped.finish().await.0, How::Exited(6));
     let mut killed = exec("echo ready; sleep 1000", null(), "host").await.unwrap();
     killed.says("ready\n").await;
     killed.running.kill();
-    assert_eq!(killed.finish().await.0.how, How::Exited(137));
+    assert_eq!(killed.finish().await.0, How::Exited(137));
     for name in ["nobody", "../version", "a b"] {
         assert!(exec("true", null(), name).await.map(drop).is_err(), "{name}");
     }
@@ -333,7 +332,7 @@ async fn it_is_reached_over_tls(bench: &Bench) {
     assert!(!engine.is_local());
     let (stdout, out) = pipe();
     let running = engine.start(spec("tls", "echo over TLS; exit 9"), [null(), out, null()]).await.unwrap();
-    assert_eq!(running.ended().await.how, How::Exited(9));
+    assert_eq!(running.ended().await, How::Exited(9));
     let mut text = String::new();
     File::from(stdout).read_to_string(&mut text).unwrap();
     assert_eq!(text, "over TLS\n");

@@ -125,9 +125,9 @@ struct Container(containers::Running);
 impl Elsewhere for Container {
     fn ended(&self) -> BoxFuture<'_, How> {
         Box::pin(async {
-            match &self.0.ended().await.how {
-                containers::How::Exited(code) => How::Exited(*code),
-                containers::How::Lost(why) => How::Lost(why.clone()),
+            match self.0.ended().await {
+                containers::How::Exited(code) => How::Exited(code),
+                containers::How::Lost(why) => How::Lost(why),
             }
         })
     }
