@@ -29,7 +29,49 @@ wit_bindgen::generate!({
     generate_all,
 });
 
-/// The interfaces of the capability `process`.
+/// What the capabilities `process` and `docker` have in common.
+#[cfg(any(feature = "process", feature = "docker"))]
+pub mod exec {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: r"
+            package sandglass:sdk-exec;
+            world plugin { import sandglass:plugin/exec@0.1.0; }
+        ",
+        world: "sandglass:sdk-exec/plugin",
+        with: {
+            "sandglass:plugin/types@0.1.0": crate::bindings::sandglass::plugin::types,
+            "wasi:io/error@0.2.12": crate::bindings::wasi::io::error,
+            "wasi:io/poll@0.2.12": crate::bindings::wasi::io::poll,
+            "wasi:io/streams@0.2.12": crate::bindings::wasi::io::streams,
+        },
+        generate_all,
+    });
+}
+
+/// The interface of the capability `docker`.
+#[cfg(feature = "docker")]
+pub mod docker {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: r"
+            package sandglass:sdk-docker;
+            world plugin { import sandglass:plugin/docker@0.1.0; }
+        ",
+        world: "sandglass:sdk-docker/plugin",
+        with: {
+            "sandglass:plugin/types@0.1.0": crate::bindings::sandglass::plugin::types,
+            "sandglass:plugin/exec@0.1.0": crate::bindings::exec::sandglass::plugin::exec,
+            "wasi:clocks/monotonic-clock@0.2.12": crate::bindings::wasi::clocks::monotonic_clock,
+            "wasi:io/error@0.2.12": crate::bindings::wasi::io::error,
+            "wasi:io/poll@0.2.12": crate::bindings::wasi::io::poll,
+            "wasi:io/streams@0.2.12": crate::bindings::wasi::io::streams,
+        },
+        generate_all,
+    });
+}
+
+/// The interface of the capability `process`.
 #[cfg(feature = "process")]
 pub mod process {
     wit_bindgen::generate!({
@@ -41,6 +83,7 @@ pub mod process {
         world: "sandglass:sdk-process/plugin",
         with: {
             "sandglass:plugin/types@0.1.0": crate::bindings::sandglass::plugin::types,
+            "sandglass:plugin/exec@0.1.0": crate::bindings::exec::sandglass::plugin::exec,
             "wasi:clocks/monotonic-clock@0.2.12": crate::bindings::wasi::clocks::monotonic_clock,
             "wasi:io/error@0.2.12": crate::bindings::wasi::io::error,
             "wasi:io/poll@0.2.12": crate::bindings::wasi::io::poll,

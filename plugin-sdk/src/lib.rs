@@ -40,7 +40,7 @@
 //! the runtime's part, so that plain `cargo test` tests an action.
 //!
 //! In reading order: [`Action`] and [`Outcome`], [`Failure`], [`Context`]; then the capabilities: [`files`], and each
-//! behind the feature of its name `process`, `secrets`, `state`, `http` and `mail`.
+//! behind the feature of its name `process`, `docker`, `secrets`, `state`, `http` and `mail`.
 
 mod action;
 mod context;
@@ -49,6 +49,10 @@ pub mod files;
 mod logging;
 mod period;
 
+#[cfg(feature = "docker")]
+pub mod docker;
+#[cfg(any(feature = "process", feature = "docker"))]
+mod exec;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "mail")]

@@ -7,14 +7,11 @@ use std::time::Duration;
 use crate::dispatch::nanoseconds;
 use crate::{Error, FileRef};
 
-mod task;
-
 #[cfg(target_arch = "wasm32")]
 use crate::bindings::process::sandglass::plugin::process as host;
 use crate::bindings::process::sandglass::plugin::process::Command as Record;
 
-pub use crate::bindings::process::sandglass::plugin::exec::{Ending, ExitReport, Input, Output, Signal};
-pub use task::{Reader, Task, Writer};
+pub use crate::exec::{Ending, ExitReport, Input, Output, Reader, Signal, Task, Writer};
 
 /// Where a file is on the machine that programs run on, for their arguments and environment. It need not exist.
 ///

@@ -31,6 +31,10 @@ use crate::{Action, CancelReason, Context, Failure, Issue, Outcome, Progress, Ru
 
 pub use crate::bindings::sandglass::plugin::logging::Level;
 
+#[cfg(feature = "docker")]
+pub(crate) mod docker;
+#[cfg(any(feature = "process", feature = "docker"))]
+mod exec;
 #[cfg(feature = "http")]
 pub(crate) mod http;
 #[cfg(feature = "mail")]
@@ -43,8 +47,10 @@ pub(crate) mod secrets;
 pub(crate) mod state;
 pub(crate) mod work;
 
-#[cfg(feature = "process")]
-pub use process::exited;
+#[cfg(feature = "docker")]
+pub use docker::Pull;
+#[cfg(any(feature = "process", feature = "docker"))]
+pub use exec::exited;
 
 /// One line that the action wrote to the run's log.
 #[derive(Debug, Clone)]
@@ -74,6 +80,8 @@ pub(crate) struct Script {
     pub(crate) work: work::Work,
     #[cfg(feature = "process")]
     pub(crate) process: process::Script,
+    #[cfg(feature = "docker")]
+    pub(crate) docker: docker::Script,
     #[cfg(feature = "http")]
     pub(crate) http: http::Script,
     #[cfg(feature = "mail")]
@@ -96,6 +104,8 @@ impl Default for Script {
             work: work::Work::default(),
             #[cfg(feature = "process")]
             process: process::Script::default(),
+            #[cfg(feature = "docker")]
+            docker: docker::Script::default(),
             #[cfg(feature = "http")]
             http: http::Script::default(),
             #[cfg(feature = "mail")]

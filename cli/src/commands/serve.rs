@@ -8,6 +8,9 @@ use sandglass_daemon::{Daemon, ServeOptions, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::context::{Context, print};
 use crate::failure::Failure;
@@ -64,11 +67,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 pub(super) fn begin_log(level: &str) {
     let filter = EnvFilter::try_from_env("SANDGLASS_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // The client of container engines logs all that it sends, and with it the values of secrets.
+    let quiet = filter_fn(|line| !line.target().starts_with("bollard"));
     // Begun once in a process; a second time has no effect.
     _ = if std::io::stderr().is_terminal() {
-        log.with_target(false).compact().try_init()
+        log.with_target(false).compact().finish().with(quiet).try_init()
     } else {
-        log.json().try_init()
+        log.json().finish().with(quiet).try_init()
     };
 }
 

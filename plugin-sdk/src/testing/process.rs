@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::process::{Command, Ending, ExitReport};
+use crate::process::{Command, ExitReport};
 use crate::testing::{Host, with, work};
 use crate::{Error, ErrorCode, FileRef, files};
 
@@ -13,12 +13,6 @@ pub(crate) struct Script {
     program: Option<Program>,
     commands: Vec<Command>,
     platform: Option<String>,
-}
-
-/// The report of a program that ended with a code and wrote nothing.
-#[must_use]
-pub fn exited(code: i32) -> ExitReport {
-    ExitReport { ending: Ending::Exited(code), stdout: Vec::new(), stderr: Vec::new(), cpu_ns: None, peak_memory: None }
 }
 
 impl Host {

@@ -14,4 +14,5 @@ pub const BUILT_IN: &[BuiltIn] = &[
     BuiltIn { name: "shell", wasm: include_bytes!(concat!(env!("OUT_DIR"), "/shell.wasm")) },
     BuiltIn { name: "http", wasm: include_bytes!(concat!(env!("OUT_DIR"), "/http.wasm")) },
     BuiltIn { name: "notify", wasm: include_bytes!(concat!(env!("OUT_DIR"), "/notify.wasm")) },
+    BuiltIn { name: "docker", wasm: include_bytes!(concat!(env!("OUT_DIR"), "/docker.wasm")) },
 ];

@@ -12,6 +12,7 @@ use sandglass_core::scheduler::Options;
 use sandglass_core::spec::{Retention, TimeZone};
 use serde::Deserialize;
 
+use crate::containers::{DockerConfig, DockerFile};
 use crate::mail::{MailConfig, MailFile};
 
 /// Where the API listens unless told otherwise.
@@ -50,6 +51,7 @@ struct File {
     retention: Retention,
     upkeep_every: Period,
     mail: Option<MailFile>,
+    docker: DockerFile,
 }
 
 impl Default for File {
@@ -70,6 +72,7 @@ impl Default for File {
             retention: Retention::default(),
             upkeep_every: Period::from_secs(60),
             mail: None,
+            docker: DockerFile::default(),
         }
     }
 }
@@ -87,6 +90,8 @@ pub(crate) struct Config {
     pub(crate) upkeep_every: Duration,
     /// The server that takes mail, if there is one.
     pub(crate) mail: Option<MailConfig>,
+    /// The engine that containers run on.
+    pub(crate) docker: DockerConfig,
 }
 
 /// The configuration is wrong.
@@ -157,6 +162,7 @@ impl Config {
             retention: file.retention.or(Retention::STANDARD),
             upkeep_every: upkeep_every.get(),
             mail: file.mail.map(MailFile::check).transpose()?,
+            docker: file.docker.check()?,
             scheduler: Options {
                 timezone,
                 max_running: file.max_running,

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::admission;
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigError, ServeOptions};
+use crate::containers;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::dispatch::effects::{Payload, Performer, Shared};
 use crate::dispatch::{Beginning, Dispatcher, INBOX_CAPACITY, Inbox};
@@ -58,6 +59,9 @@ pub enum StartError {
         /// Why.
         detail: String,
     },
+    /// The container engine cannot be used as it is configured.
+    #[error(transparent)]
+    Containers(#[from] sandglass_containers::Error),
     /// The keys of secrets cannot be used.
     #[error("{0}")]
     Keys(String),
@@ -110,12 +114,19 @@ impl Daemon {
         let (outputs, output_thread) = Outputs::start(Arc::clone(&store))?;
         let secrets = Secrets::open(Arc::clone(&store), data_dir.secrets_key()?);
         let secrets = Arc::new(secrets.map_err(|error| StartError::Keys(error.to_string()))?);
-        let services =
-            HostServices::new(Arc::clone(&store), Arc::clone(&outputs), Arc::clone(&secrets), config.mail.clone());
+        let containers = containers::connect(&config.docker, &data_dir)?;
+        let services = HostServices::new(
+            Arc::clone(&store),
+            Arc::clone(&outputs),
+            Arc::clone(&secrets),
+            config.mail.clone(),
+            Some(containers.clone()),
+        );
         let host = Host::new(host_config(&data_dir, &config)?, Arc::clone(&services) as _)?;
         ready_plugins(store.as_ref(), &host)?;
         // None of them is ours: a daemon that was killed left them behind.
         host.end_left_behind(&active.iter().map(|run| run.id).collect());
+        tokio::spawn(containers::sweep(containers));
 
         let (sender, inbox) = crossbeam_channel::bounded(INBOX_CAPACITY);
         let shared = Arc::new(Shared::default());
@@ -403,7 +414,7 @@ impl StartError {
     pub fn class(&self) -> sandglass_api::problem::Class {
         use sandglass_api::problem::Class;
         match self {
-            Self::Config(_) | Self::Jobs(_) => Class::Invalid,
+            Self::Config(_) | Self::Containers(_) | Self::Jobs(_) => Class::Invalid,
             Self::DataDir(DataDirError::Unusable { .. }) | Self::Listen { .. } | Self::System(_) => Class::Unavailable,
             Self::DataDir(_) | Self::Keys(_) => Class::Denied,
             Self::Store(StoreError::Newer { .. } | StoreError::Older { .. }) => Class::Conflict,

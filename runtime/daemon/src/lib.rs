@@ -13,6 +13,7 @@
 mod admission;
 pub mod clock;
 pub mod config;
+mod containers;
 pub mod daemon;
 pub mod data_dir;
 mod dispatch;

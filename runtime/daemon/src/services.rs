@@ -1,4 +1,5 @@
-//! What the host needs from the daemon: the clock, a place for output and progress, the jobs' state, and mail.
+//! What the host needs from the daemon: the clock, a place for output and progress, the jobs' state, mail, and
+//! the engine for containers.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
@@ -11,7 +12,8 @@ use sandglass_core::output::OutputChunk;
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_host::Services;
 use sandglass_host::services::{
-    BoxFuture, MailError, MailMessage, Progress, SecretValue, StateEntry, StateError, StateExpectation, StatePage,
+    BoxFuture, Containers, MailError, MailMessage, Progress, SecretValue, StateEntry, StateError, StateExpectation,
+    StatePage,
 };
 use sandglass_store::{CommitError, Committer, ConflictKind, STATE_BYTES, STATE_KEYS, Store, StoreError};
 use tokio::sync::oneshot;
@@ -30,6 +32,8 @@ pub(crate) struct HostServices {
     secrets: Arc<Secrets>,
     /// None if no server is configured.
     mailer: Option<Arc<Mailer>>,
+    /// None in tests that have no use for one.
+    containers: Option<Containers>,
     /// Set before the first attempt starts; the committer needs the host, and the host needs this.
     committer: OnceLock<Arc<Committer<Payload>>>,
 }
@@ -40,9 +44,10 @@ impl HostServices {
         outputs: Arc<Outputs>,
         secrets: Arc<Secrets>,
         mail: Option<MailConfig>,
+        containers: Option<Containers>,
     ) -> Arc<Self> {
         let mailer = mail.map(|config| Arc::new(Mailer::new(config, Arc::clone(&secrets))));
-        Arc::new(Self { store, outputs, secrets, mailer, committer: OnceLock::new() })
+        Arc::new(Self { store, outputs, secrets, mailer, containers, committer: OnceLock::new() })
     }
 
     /// Lets guests write state.
@@ -126,6 +131,10 @@ impl Services for HostServices {
                 None => Err(MailError::NotConfigured),
             }
         })
+    }
+
+    fn containers(&self) -> Option<Containers> {
+        self.containers.clone()
     }
 
     fn output(&self, run: RunId, chunk: OutputChunk) {

@@ -18,6 +18,7 @@ mod generated {
                 import sandglass:plugin/progress@0.1.0;
                 import sandglass:plugin/run-context@0.1.0;
                 import sandglass:plugin/process@0.1.0;
+                import sandglass:plugin/docker@0.1.0;
                 import sandglass:plugin/secrets@0.1.0;
                 import sandglass:plugin/secrets-reveal@0.1.0;
                 import sandglass:plugin/state@0.1.0;
@@ -50,5 +51,5 @@ mod generated {
 pub(crate) use generated::PluginPre;
 pub(crate) use generated::exports::sandglass::plugin::action;
 pub(crate) use generated::sandglass::plugin::{
-    exec, logging, mail, process, progress, run_context, secrets, secrets_reveal, state, types,
+    docker, exec, logging, mail, process, progress, run_context, secrets, secrets_reveal, state, types,
 };

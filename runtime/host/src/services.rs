@@ -83,6 +83,20 @@ pub trait Services: Send + Sync + 'static {
     fn mail(&self, _message: MailMessage) -> BoxFuture<'static, Result<(), MailError>> {
         Box::pin(async { Err(MailError::NotConfigured) })
     }
+
+    /// The engine that containers run on, if there is one.
+    fn containers(&self) -> Option<Containers> {
+        None
+    }
+}
+
+/// The engine that containers run on, and whose they are.
+#[derive(Clone)]
+pub struct Containers {
+    /// The engine.
+    pub engine: sandglass_containers::Engine,
+    /// Whose containers they are.
+    pub owner: sandglass_containers::Owner,
 }
 
 /// A mail to be sent; who it is from is the operator's to say.

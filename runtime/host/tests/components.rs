@@ -67,7 +67,7 @@ fn with_import(import: &str) -> String {
 #[test]
 fn an_import_that_is_not_offered_is_named() {
     let bench = Bench::new();
-    for import in ["acme:private/things@1.0.0", "sandglass:plugin/docker@0.1.0", "sandglass:plugin/process@0.1.0"] {
+    for import in ["acme:private/things@1.0.0", "sandglass:plugin/remote@0.1.0", "sandglass:plugin/process@0.1.0"] {
         match refused(&bench, &with_import(import)) {
             RefusedComponent::Import { import: named, .. } => assert_eq!(named, import),
             other => panic!("{import}: {other:?}"),

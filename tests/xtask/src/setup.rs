@@ -74,8 +74,11 @@ pub(crate) fn debian(packages: &[&str]) -> Result {
     install(&mut apt_get())
 }
 
-/// What tests need beyond that: the tools for guests in JavaScript and Python, and schedulers in Python to compare ours with.
-/// Without them, those tests are skipped.
+/// A container engine, and what the one image of the tests is made of.
+const ENGINE: [&str; 2] = ["docker.io", "busybox-static"];
+
+/// What tests need beyond that: the tools for guests in JavaScript and Python, schedulers in Python to compare ours with, and a
+/// container engine. Without them, those tests are skipped.
 pub(crate) fn test_tools() -> Result {
     let tools = tools_dir();
     fs::create_dir_all(&tools)?;
@@ -84,7 +87,10 @@ pub(crate) fn test_tools() -> Result {
     let python = tools.join("reference/bin/python");
     let there = answers(&python.to_string_lossy(), &["-c", "import cronsim, croniter, tzdata"]);
     let found = there.then_some(python.as_path());
-    tool("reference schedulers", found, || python_tool(&tools, "reference", &REFERENCES))
+    tool("reference schedulers", found, || python_tool(&tools, "reference", &REFERENCES))?;
+    let engine = answers("dockerd", &["--version"]) && answers("busybox", &["true"]);
+    let found = engine.then_some(Path::new("dockerd"));
+    tool("container engine", found, || Ok(debian(&ENGINE).inspect_err(|why| say(&why.to_string())).is_ok()))
 }
 
 fn tool(name: &str, found: Option<&Path>, install: impl FnOnce() -> Result<bool>) -> Result {

@@ -6,8 +6,6 @@ use sandglass_core::spelling::nearest;
 /// them is not run without it.
 const LATER: &[&str] = &[
     // Of jobs.
-    "docker",
-    "docker_image",
     "enabled",
     "group",
     "groups",

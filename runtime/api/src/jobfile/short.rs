@@ -17,13 +17,17 @@ pub(super) const KEYS: &[&str] = &[
     "script",
     "interpreter",
     "http",
+    "docker_image",
     "interpreter_windows",
     "interpreter_linux",
     "interpreter_macos",
 ];
 
 /// Ways to say what a job does. A job has exactly one.
-pub(super) const ACTIONS: &[&str] = &["action", "command", "commands", "script", "http"];
+pub(super) const ACTIONS: &[&str] = &["action", "command", "commands", "script", "http", IMAGE];
+
+/// Says what the job does, alone or with the command that runs in the image.
+const IMAGE: &str = "docker_image";
 
 /// Commands that a platform has instead. Alone, they say what the job does too.
 const OF_PLATFORM: &[&str] = &["command_linux", "command_macos", "command_windows"];
@@ -50,6 +54,8 @@ struct Parts {
     rest: Vec<Entry>,
     /// What says what the job does, as it is written.
     action: Option<Entry>,
+    /// The image that it does it in, as it is written.
+    image: Option<Entry>,
     /// What goes with a command, as it is written.
     beside: Vec<Entry>,
     /// What says when the job fires, as canonical triggers.
@@ -63,6 +69,7 @@ impl Default for Parts {
             span: Span::start(),
             rest: Vec::new(),
             action: None,
+            image: None,
             beside: Vec::new(),
             triggers: None,
             errors: Vec::new(),
@@ -73,6 +80,7 @@ impl Default for Parts {
 impl Parts {
     fn take(&mut self, mut entry: Entry) {
         match entry.key.as_str() {
+            IMAGE => self.image = Some(entry),
             key if ACTIONS.contains(&key) => match &self.action {
                 Some(first) => {
                     let message = format!("'{}' and '{}' both say what the job does: keep one of them", first.key, key);
@@ -105,7 +113,13 @@ impl Parts {
     }
 
     fn finish(mut self) -> (Node, Vec<NodeError>) {
-        if let Some(action) = self.action.take() {
+        if let Some(image) = self.image.take() {
+            let key_span = image.key_span;
+            match self.docker(image) {
+                Ok(value) => self.rest.push(Entry { key: "action".to_owned(), key_span, value }),
+                Err(error) => self.errors.push(error.or_at(key_span)),
+            }
+        } else if let Some(action) = self.action.take() {
             let (key, key_span) = (action.key.clone(), action.key_span);
             match self.canonical_action(action) {
                 Ok(value) => self.rest.push(Entry { key: "action".to_owned(), key_span, value }),
@@ -161,6 +175,30 @@ impl Parts {
             with.push(Entry { key, key_span, value });
         }
         Ok(action(span, "shell", Node::new(span, Value::Map(with))))
+    }
+}
+
+impl Parts {
+    /// The action `docker` with this image and the command that there is. Containers run Linux wherever the daemon does, so
+    /// what other platforms have instead of the command is for daemons without an engine.
+    fn docker(&mut self, image: Entry) -> Result<Node, NodeError> {
+        let span = image.value.span;
+        let text = expect_text(image.value, "the name of an image", "such as postgres:16");
+        let mut with = vec![entry_of("image", text.map_err(|error| error.under(IMAGE))?)];
+        let of_linux =
+            self.beside.iter().position(|entry| entry.key == "command_linux").map(|at| self.beside.remove(at));
+        self.beside.retain(|entry| !OF_PLATFORM.contains(&entry.key.as_str()));
+        let general = self.action.take();
+        if let Some(Entry { key, key_span, value }) = of_linux.or(general) {
+            if !matches!(key.as_str(), "command" | "command_linux" | "script") {
+                let message = format!("'{IMAGE}' and '{key}' both say what the job does: keep one of them");
+                let error = NodeError::at(message, key_span).hint("an image goes with 'command' or 'script'");
+                return Err(error.under(&key));
+            }
+            let command = expect_text(value, "a command line", "for several, write one script");
+            with.push(entry_of("command", command.map_err(|error| error.under(&key))?));
+        }
+        Ok(action(span, "docker", Node::new(span, Value::Map(with))))
     }
 }
 

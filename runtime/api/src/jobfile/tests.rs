@@ -175,6 +175,15 @@ fn actions_have_short_forms() {
             "http: { url: \"https://a.example/\", body: hi }",
             json!({ "use": "http", "with": { "url": "https://a.example/", "body": "hi" } }),
         ),
+        ("docker_image: postgres:15", json!({ "use": "docker", "with": { "image": "postgres:15" } })),
+        (
+            "{ docker_image: \"postgres:15\", command: ./backup.sh, command_windows: backup.ps1 }",
+            json!({ "use": "docker", "with": { "image": "postgres:15", "command": "./backup.sh" } }),
+        ),
+        (
+            "{ command: a, docker_image: alpine, command_linux: b }",
+            json!({ "use": "docker", "with": { "image": "alpine", "command": "b" } }),
+        ),
         ("action: { use: notify@1.0/slack }", json!({ "use": "notify@1.0/slack" })),
     ] {
         let text = match text.strip_prefix('{').filter(|_| text.ends_with('}')) {
@@ -182,6 +191,19 @@ fn actions_have_short_forms() {
             None => format!("name: a\n{text}"),
         };
         assert_eq!(yaml(&text)["action"], action, "{text}");
+    }
+}
+
+#[test]
+fn an_image_goes_with_a_command_alone() {
+    for (text, reason) in [
+        ("docker_image: alpine\nhttp: https://a.example/", "'docker_image' and 'http' both say what the job does"),
+        ("docker_image: alpine\ncommands: [a, b]", "an image goes with 'command' or 'script'"),
+        ("docker_image: [alpine]", "expected the name of an image"),
+        ("docker_image: alpine\ncommand: a\ninterpreter: bash", "'interpreter' goes with"),
+    ] {
+        let error = parse(&format!("name: a\n{text}\n"), Format::Yaml, "test").unwrap_err().remove(0).to_string();
+        assert!(error.contains(reason), "{text}: {error}");
     }
 }
 

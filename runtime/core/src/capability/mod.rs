@@ -5,6 +5,7 @@
 //! that one of them does not allow is refused, and the refusal names the layer and the line that would allow it.
 
 mod address;
+mod docker;
 mod files;
 mod http;
 mod list;
@@ -16,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use address::{AddressKind, address_kind};
+pub use docker::{DockerGrant, DockerPattern, InvalidDockerPattern};
 pub use files::{Access, FilesGrant, FolderGrant, InvalidFolderGrant, Mount};
 pub use http::{HttpGrant, HttpRequest};
 pub use pattern::{HttpPattern, InvalidHttpPattern};
@@ -46,6 +48,9 @@ pub struct Grants {
     /// Folders of the host that may be used: a list, or `any`. Even an empty list gives the run's own folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<FilesGrant>,
+    /// Images that may be run, and containers that commands may run in: a list of patterns, or `any`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub docker: Option<DockerGrant>,
     /// The job's own key-value state.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub state: bool,
@@ -64,6 +69,7 @@ impl Grants {
             files: Some(FilesGrant::Any),
             secrets: Some(SecretsGrant::Any),
             reveal: Some(SecretsGrant::Any),
+            docker: Some(DockerGrant::Any),
             state: true,
             mail: true,
         }
@@ -313,6 +319,13 @@ impl EffectiveGrants {
             http.is_some(),
             &|grants| grants.http.is_some(),
             line("http", http.and_then(|grant| serde_json::to_value(grant).ok())),
+        );
+        let docker = self.request.docker.as_ref();
+        check(
+            docker::RUNNING,
+            docker.is_some(),
+            &|grants| grants.docker.is_some(),
+            line("docker", docker.and_then(|grant| serde_json::to_value(grant).ok())),
         );
         check("keeping state", self.request.state, &|grants| grants.state, "state: true".to_owned());
         missing.extend(self.missing_folders());

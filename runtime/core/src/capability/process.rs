@@ -52,7 +52,7 @@ fn is_program(path: &str) -> bool {
 }
 
 /// Whether `pattern` matches the whole of `text`; `*` stands for any characters but `/`.
-fn glob(pattern: &str, text: &str) -> bool {
+pub(super) fn glob(pattern: &str, text: &str) -> bool {
     let mut patterns = pattern.split('/');
     let mut texts = text.split('/');
     loop {

@@ -1,11 +1,12 @@
 //! What a guest may ask of the host: one file for each interface.
 //!
 //! Each links its functions once, keeps what belongs to an attempt in [`Attempt`](crate::attempt::Attempt), and lets
-//! [`sandglass_core::capability`] decide. A guest that imports `sandglass:plugin/process` or `state` is started only if it
+//! [`sandglass_core::capability`] decide. A guest that imports `sandglass:plugin/process`, `docker` or `state` is started only if it
 //! was granted them, and every use is checked again; `secrets` has only what the job names; `mail` may always be imported, as
 //! a plugin that tells by mail and otherwise is used for either, and is refused when it is used; so is `wasi:*`, which
 //! language runtimes import whatever their program does.
 
+pub(crate) mod docker;
 pub(crate) mod exec;
 pub(crate) mod files;
 pub(crate) mod http;
@@ -28,6 +29,7 @@ use crate::guest::Guest;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Gated {
     pub(crate) process: bool,
+    pub(crate) docker: bool,
     pub(crate) state: bool,
 }
 
@@ -36,6 +38,9 @@ impl Gated {
     pub(crate) fn check(self, grants: &EffectiveGrants) -> Result<(), Denial> {
         if self.process && !grants.any_process() {
             return Err(missing(grants, "starting processes", "process: any"));
+        }
+        if self.docker && !grants.any_docker() {
+            return Err(missing(grants, "running containers", "docker: any"));
         }
         if self.state && !grants.state() {
             return Err(missing(grants, "keeping state", "state: true"));
@@ -61,6 +66,7 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     bindings::progress::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::run_context::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::process::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
+    bindings::docker::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::secrets::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::secrets_reveal::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::state::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
@@ -137,7 +143,7 @@ mod tests {
 
     #[test]
     fn an_interface_nobody_asked_for_is_the_authors_to_ask_for() {
-        let denial = Gated { process: false, state: true }.check(&EffectiveGrants::default()).unwrap_err();
+        let denial = Gated { state: true, ..Gated::default() }.check(&EffectiveGrants::default()).unwrap_err();
         assert_eq!(denial.layer, Layer::Request);
         assert_eq!(denial.grant, "state: true");
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::clip;
-use crate::attempt::lock;
+use crate::attempt::{Attempt, lock};
 use crate::bindings::progress;
 use crate::guest::Guest;
 use crate::services::Progress;
@@ -45,17 +45,19 @@ impl Coalescer {
     }
 }
 
+/// Passes on what is news by now, without the values of secrets.
+pub(crate) fn tell(attempt: &Attempt, progress: Progress) {
+    let text = |text: Option<String>| text.map(|text| clip(attempt.masked(text), TEXT));
+    let progress = Progress { unit: text(progress.unit), message: text(progress.message), ..progress };
+    if let Some(progress) = attempt.progress.news(progress, Instant::now()) {
+        attempt.services.progress(attempt.run, attempt.number, progress);
+    }
+}
+
 impl progress::Host for Guest {
     fn report(&mut self, update: progress::Update) -> wasmtime::Result<()> {
-        let progress = Progress {
-            completed: update.completed,
-            total: update.total,
-            unit: update.unit.map(|unit| clip(self.attempt.masked(unit), TEXT)),
-            message: update.message.map(|message| clip(self.attempt.masked(message), TEXT)),
-        };
-        if let Some(progress) = self.attempt.progress.news(progress, Instant::now()) {
-            self.attempt.services.progress(self.attempt.run, self.attempt.number, progress);
-        }
+        let progress::Update { completed, total, unit, message } = update;
+        tell(&self.attempt, Progress { completed, total, unit, message });
         Ok(())
     }
 }

@@ -35,7 +35,7 @@ impl Guest {
 
     /// Guests that are only asked about themselves have the interface but not the grant.
     fn may_use_state(&self) -> CallResult<()> {
-        Gated { process: false, state: true }.check(&self.attempt.work.grants).map_err(|denial| {
+        Gated { state: true, ..Gated::default() }.check(&self.attempt.work.grants).map_err(|denial| {
             self.attempt.denied(&denial);
             CallError::denied(&denial)
         })

@@ -152,6 +152,7 @@ impl Library {
         for (name, _) in ty.imports(&self.engine) {
             refuse_newer(name)?;
             imports.process |= name.starts_with("sandglass:plugin/process@");
+            imports.docker |= name.starts_with("sandglass:plugin/docker@");
             imports.state |= name.starts_with("sandglass:plugin/state@");
         }
         let exported = ty.exports(&self.engine).any(|(name, _)| name.starts_with("sandglass:plugin/action@"));

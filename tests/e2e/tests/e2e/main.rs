@@ -6,6 +6,7 @@ mod command_line;
 mod crash;
 mod dependencies;
 mod disk_full;
+mod docker;
 mod editing;
 mod export;
 mod extends;

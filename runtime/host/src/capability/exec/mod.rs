@@ -1,8 +1,8 @@
 //! What processes, containers and programs on other machines have in common: the streams they are given, the wait for
 //! their end, and how they are stopped.
 
-#[allow(dead_code, reason = "the first to use it is on its way")]
 mod elsewhere;
+mod environment;
 mod fate;
 mod pump;
 mod stdio;
@@ -11,8 +11,8 @@ mod task;
 mod tasks;
 mod watch;
 
-#[allow(unused_imports, reason = "the first to use it is on its way")]
 pub(crate) use elsewhere::{Elsewhere, Orders, start};
+pub(crate) use environment::{about_run, secret_variables, without_secret};
 pub(crate) use fate::{Exit, Fate, How, Running};
 pub(crate) use stdio::{Pipes, Stdio, not_put_in};
 #[allow(unreachable_pub, reason = "the generated bindings export it again, as far as they reach themselves")]

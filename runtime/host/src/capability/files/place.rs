@@ -96,6 +96,22 @@ pub(crate) fn folder(attempt: &Attempt, file: &FileRef) -> CallResult<PathBuf> {
     if folder.starts_with(&outer) { Ok(folder) } else { Err(failed(file, Errno::XDEV)) }
 }
 
+/// The path of a folder that the run has, as a whole, for an engine that mounts it by its path. A folder below it would not
+/// do: whoever may write there could put a link in its place before the engine looks.
+pub(crate) fn whole(attempt: &Attempt, file: &FileRef, access: Access) -> CallResult<PathBuf> {
+    if !matches!(relative(file)?, "." | "./") {
+        let message = format!(
+            "'{}' lies below the folder '{}', and only a granted folder as a whole can be mounted; grant it by itself",
+            file.path, file.mount
+        );
+        return Err(CallError::new(ErrorCode::InvalidArgument, message));
+    }
+    if file.mount == "work" {
+        attempt.work.grants.work().map_err(|denial| refused(attempt, &denial))?;
+    }
+    base(attempt, file, access).map(|base| base.path().to_owned())
+}
+
 /// Opens a file; the kernel refuses links that lead out of its folder. Opening never waits, as it would for a pipe that
 /// has a name.
 pub(crate) fn file(attempt: &Attempt, file: &FileRef, flags: OFlags, access: Access) -> CallResult<OwnedFd> {

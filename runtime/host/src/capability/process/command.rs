@@ -9,13 +9,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use sandglass_core::id::SecretName;
-
 use super::proc::RUN_VARIABLE;
 use crate::attempt::Attempt;
 use crate::bindings::process::Command;
 use crate::bindings::types::ErrorCode;
-use crate::capability::exec::not_put_in;
+use crate::capability::exec::{about_run, not_put_in, secret_variables, without_secret};
 use crate::capability::{CallError, CallResult};
 
 /// Where bare program names are looked up, and what processes get as `PATH`.
@@ -36,7 +34,7 @@ pub(super) fn prepare(attempt: &Attempt, command: &Command) -> CallResult<Prepar
         without_secret(attempt, arg)?;
         args.push(c_string("an argument", arg.clone())?);
     }
-    let secrets = secret_variables(attempt, command)?;
+    let secrets = secret_variables(attempt, &command.env)?;
     let given = attempt.env().keys().map(String::as_str).chain(command.env.iter().map(|(name, _)| name.as_str()));
     for name in given.chain(secrets.iter().map(|(name, _)| name.as_str())) {
         attempt.work.grants.variable(name).map_err(|denial| {
@@ -59,34 +57,11 @@ pub(super) fn prepare(attempt: &Attempt, command: &Command) -> CallResult<Prepar
     Ok(Prepared { program: path_string(&program)?, args, env })
 }
 
-/// The secrets that become environment variables, but for those whose variable the job or the plugin sets itself.
-fn secret_variables<'a>(attempt: &'a Attempt, command: &Command) -> CallResult<Vec<(&'a SecretName, &'a [u8])>> {
-    let Some(secrets) = attempt.secrets() else { return Ok(Vec::new()) };
-    let mut variables = secrets.variables().map_err(not_put_in)?;
-    let is_set = |name: &str| attempt.env().contains_key(name) || command.env.iter().any(|(other, _)| other == name);
-    // The mark by which the run's processes are found is nobody's to set.
-    variables.retain(|(name, _)| name.as_str() != RUN_VARIABLE && !is_set(name.as_str()));
-    Ok(variables)
-}
-
 /// `name=value` for a process; what stands for a secret is replaced by its value.
 fn variable(attempt: &Attempt, name: &str, value: &[u8]) -> CallResult<CString> {
     let filled = attempt.secrets().map_or(Ok(None), |secrets| secrets.for_process(value)).map_err(not_put_in)?;
     let text = [name.as_bytes(), b"=", filled.as_deref().unwrap_or(value)].concat();
     CString::new(text).map_err(|_| invalid("an environment variable holds a NUL character".to_owned()))
-}
-
-/// Refuses a secret among a program's arguments, which every user of the machine can read.
-fn without_secret(attempt: &Attempt, argument: &str) -> CallResult<()> {
-    let Some(held) = attempt.secrets().and_then(|secrets| secrets.first_in(argument.as_bytes())) else { return Ok(()) };
-    let name = &held.secret.name;
-    Err(CallError::new(
-        ErrorCode::Denied,
-        format!(
-            "the secret {name} would stand among the program's arguments, which every user of the machine can read; \
-             write `secrets: [{name}]` in the job and ${name} in the command, or pass it in `env` or `stdin`"
-        ),
-    ))
 }
 
 fn invalid(message: String) -> CallError {
@@ -160,7 +135,6 @@ fn granted(attempt: &Attempt, found: &Path, file: &Path) -> CallResult<()> {
 /// Nothing of the daemon's own environment: a few usual variables, then the job's, then the command's.
 fn environment(attempt: &Attempt, extra: &[(String, String)]) -> BTreeMap<String, String> {
     let (user, home) = account();
-    let work = &attempt.work;
     let mut env: BTreeMap<String, String> = [
         ("PATH", SEARCH_PATH.to_owned()),
         ("LANG", "C.UTF-8".to_owned()),
@@ -168,15 +142,11 @@ fn environment(attempt: &Attempt, extra: &[(String, String)]) -> BTreeMap<String
         ("USER", user.clone()),
         ("LOGNAME", user.clone()),
         ("SHELL", "/bin/sh".to_owned()),
-        ("SANDGLASS_JOB", work.job.to_string()),
-        ("SANDGLASS_JOB_ID", work.job_id.to_string()),
-        ("SANDGLASS_NAMESPACE", work.namespace.to_string()),
-        ("SANDGLASS_ATTEMPT", attempt.number.to_string()),
-        ("SANDGLASS_SCHEDULED_AT", attempt.scheduled_at.to_string()),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
+    env.extend(about_run(attempt));
     env.extend(attempt.env().clone());
     env.extend(extra.iter().cloned());
     // Last, as it is how the run's processes are found again.

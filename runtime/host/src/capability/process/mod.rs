@@ -12,6 +12,7 @@ mod spawn;
 mod tree;
 
 pub(crate) use folders::{Folder, Folders};
+pub(crate) use proc::RUN_VARIABLE;
 pub(crate) use tree::reap_orphans;
 
 use std::os::fd::AsFd;

@@ -8,7 +8,7 @@ use std::fs;
 use rustix::process::Pid;
 
 /// The variable by which a process is known to belong to a run.
-pub(super) const RUN_VARIABLE: &str = "SANDGLASS_RUN_ID";
+pub(crate) const RUN_VARIABLE: &str = "SANDGLASS_RUN_ID";
 
 /// The most processes that one look at a tree takes in; the next look finds the rest.
 const TREE: usize = 4096;

@@ -1,23 +1,24 @@
-//! A program that was started, and the streams to and from it.
+//! What was started, be it a program or a container, and the streams to and from it.
 
 use std::io::{self, Read, Write};
 
-use super::{ExitReport, Signal};
 use crate::Error;
 
+pub use crate::bindings::exec::sandglass::plugin::exec::{Ending, ExitReport, Input, Output, Signal};
+
 #[cfg(target_arch = "wasm32")]
-type Inner = crate::bindings::process::sandglass::plugin::exec::Task;
+type Inner = crate::bindings::exec::sandglass::plugin::exec::Task;
 #[cfg(not(target_arch = "wasm32"))]
 type Inner = ExitReport;
 
-/// A started program. Dropping it stops the program: a polite signal, a grace, then a kill of the whole group.
+/// A started program or container. Dropping it stops what it stands for: a polite signal, a grace, then a kill of all of it.
 #[derive(Debug)]
 pub struct Task {
     inner: Inner,
 }
 
 impl Task {
-    pub(super) fn new(inner: Inner) -> Self {
+    pub(crate) fn new(inner: Inner) -> Self {
         Self { inner }
     }
 }

@@ -1,0 +1,19 @@
+//! The plugin `docker`: runs an image in a container that is removed at its end, or a command in a container that is there.
+//!
+//! Output goes to the run's log without passing through this plugin. It asks for any image and any folder so that a job may
+//! narrow them with its grants, which is where the folders come from that can be mounted.
+
+mod ending;
+mod exec;
+mod mount;
+mod run;
+mod size;
+#[cfg(test)]
+mod tests;
+mod words;
+
+sandglass_plugin::export! {
+    name: "docker",
+    actions: [run::Run, exec::Exec],
+    capabilities: { docker: any, files: any, secrets: any },
+}

@@ -1,0 +1,24 @@
+//! Running containers on an engine that speaks Docker's API: Docker's own, or Podman's.
+//!
+//! It knows nothing of jobs. What it starts it sees through: the output is copied into files that the caller opened, and
+//! when the container has ended, or nobody holds it any more, it is removed. What a killed daemon left is found again by
+//! its labels ([`Engine::sweep`]).
+
+mod config;
+mod connect;
+mod engine;
+mod error;
+mod image;
+mod spec;
+
+mod container;
+mod exec;
+mod running;
+mod stdio;
+
+pub use config::{EngineConfig, EngineHost, InvalidEngineHost, TlsFiles};
+pub use engine::Engine;
+pub use error::Error;
+pub use image::{Credentials, Image, PullPolicy, PullProgress, registry_of};
+pub use running::{How, Running, Signal};
+pub use spec::{ContainerSpec, ExecSpec, Mount, MountSource, Owner, is_name};

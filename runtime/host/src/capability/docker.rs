@@ -1,0 +1,250 @@
+//! Containers on the operator's engine.
+//!
+//! What an image, its command and its mounts may be is asked of the grants here; the engine itself is asked by
+//! `sandglass_containers`, which sees every container through to its removal.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sandglass_containers::{self as containers, ContainerSpec, Error, ExecSpec, MountSource};
+use sandglass_core::capability::{Access, Denial};
+use wasmtime::component::Resource;
+
+use super::exec::{self, Elsewhere, How, Orders, Task, about_run, not_put_in, secret_variables, without_secret};
+use super::files::place;
+use super::process::RUN_VARIABLE;
+use super::{CallError, CallResult, progress};
+use crate::attempt::Attempt;
+use crate::bindings::docker;
+use crate::bindings::exec::Signal;
+use crate::bindings::types::ErrorCode;
+use crate::guest::Guest;
+use crate::services::{BoxFuture, Containers, Progress};
+
+impl docker::Host for Guest {
+    async fn pull(
+        &mut self,
+        reference: String,
+        policy: docker::PullPolicy,
+        credentials: Option<docker::Credentials>,
+    ) -> CallResult<docker::Image> {
+        let attempt = &self.attempt;
+        allowed(attempt, attempt.work.grants.image(&reference))?;
+        let engine = engine(attempt)?.engine;
+        let credentials = credentials.map(|given| for_registry(attempt, &reference, given)).transpose()?;
+        let policy = match policy {
+            docker::PullPolicy::Missing => containers::PullPolicy::Missing,
+            docker::PullPolicy::Always => containers::PullPolicy::Always,
+            docker::PullPolicy::Never => containers::PullPolicy::Never,
+        };
+        let news = |step: containers::PullProgress| {
+            let total = (step.total > 0).then_some(step.total);
+            let (unit, message) = (Some("bytes".to_owned()), Some(format!("{reference}: {}", step.status)));
+            progress::tell(attempt, Progress { completed: step.completed, total, unit, message });
+        };
+        let pulling = engine.pull(&reference, policy, credentials, news);
+        let image = attempt.unless_stopped(pulling).await.ok_or_else(CallError::cancelled)?;
+        let image = image.map_err(|error| failed(attempt, &error))?;
+        Ok(docker::Image { id: image.id, digest: image.digest, size: image.size })
+    }
+
+    async fn start(&mut self, spec: docker::Container) -> CallResult<Resource<Task>> {
+        let task = start(&self.attempt, spec).await?;
+        Ok(self.table.push(task)?)
+    }
+
+    async fn exec(&mut self, command: docker::ContainerCommand) -> CallResult<Resource<Task>> {
+        let task = run_in(&self.attempt, command).await?;
+        Ok(self.table.push(task)?)
+    }
+}
+
+async fn start(attempt: &Arc<Attempt>, given: docker::Container) -> CallResult<Task> {
+    allowed(attempt, attempt.work.grants.image(&given.image))?;
+    let Containers { engine, owner } = engine(attempt)?;
+    let texts = given.args.iter().chain(given.entrypoint.iter().flatten());
+    let texts = texts.chain(given.labels.iter().map(|(_, value)| value));
+    texts.into_iter().try_for_each(|text| without_secret(attempt, text))?;
+    let mounts = given.mounts.iter().map(|mount| self::mount(attempt, &engine, mount));
+    let spec = ContainerSpec {
+        name: name(attempt),
+        run: attempt.run.to_string(),
+        owner,
+        mounts: mounts.collect::<CallResult<_>>()?,
+        env: environment(attempt, &given.env)?,
+        image: given.image,
+        entrypoint: given.entrypoint,
+        args: given.args,
+        workdir: given.workdir,
+        user: given.user,
+        network: given.network,
+        cpu_millis: given.cpu_millis,
+        memory: given.memory,
+        pids: given.processes,
+        labels: given.labels,
+    };
+    let orders = Orders {
+        input: given.input,
+        stdout: given.stdout,
+        stderr: given.stderr,
+        timeout: given.timeout.map(Duration::from_nanos),
+        grace: given.grace.map_or(attempt.work.grace, Duration::from_nanos),
+    };
+    exec::start(attempt, orders, async |stdio| started(attempt, engine.start(spec, stdio).await)).await
+}
+
+async fn run_in(attempt: &Arc<Attempt>, given: docker::ContainerCommand) -> CallResult<Task> {
+    allowed(attempt, attempt.work.grants.container(&given.container))?;
+    let engine = engine(attempt)?.engine;
+    given.argv.iter().try_for_each(|arg| without_secret(attempt, arg))?;
+    let spec = ExecSpec {
+        env: environment(attempt, &given.env)?,
+        container: given.container,
+        argv: given.argv,
+        workdir: given.workdir,
+        user: given.user,
+    };
+    let orders = Orders {
+        input: given.input,
+        stdout: given.stdout,
+        stderr: given.stderr,
+        timeout: given.timeout.map(Duration::from_nanos),
+        grace: given.grace.map_or(attempt.work.grace, Duration::from_nanos),
+    };
+    exec::start(attempt, orders, async |stdio| started(attempt, engine.exec(spec, stdio).await)).await
+}
+
+fn started(attempt: &Attempt, started: Result<containers::Running, Error>) -> CallResult<Container> {
+    started.map(Container).map_err(|error| failed(attempt, &error))
+}
+
+/// A container, or a command in one. It is stopped and removed when this is dropped.
+struct Container(containers::Running);
+
+impl Elsewhere for Container {
+    fn ended(&self) -> BoxFuture<'_, How> {
+        Box::pin(async {
+            match self.0.ended().await {
+                containers::How::Exited(code) => How::Exited(code),
+                containers::How::Lost(why) => How::Lost(why),
+            }
+        })
+    }
+
+    fn signal(&self, signal: Signal) -> BoxFuture<'_, Result<(), String>> {
+        let other = match signal {
+            // With the signal that the image names for it.
+            Signal::Terminate => {
+                self.0.stop();
+                return Box::pin(std::future::ready(Ok(())));
+            }
+            Signal::Kill => {
+                self.0.kill();
+                return Box::pin(std::future::ready(Ok(())));
+            }
+            Signal::Interrupt => containers::Signal::Interrupt,
+            Signal::Hangup => containers::Signal::Hangup,
+            Signal::User1 => containers::Signal::User1,
+            Signal::User2 => containers::Signal::User2,
+        };
+        Box::pin(async move { self.0.signal(other).await.map_err(|error| error.to_string()) })
+    }
+
+    fn clear(&self) -> BoxFuture<'_, ()> {
+        // It was removed before its end was told.
+        Box::pin(std::future::ready(()))
+    }
+}
+
+fn allowed(attempt: &Attempt, asked: Result<(), Denial>) -> CallResult<()> {
+    asked.map_err(|denial| {
+        attempt.denied(&denial);
+        CallError::denied(&denial)
+    })?;
+    attempt.granted();
+    Ok(())
+}
+
+fn engine(attempt: &Attempt) -> CallResult<Containers> {
+    let message = "there is no container engine here";
+    attempt.services.containers().ok_or_else(|| CallError::new(ErrorCode::Unsupported, message))
+}
+
+fn failed(attempt: &Attempt, error: &Error) -> CallError {
+    let code = match error {
+        Error::NotFound(_) => ErrorCode::NotFound,
+        Error::Invalid(_) => ErrorCode::InvalidArgument,
+        Error::Unreachable { .. } | Error::Slow { .. } | Error::Tls(_) => ErrorCode::Unavailable,
+        Error::Refused { .. } => ErrorCode::Other,
+    };
+    CallError::new(code, attempt.masked(error.to_string()))
+}
+
+/// A name that says what it is, for people who look at the engine.
+fn name(attempt: &Attempt) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("sandglass-{}-{}-{number}", attempt.run, attempt.number)
+}
+
+/// The job's environment and the plugin's, with the values of secrets.
+fn environment(attempt: &Attempt, given: &[(String, String)]) -> CallResult<Vec<(String, String)>> {
+    let mut env = about_run(attempt);
+    for (name, value) in secret_variables(attempt, given)? {
+        env.insert(name.to_string(), text(name.as_str(), value.to_vec())?);
+    }
+    let given = given.iter().map(|(name, value)| (name, value));
+    for (name, value) in attempt.env().iter().chain(given) {
+        let filled = attempt.secrets().map_or(Ok(None), |secrets| secrets.for_process(value.as_bytes()));
+        let filled = filled.map_err(not_put_in)?.map(|filled| text(name, filled)).transpose()?;
+        env.insert(name.clone(), filled.unwrap_or_else(|| value.clone()));
+    }
+    // Last, as it is how what a killed daemon left running in a container is found.
+    env.insert(RUN_VARIABLE.to_owned(), attempt.run.to_string());
+    Ok(env.into_iter().collect())
+}
+
+fn text(name: &str, value: Vec<u8>) -> CallResult<String> {
+    String::from_utf8(value).map_err(|_| {
+        let message = format!("the value of {name} is no text, as the environment of a container must be");
+        CallError::new(ErrorCode::InvalidArgument, message)
+    })
+}
+
+/// Who the registry of an image is told that we are. A secret that is meant for certain hosts goes to no other registry.
+fn for_registry(attempt: &Attempt, reference: &str, given: docker::Credentials) -> CallResult<containers::Credentials> {
+    let registry = containers::registry_of(reference);
+    let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
+    let fill = |given: String| {
+        let Some(secrets) = attempt.secrets() else { return Ok(given) };
+        let filled = secrets.put_in(given.as_bytes(), |held, filled| {
+            filled.extend_from_slice(held.for_host(host)?);
+            Ok(())
+        });
+        match filled.map_err(not_put_in)? {
+            Some(filled) => text("the registry's user or password", filled),
+            None => Ok(given),
+        }
+    };
+    Ok(containers::Credentials { username: fill(given.username)?, password: fill(given.password)? })
+}
+
+fn mount(attempt: &Attempt, engine: &containers::Engine, given: &docker::Mount) -> CallResult<containers::Mount> {
+    let source = match &given.source {
+        docker::MountSource::Tmpfs(bytes) => MountSource::Tmpfs(*bytes),
+        docker::MountSource::Folder(folder) => {
+            if !engine.is_local() {
+                let message = format!(
+                    "the folder '{}' cannot be mounted: the engine at {} may be on another machine",
+                    folder.mount,
+                    engine.place()
+                );
+                return Err(CallError::new(ErrorCode::Unsupported, message));
+            }
+            let access = if given.read_only { Access::ReadOnly } else { Access::ReadWrite };
+            MountSource::Folder(place::whole(attempt, folder, access)?)
+        }
+    };
+    Ok(containers::Mount { source, target: given.target.clone(), read_only: given.read_only })
+}

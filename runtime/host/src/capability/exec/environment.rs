@@ -1,0 +1,52 @@
+//! What of a run goes into the environment of what it starts, and what must not stand among the arguments.
+
+use std::collections::BTreeMap;
+
+use sandglass_core::id::SecretName;
+
+use super::not_put_in;
+use crate::attempt::Attempt;
+use crate::bindings::types::ErrorCode;
+use crate::capability::process::RUN_VARIABLE;
+use crate::capability::{CallError, CallResult};
+
+/// What tells a program which run it is of.
+pub(crate) fn about_run(attempt: &Attempt) -> BTreeMap<String, String> {
+    let work = &attempt.work;
+    [
+        ("SANDGLASS_JOB", work.job.to_string()),
+        ("SANDGLASS_JOB_ID", work.job_id.to_string()),
+        ("SANDGLASS_NAMESPACE", work.namespace.to_string()),
+        ("SANDGLASS_ATTEMPT", attempt.number.to_string()),
+        ("SANDGLASS_SCHEDULED_AT", attempt.scheduled_at.to_string()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+/// The secrets that become environment variables, but for those whose variable the job or the plugin sets itself.
+pub(crate) fn secret_variables<'a>(
+    attempt: &'a Attempt,
+    given: &[(String, String)],
+) -> CallResult<Vec<(&'a SecretName, &'a [u8])>> {
+    let Some(secrets) = attempt.secrets() else { return Ok(Vec::new()) };
+    let mut variables = secrets.variables().map_err(not_put_in)?;
+    let is_set = |name: &str| attempt.env().contains_key(name) || given.iter().any(|(other, _)| other == name);
+    // The mark by which the run's processes are found is nobody's to set.
+    variables.retain(|(name, _)| name.as_str() != RUN_VARIABLE && !is_set(name.as_str()));
+    Ok(variables)
+}
+
+/// Refuses a secret among a program's arguments, which every user of the machine can read.
+pub(crate) fn without_secret(attempt: &Attempt, argument: &str) -> CallResult<()> {
+    let Some(held) = attempt.secrets().and_then(|secrets| secrets.first_in(argument.as_bytes())) else { return Ok(()) };
+    let name = &held.secret.name;
+    Err(CallError::new(
+        ErrorCode::Denied,
+        format!(
+            "the secret {name} would stand among the program's arguments, which every user of the machine can read; \
+             write `secrets: [{name}]` in the job and ${name} in the command, or pass it in `env` or `stdin`"
+        ),
+    ))
+}
