@@ -29,8 +29,8 @@ wit_bindgen::generate!({
     generate_all,
 });
 
-/// What the capabilities `process` and `docker` have in common.
-#[cfg(any(feature = "process", feature = "docker"))]
+/// What the capabilities `process`, `docker` and `remote` have in common.
+#[cfg(any(feature = "process", feature = "docker", feature = "remote"))]
 pub mod exec {
     wit_bindgen::generate!({
         path: "../wit",
@@ -125,6 +125,28 @@ pub mod state {
             "sandglass:plugin/types@0.1.0": crate::bindings::sandglass::plugin::types,
             "wasi:clocks/monotonic-clock@0.2.12": crate::bindings::wasi::clocks::monotonic_clock,
             "wasi:io/poll@0.2.12": crate::bindings::wasi::io::poll,
+        },
+        generate_all,
+    });
+}
+
+/// The interface of the capability `remote`.
+#[cfg(feature = "remote")]
+pub mod remote {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: r"
+            package sandglass:sdk-remote;
+            world plugin { import sandglass:plugin/remote@0.1.0; }
+        ",
+        world: "sandglass:sdk-remote/plugin",
+        with: {
+            "sandglass:plugin/types@0.1.0": crate::bindings::sandglass::plugin::types,
+            "sandglass:plugin/exec@0.1.0": crate::bindings::exec::sandglass::plugin::exec,
+            "wasi:clocks/monotonic-clock@0.2.12": crate::bindings::wasi::clocks::monotonic_clock,
+            "wasi:io/error@0.2.12": crate::bindings::wasi::io::error,
+            "wasi:io/poll@0.2.12": crate::bindings::wasi::io::poll,
+            "wasi:io/streams@0.2.12": crate::bindings::wasi::io::streams,
         },
         generate_all,
     });

@@ -18,6 +18,7 @@ pub struct Task {
 }
 
 impl Task {
+    #[cfg(any(feature = "process", feature = "docker"))]
     pub(crate) fn new(inner: Inner) -> Self {
         Self { inner }
     }

@@ -40,7 +40,8 @@
 //! the runtime's part, so that plain `cargo test` tests an action.
 //!
 //! In reading order: [`Action`] and [`Outcome`], [`Failure`], [`Context`]; then the capabilities: [`files`], and each
-//! behind the feature of its name `process`, `docker`, `secrets`, `state`, `http` and `mail`.
+//! behind the feature of its name `process`, `docker`, `remote`, `secrets`, `state`, `http` and `mail`; [`wait`] for several
+//! things at once.
 
 mod action;
 mod context;
@@ -51,18 +52,21 @@ mod period;
 
 #[cfg(feature = "docker")]
 pub mod docker;
-#[cfg(any(feature = "process", feature = "docker"))]
-mod exec;
+#[cfg(any(feature = "process", feature = "docker", feature = "remote"))]
+pub mod exec;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "mail")]
 pub mod mail;
 #[cfg(feature = "process")]
 pub mod process;
+#[cfg(feature = "remote")]
+pub mod remote;
 #[cfg(feature = "secrets")]
 pub mod secrets;
 #[cfg(feature = "state")]
 pub mod state;
+pub mod wait;
 
 mod dispatch;
 mod host;

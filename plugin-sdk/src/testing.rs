@@ -33,7 +33,7 @@ pub use crate::bindings::sandglass::plugin::logging::Level;
 
 #[cfg(feature = "docker")]
 pub(crate) mod docker;
-#[cfg(any(feature = "process", feature = "docker"))]
+#[cfg(any(feature = "process", feature = "docker", feature = "remote"))]
 mod exec;
 #[cfg(feature = "http")]
 pub(crate) mod http;
@@ -41,6 +41,8 @@ pub(crate) mod http;
 pub(crate) mod mail;
 #[cfg(feature = "process")]
 pub(crate) mod process;
+#[cfg(feature = "remote")]
+pub(crate) mod remote;
 #[cfg(feature = "secrets")]
 pub(crate) mod secrets;
 #[cfg(feature = "state")]
@@ -49,8 +51,10 @@ pub(crate) mod work;
 
 #[cfg(feature = "docker")]
 pub use docker::Pull;
-#[cfg(any(feature = "process", feature = "docker"))]
+#[cfg(any(feature = "process", feature = "docker", feature = "remote"))]
 pub use exec::exited;
+#[cfg(feature = "remote")]
+pub use remote::{RemoteAsk, RemoteCall};
 
 /// One line that the action wrote to the run's log.
 #[derive(Debug, Clone)]
@@ -86,6 +90,8 @@ pub(crate) struct Script {
     pub(crate) http: http::Script,
     #[cfg(feature = "mail")]
     pub(crate) mail: mail::Script,
+    #[cfg(feature = "remote")]
+    pub(crate) remote: remote::Script,
     #[cfg(feature = "secrets")]
     pub(crate) secrets: secrets::Script,
     #[cfg(feature = "state")]
@@ -110,6 +116,8 @@ impl Default for Script {
             http: http::Script::default(),
             #[cfg(feature = "mail")]
             mail: mail::Script::default(),
+            #[cfg(feature = "remote")]
+            remote: remote::Script::default(),
             #[cfg(feature = "secrets")]
             secrets: secrets::Script::default(),
             #[cfg(feature = "state")]

@@ -9,6 +9,7 @@ use sandglass_core::batch::{Batch, Expectation, Write};
 use sandglass_core::id::{JobId, Namespace, RunId, SecretName};
 use sandglass_core::invocation::Work;
 use sandglass_core::output::OutputChunk;
+use sandglass_core::target::Fleet;
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_host::Services;
 use sandglass_host::services::{
@@ -135,6 +136,11 @@ impl Services for HostServices {
 
     fn containers(&self) -> Option<Containers> {
         self.containers.clone()
+    }
+
+    fn fleet(&self, namespace: &Namespace) -> Result<Fleet, String> {
+        let read = || Ok(Fleet::new(self.store.targets(namespace)?, self.store.target_groups(namespace)?));
+        read().map_err(|error: StoreError| error.to_string())
     }
 
     fn output(&self, run: RunId, chunk: OutputChunk) {

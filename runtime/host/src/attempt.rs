@@ -20,6 +20,7 @@ use crate::capability::exec::Tasks;
 use crate::capability::files::Mounted;
 use crate::capability::process::Folders;
 use crate::capability::progress::Coalescer;
+use crate::capability::remote::Digests;
 use crate::secrets::RunSecrets;
 use crate::services::Services;
 use crate::stop::Stop;
@@ -43,6 +44,8 @@ pub(crate) struct Attempt {
     pub(crate) services: Arc<dyn Services>,
     pub(crate) stop: Stop,
     pub(crate) tasks: Tasks,
+    /// Of files that it sends to other machines.
+    pub(crate) digests: Digests,
     pub(crate) progress: Coalescer,
     /// Time that guest threads worked on the guest, in nanoseconds.
     pub(crate) spent: AtomicU64,
@@ -90,6 +93,7 @@ impl Attempt {
             mounts: OnceLock::new(),
             services,
             stop: Stop::default(),
+            digests: Digests::default(),
             progress: Coalescer::default(),
             spent: AtomicU64::new(0),
             spent_in_host: AtomicU64::new(0),

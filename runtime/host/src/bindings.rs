@@ -19,6 +19,7 @@ mod generated {
                 import sandglass:plugin/run-context@0.1.0;
                 import sandglass:plugin/process@0.1.0;
                 import sandglass:plugin/docker@0.1.0;
+                import sandglass:plugin/remote@0.1.0;
                 import sandglass:plugin/secrets@0.1.0;
                 import sandglass:plugin/secrets-reveal@0.1.0;
                 import sandglass:plugin/state@0.1.0;
@@ -39,6 +40,8 @@ mod generated {
             "wasi:io": wasmtime_wasi::p2::bindings::io,
             "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
             "sandglass:plugin/exec.task": crate::capability::exec::Task,
+            "sandglass:plugin/remote.operation": crate::capability::remote::Operation,
+            "sandglass:plugin/remote.session": crate::capability::remote::Session,
             "sandglass:plugin/secrets.secret": crate::capability::secrets::Secret,
         },
         trappable_error_type: {
@@ -51,5 +54,5 @@ mod generated {
 pub(crate) use generated::PluginPre;
 pub(crate) use generated::exports::sandglass::plugin::action;
 pub(crate) use generated::sandglass::plugin::{
-    docker, exec, logging, mail, process, progress, run_context, secrets, secrets_reveal, state, types,
+    docker, exec, logging, mail, process, progress, remote, run_context, secrets, secrets_reveal, state, types,
 };

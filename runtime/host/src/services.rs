@@ -9,6 +9,7 @@ use std::time::Duration;
 use sandglass_core::id::{JobId, Namespace, RunId, SecretName};
 use sandglass_core::invocation::Work;
 use sandglass_core::output::OutputChunk;
+use sandglass_core::target::Fleet;
 use sandglass_core::time::Timestamp;
 use zeroize::Zeroizing;
 
@@ -36,6 +37,11 @@ pub trait Services: Send + Sync + 'static {
     /// The values of secrets of a namespace, by name. Fails with what is wrong, and what to do, if one is not there.
     fn secrets(&self, _namespace: &Namespace, names: &BTreeSet<SecretName>) -> Result<Vec<SecretValue>, String> {
         names.first().map_or(Ok(Vec::new()), |name| Err(format!("there is no secret {name}")))
+    }
+
+    /// The targets and groups of a namespace. Fails with why they cannot be read.
+    fn fleet(&self, _namespace: &Namespace) -> Result<Fleet, String> {
+        Ok(Fleet::default())
     }
 
     /// Takes a piece of a run's output. Pieces of one run arrive in their order.

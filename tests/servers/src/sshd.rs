@@ -22,6 +22,7 @@ const LOOKS: u32 = 2000;
 #[derive(Debug)]
 pub struct Sshd {
     folder: TempDir,
+    has_own_mnt: bool,
     address: String,
     port: u16,
     child: Child,
@@ -41,6 +42,22 @@ impl Sshd {
     /// If there is a server and it does not start.
     #[must_use]
     pub fn start_on(address: &str, config: &str) -> Option<Self> {
+        Self::launch(address, config, false)
+    }
+
+    /// Starts one that sees a folder of its own at `/mnt`, as machines of their own would: see [`Sshd::mnt`]. None without
+    /// the right to mount, too, which is told on standard error.
+    #[must_use]
+    pub fn start_apart(address: &str) -> Option<Self> {
+        let may_mount = Command::new("unshare").args(["--mount", "true"]).stderr(Stdio::null()).status();
+        if !may_mount.is_ok_and(|status| status.success()) {
+            eprintln!("skipped: this account may mount nothing");
+            return None;
+        }
+        Self::launch(address, "", true)
+    }
+
+    fn launch(address: &str, config: &str, has_own_mnt: bool) -> Option<Self> {
         if !Path::new(PROGRAM).exists() {
             eprintln!("skipped: there is no {PROGRAM}; install openssh-server");
             return None;
@@ -63,7 +80,13 @@ impl Sshd {
                 keys = at("authorized_keys").display(),
             );
             fs::write(at("config"), text).expect("a file can be written");
-            let mut child = Command::new(PROGRAM)
+            let mut command = Command::new(if has_own_mnt { "unshare" } else { PROGRAM });
+            if has_own_mnt {
+                fs::create_dir_all(at("mnt")).expect("a folder can be made");
+                let script = "mount --bind \"$1\" /mnt && shift && exec \"$@\"";
+                command.args(["--mount", "sh", "-c", script, "sh"]).arg(at("mnt")).arg(PROGRAM);
+            }
+            let mut child = command
                 .args(["-D", "-e", "-f"])
                 .arg(at("config"))
                 .stdin(Stdio::null())
@@ -71,7 +94,7 @@ impl Sshd {
                 .spawn()
                 .expect("the server can be started");
             if answers(address, port, &mut child) {
-                return Some(Self { folder, address: address.to_owned(), port, child });
+                return Some(Self { folder, has_own_mnt, address: address.to_owned(), port, child });
             }
             let _ = child.kill();
             let _ = child.wait();
@@ -102,6 +125,23 @@ impl Sshd {
     #[must_use]
     pub fn key(&self) -> String {
         read(&self.folder.path().join("key"))
+    }
+
+    /// The public part of it.
+    #[must_use]
+    pub fn public_key(&self) -> String {
+        read(&self.folder.path().join("key.pub"))
+    }
+
+    /// What it sees at `/mnt`.
+    ///
+    /// # Panics
+    ///
+    /// If it was not started apart.
+    #[must_use]
+    pub fn mnt(&self) -> PathBuf {
+        assert!(self.has_own_mnt, "it was not started apart");
+        self.folder.path().join("mnt")
     }
 
     /// The file that the private key is in.

@@ -11,6 +11,7 @@ mod http;
 mod list;
 mod pattern;
 mod process;
+mod remote;
 mod secrets;
 
 use schemars::JsonSchema;
@@ -22,6 +23,7 @@ pub use files::{Access, FilesGrant, FolderGrant, InvalidFolderGrant, Mount};
 pub use http::{HttpGrant, HttpRequest};
 pub use pattern::{HttpPattern, InvalidHttpPattern};
 pub use process::{InvalidProgramPattern, ProcessGrant, ProgramPattern};
+pub use remote::{Deed, InvalidRemotePattern, RemoteGrant, RemotePattern, RemoteUse};
 pub use secrets::{InvalidSecretPattern, SecretPattern, SecretsGrant, is_one_of};
 
 pub(crate) use pattern::is_name as is_host_name;
@@ -51,6 +53,9 @@ pub struct Grants {
     /// Images that may be run, and containers that commands may run in: a list of patterns, or `any`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub docker: Option<DockerGrant>,
+    /// Targets that may be worked on: a list of patterns, or `any`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<RemoteGrant>,
     /// The job's own key-value state.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub state: bool,
@@ -70,6 +75,7 @@ impl Grants {
             secrets: Some(SecretsGrant::Any),
             reveal: Some(SecretsGrant::Any),
             docker: Some(DockerGrant::Any),
+            remote: Some(RemoteGrant::Any),
             state: true,
             mail: true,
         }
@@ -161,6 +167,19 @@ impl EffectiveGrants {
     #[must_use]
     pub fn state(&self) -> bool {
         self.layers().all(|(_, grants)| grants.state)
+    }
+
+    /// Whether this may be done on a target. Which accounts may be switched to there is the target's to say besides.
+    ///
+    /// # Errors
+    ///
+    /// If a layer does not allow it.
+    pub fn remote(&self, wanted: &RemoteUse<'_>) -> Result<(), Denial> {
+        let allows = |grants: &Grants| grants.remote.as_ref().is_some_and(|grant| grant.allows(wanted));
+        match self.layers().find(|(_, grants)| !allows(grants)) {
+            None => Ok(()),
+            Some((layer, _)) => Err(Denial { what: wanted.to_string(), layer, grant: wanted.grant() }),
+        }
     }
 
     /// Whether mail may be sent. To whom is the operator's to say, in the daemon's configuration.
@@ -326,6 +345,13 @@ impl EffectiveGrants {
             docker.is_some(),
             &|grants| grants.docker.is_some(),
             line("docker", docker.and_then(|grant| serde_json::to_value(grant).ok())),
+        );
+        let remote = self.request.remote.as_ref();
+        check(
+            "working on targets",
+            remote.is_some(),
+            &|grants| grants.remote.is_some(),
+            line("remote", remote.and_then(|grant| serde_json::to_value(grant).ok())),
         );
         check("keeping state", self.request.state, &|grants| grants.state, "state: true".to_owned());
         missing.extend(self.missing_folders());

@@ -27,7 +27,9 @@ fn all_layers_must_agree_on_a_program() {
 
 #[test]
 fn what_is_missing_is_told_when_saved() {
-    let missing = effective(r#"{"http": "public", "docker": "any", "state": true, "mail": true}"#, None).missing();
+    let missing =
+        effective(r#"{"http": "public", "docker": "any", "remote": "any", "state": true, "mail": true}"#, None)
+            .missing();
     assert_eq!(missing.len(), 1);
     assert_eq!(missing[0].grant, "process: \"any\"");
     assert!(missing[0].to_string().contains("was not granted it when it was added"), "{}", missing[0]);
@@ -35,7 +37,7 @@ fn what_is_missing_is_told_when_saved() {
 
 #[test]
 fn what_a_job_leaves_out_of_mail_is_refused_when_it_mails() {
-    let all = r#"{"process": "any", "http": "public", "docker": "any", "state": true, "mail": true}"#;
+    let all = r#"{"process": "any", "http": "public", "docker": "any", "remote": "any", "state": true, "mail": true}"#;
     let without = all.replace(", \"mail\": true", "");
     assert!(effective(all, Some(all)).mail().is_ok());
     let narrowed = effective(all, Some(&without));

@@ -88,8 +88,10 @@ async fn start(attempt: &Arc<Attempt>, given: docker::Container) -> CallResult<T
         input: given.input,
         stdout: given.stdout,
         stderr: given.stderr,
+        label: None,
         timeout: given.timeout.map(Duration::from_nanos),
         grace: given.grace.map_or(attempt.work.grace, Duration::from_nanos),
+        despite_stop: false,
     };
     exec::start(attempt, orders, async |stdio| started(attempt, engine.start(spec, stdio).await)).await
 }
@@ -109,8 +111,10 @@ async fn run_in(attempt: &Arc<Attempt>, given: docker::ContainerCommand) -> Call
         input: given.input,
         stdout: given.stdout,
         stderr: given.stderr,
+        label: None,
         timeout: given.timeout.map(Duration::from_nanos),
         grace: given.grace.map_or(attempt.work.grace, Duration::from_nanos),
+        despite_stop: false,
     };
     exec::start(attempt, orders, async |stdio| started(attempt, engine.exec(spec, stdio).await)).await
 }

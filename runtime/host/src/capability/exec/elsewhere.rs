@@ -34,8 +34,12 @@ pub(crate) struct Orders {
     pub(crate) input: Input,
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
+    /// What stands before each line of output, if several print at once.
+    pub(crate) label: Option<String>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) grace: Duration,
+    /// Whether it may run although the run is asked to stop.
+    pub(crate) despite_stop: bool,
 }
 
 /// Starts something elsewhere with `launch`, which is given the ends of its standard input, output and error. A task of its
@@ -49,16 +53,18 @@ where
     E: Elsewhere,
     F: Future<Output = CallResult<E>>,
 {
-    if attempt.stop.reason().is_some() {
+    let despite_stop = orders.despite_stop;
+    if attempt.stop.reason().is_some() && !despite_stop {
         return Err(CallError::cancelled());
     }
-    let Stdio { theirs, ours, guest } = Stdio::open(attempt, orders.input, orders.stdout, orders.stderr)?;
+    let Stdio { theirs, ours, guest } =
+        Stdio::open(attempt, orders.input, orders.stdout, orders.stderr, orders.label.as_deref())?;
     let elsewhere = tokio::select! {
         biased;
         started = launch(theirs) => started?,
-        _ = attempt.stop.asked() => return Err(CallError::cancelled()),
+        _ = attempt.stop.asked(), if !despite_stop => return Err(CallError::cancelled()),
     };
-    let away = Arc::new(Away { elsewhere, fate: Fate::new() });
+    let away = Arc::new(Away { elsewhere, fate: Fate::new(), despite_stop });
     let seen_through = Arc::clone(&away).watch(Arc::clone(attempt), ours, orders.timeout, orders.grace);
     let watch = Watch::new(away, Arc::clone(attempt), seen_through);
     let running = Arc::clone(watch.running());
@@ -73,6 +79,7 @@ where
 struct Away<E> {
     elsewhere: E,
     fate: Fate,
+    despite_stop: bool,
 }
 
 impl<E: Elsewhere> Running for Away<E> {
@@ -99,7 +106,7 @@ impl<E: Elsewhere> Away<E> {
         let how = tokio::select! {
             biased;
             how = self.elsewhere.ended() => how,
-            why = self.fate.must_stop(attempt, timeout) => self.stop(why, grace).await,
+            why = self.fate.must_stop((!self.despite_stop).then_some(attempt), timeout) => self.stop(why, grace).await,
         };
         self.elsewhere.clear().await;
         how

@@ -105,17 +105,23 @@ impl Fate {
         })
     }
 
-    /// Waits for a reason to stop it.
-    pub(crate) async fn must_stop(&self, attempt: &Attempt, timeout: Option<Duration>) -> How {
+    /// Waits for a reason to stop it; that the attempt is asked to stop is one, if it is given.
+    pub(crate) async fn must_stop(&self, attempt: Option<&Attempt>, timeout: Option<Duration>) -> How {
         let timeout = async {
             match timeout {
                 Some(timeout) => tokio::time::sleep_until(after(Instant::now(), timeout)).await,
                 None => std::future::pending().await,
             }
         };
+        let asked = async {
+            match attempt {
+                Some(attempt) => drop(attempt.stop.asked().await),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
-            _ = attempt.stop.asked() => How::Cancelled,
+            () = asked => How::Cancelled,
             () = self.demanded(Demand::Stop) => How::Cancelled,
             () = timeout => How::TimedOut,
         }

@@ -2,6 +2,7 @@
 //! their end, and how they are stopped.
 
 mod elsewhere;
+pub(crate) mod ends;
 mod environment;
 mod fate;
 mod pump;

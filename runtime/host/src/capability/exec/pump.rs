@@ -26,11 +26,34 @@ pub(super) struct Pump {
     pub(super) stream: OutputStream,
     /// How much of the end is kept for the guest, in bytes.
     pub(super) keep: usize,
+    /// What stands before each line, if several print at once.
+    pub(super) label: Option<Label>,
+}
+
+/// What stands before each line.
+pub(super) struct Label {
+    pub(super) text: String,
+    /// Whether what comes next begins a line.
+    pub(super) begins: bool,
+}
+
+impl Label {
+    fn put_before(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut labelled = Vec::with_capacity(bytes.len() + self.text.len());
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if self.begins {
+                labelled.extend_from_slice(self.text.as_bytes());
+            }
+            labelled.extend_from_slice(line);
+            self.begins = line.ends_with(b"\n");
+        }
+        labelled
+    }
 }
 
 impl Pump {
     /// Moves everything until the last writer is gone. The end of it goes to `kept`.
-    pub(super) async fn run(self, kept: &mut VecDeque<u8>) {
+    pub(super) async fn run(mut self, kept: &mut VecDeque<u8>) {
         let mut pending = Vec::new();
         let mut is_wide = false;
         loop {
@@ -76,14 +99,17 @@ impl Pump {
     }
 
     /// Passes whole lines on, and the beginning of one that is too long.
-    fn pass_on_lines(&self, pending: &mut Vec<u8>) {
+    fn pass_on_lines(&mut self, pending: &mut Vec<u8>) {
         let whole = pending.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
         let Some(end) = whole.or((pending.len() >= CHUNK / 2).then_some(pending.len())) else { return };
         let rest = pending.split_off(end);
         self.pass_on(std::mem::replace(pending, rest));
     }
 
-    fn pass_on(&self, mut bytes: Vec<u8>) {
+    fn pass_on(&mut self, mut bytes: Vec<u8>) {
+        if let Some(label) = &mut self.label {
+            bytes = label.put_before(&bytes);
+        }
         if bytes.len() < CHUNK / 4 {
             // A little of it does not take all of the room with it.
             bytes.shrink_to_fit();

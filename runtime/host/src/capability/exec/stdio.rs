@@ -13,7 +13,7 @@ use sandglass_core::capability::Access;
 use sandglass_core::output::OutputStream;
 use tokio::net::unix::pipe;
 
-use super::pump::{self, Pump};
+use super::pump::{self, Label, Pump};
 use crate::attempt::Attempt;
 use crate::bindings::exec;
 use crate::bindings::types::ErrorCode;
@@ -60,6 +60,7 @@ impl Stdio {
         input: exec::Input,
         stdout: exec::Output,
         stderr: exec::Output,
+        label: Option<&str>,
     ) -> CallResult<Self> {
         let mut guest = GuestEnds::default();
         let mut feed = None;
@@ -77,8 +78,8 @@ impl Stdio {
                 theirs
             }
         };
-        let (theirs_stdout, stdout) = output(attempt, stdout, OutputStream::Stdout, &mut guest.stdout)?;
-        let (theirs_stderr, stderr) = output(attempt, stderr, OutputStream::Stderr, &mut guest.stderr)?;
+        let (theirs_stdout, stdout) = output(attempt, stdout, OutputStream::Stdout, label, &mut guest.stdout)?;
+        let (theirs_stderr, stderr) = output(attempt, stderr, OutputStream::Stderr, label, &mut guest.stderr)?;
         let ours = Pipes { attempt: Arc::clone(attempt), feed, stdout, stderr };
         Ok(Self { theirs: [stdin, theirs_stdout, theirs_stderr], ours, guest })
     }
@@ -177,6 +178,7 @@ fn output(
     attempt: &Arc<Attempt>,
     output: exec::Output,
     stream: OutputStream,
+    label: Option<&str>,
     guest: &mut Option<pipe::Receiver>,
 ) -> CallResult<(OwnedFd, Option<Pump>)> {
     let keep = match output {
@@ -195,5 +197,6 @@ fn output(
     };
     let (theirs, pipe) = output_pipe()?;
     let keep = usize::try_from(keep).unwrap_or(usize::MAX);
-    Ok((theirs, Some(Pump { pipe, attempt: Arc::clone(attempt), stream, keep })))
+    let label = label.map(|label| Label { text: format!("{label} | "), begins: true });
+    Ok((theirs, Some(Pump { pipe, attempt: Arc::clone(attempt), stream, keep, label })))
 }

@@ -112,9 +112,35 @@ pub(crate) fn whole(attempt: &Attempt, file: &FileRef, access: Access) -> CallRe
     base(attempt, file, access).map(|base| base.path().to_owned())
 }
 
+/// The file as one within a folder: a file that is named by its whole path alone is in the innermost folder that the run was
+/// granted.
+fn placed(attempt: &Attempt, file: &FileRef) -> CallResult<FileRef> {
+    if !file.mount.is_empty() || !file.path.starts_with('/') {
+        return Ok(file.clone());
+    }
+    let within = |mount: &str| file.path.strip_prefix(mount).and_then(|rest| rest.strip_prefix('/')).map(str::to_owned);
+    let mounts = attempt.mounts().iter().map(|mounted| mounted.mount.path.as_str());
+    let found = mounts.filter_map(|mount| Some((mount, within(mount)?))).max_by_key(|(mount, _)| mount.len());
+    if let Some((mount, path)) = found {
+        return Ok(FileRef { mount: mount.to_owned(), path });
+    }
+    let folder = file.path.rsplit_once('/').map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder });
+    Err(match attempt.work.grants.folder(folder, Access::ReadOnly) {
+        Err(denial) => refused(attempt, &denial),
+        Ok(()) => CallError::new(
+            ErrorCode::NotFound,
+            format!(
+                "the run has no folder that '{}' is in; name it among the job's grants: `files: [\"{folder}:ro\"]`",
+                file.path
+            ),
+        ),
+    })
+}
+
 /// Opens a file; the kernel refuses links that lead out of its folder. Opening never waits, as it would for a pipe that
 /// has a name.
 pub(crate) fn file(attempt: &Attempt, file: &FileRef, flags: OFlags, access: Access) -> CallResult<OwnedFd> {
+    let file = &placed(attempt, file)?;
     let path = relative(file)?;
     let base = base(attempt, file, access)?;
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -218,6 +244,9 @@ mod tests {
         assert_eq!(code(read(&out, "../in/file")), ErrorCode::InvalidArgument);
         assert_eq!(code(read(&input, "sub")), ErrorCode::InvalidArgument);
         assert_eq!(code(read(&input, "none")), ErrorCode::NotFound);
+        assert!(read("", &format!("{input}/file")).is_ok());
+        assert_eq!(code(read("", "/etc/passwd")), ErrorCode::Denied);
+        assert!(attempt.last_denial().unwrap().grant.contains("/etc:ro"));
         assert_eq!(folder(&attempt, &file_ref(&input, "sub")).ok(), Some(Path::new(&input).join("sub")));
         assert_eq!(code(folder(&attempt, &file_ref(&input, "none"))), ErrorCode::NotFound);
         assert_eq!(locate(&attempt, &file_ref(&input, "a/b")).ok(), Some(format!("{input}/a/b")));

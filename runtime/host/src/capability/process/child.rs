@@ -124,7 +124,7 @@ impl Child {
         tokio::select! {
             biased;
             _ = exited.readable() => None,
-            why = self.fate.must_stop(attempt, timeout) => Some(why),
+            why = self.fate.must_stop(Some(attempt), timeout) => Some(why),
         }
     }
 

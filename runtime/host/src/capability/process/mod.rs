@@ -65,7 +65,7 @@ fn start(attempt: &Arc<Attempt>, command: process::Command) -> CallResult<(Task,
         None => working_dir(attempt)?,
         Some(folder) => place::folder(attempt, folder)?,
     };
-    let Stdio { theirs, ours, guest } = Stdio::open(attempt, command.input, command.stdout, command.stderr)?;
+    let Stdio { theirs, ours, guest } = Stdio::open(attempt, command.input, command.stdout, command.stderr, None)?;
     let directory = command::path_string(&directory)?;
     let limits =
         (command.timeout.map(Duration::from_nanos), command.grace.map_or(attempt.work.grace, Duration::from_nanos));

@@ -1,0 +1,143 @@
+//! Programs and files on other machines.
+//!
+//! Which targets there are is the operator's to say, and what may be done on them is asked of the grants here, at every
+//! call. A session is connected with its first operation, so that a machine that does not answer keeps nothing waiting but
+//! what is asked of it. Operations go on beside one another; the guest waits for whichever it likes.
+
+mod operation;
+mod program;
+mod session;
+mod upload;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sandglass_core::capability::{Deed, Denial, RemoteUse};
+use sandglass_core::id::{SecretName, TargetGroupName, TargetName};
+use sandglass_core::target::{Fleet, Selector, Target};
+use sandglass_ssh::SshError;
+use wasmtime::component::Resource;
+
+#[allow(unreachable_pub, reason = "the generated bindings export it again, as far as they reach themselves")]
+pub use self::operation::Operation;
+#[allow(unreachable_pub, reason = "the generated bindings export it again, as far as they reach themselves")]
+pub use self::session::Session;
+pub(crate) use self::upload::Digests;
+use super::{CallError, CallResult};
+use crate::attempt::Attempt;
+use crate::bindings::remote;
+use crate::bindings::types::ErrorCode;
+use crate::guest::Guest;
+
+/// The most selectors that are read at once.
+const SELECTORS: usize = 1000;
+
+impl remote::Host for Guest {
+    async fn select(&mut self, selectors: Vec<String>) -> CallResult<Vec<remote::Target>> {
+        let attempt = &self.attempt;
+        if selectors.len() > SELECTORS {
+            return Err(invalid(format!("at most {SELECTORS} selectors are read at once")));
+        }
+        let selectors: Result<Vec<Selector>, _> = selectors.iter().map(|text| text.parse()).collect();
+        let selectors = selectors.map_err(|error| invalid(error.to_string()))?;
+        let fleet = fleet(attempt)?;
+        let selected = fleet.select(&selectors);
+        let selected = selected.map_err(|error| CallError::new(ErrorCode::NotFound, error.to_string()))?;
+        // All of them are asked for before the first is worked on.
+        for target in &selected {
+            Place::of(&fleet, &target.spec.name, None).may(attempt, Deed::Enter)?;
+        }
+        Ok(selected.into_iter().map(told).collect())
+    }
+
+    async fn connect(&mut self, target: String, run_as: Option<String>) -> CallResult<Resource<Session>> {
+        let attempt = &self.attempt;
+        let fleet = fleet(attempt)?;
+        let name: TargetName =
+            target.parse().map_err(|error: sandglass_core::id::InvalidId| invalid(error.to_string()))?;
+        let found = fleet.target(&name).ok_or_else(|| {
+            CallError::new(
+                ErrorCode::NotFound,
+                format!("there is no target '{name}' in the namespace {}", attempt.work.namespace),
+            )
+        })?;
+        if let Some(account) = &run_as
+            && *account != found.spec.account.as_str()
+            && !found.spec.may_become.iter().any(|allowed| allowed.as_str() == account)
+        {
+            let message = format!(
+                "{name} may not be switched to the account {account}; the operator may add it to the target's `become`"
+            );
+            return Err(CallError::new(ErrorCode::Denied, message));
+        }
+        // The account that logs in needs no switching.
+        let run_as = run_as.filter(|account| *account != found.spec.account.as_str());
+        let place = Place::of(&fleet, &name, run_as);
+        place.may(attempt, Deed::Enter)?;
+        let session = Session::new(attempt, place, session::way(attempt, &fleet, found)?);
+        Ok(self.table.push(session)?)
+    }
+}
+
+/// A target as one account, which grants are asked about.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    target: TargetName,
+    groups: Vec<TargetGroupName>,
+    run_as: Option<String>,
+}
+
+impl Place {
+    fn of(fleet: &Fleet, target: &TargetName, run_as: Option<String>) -> Self {
+        let within = |group: &TargetGroupName| {
+            let selector = format!("group:{group}").parse();
+            let members = selector.ok().and_then(|selector| fleet.select(&[selector]).ok()).unwrap_or_default();
+            members.iter().any(|member| member.spec.name == *target)
+        };
+        let groups = fleet.groups().map(|group| group.spec.name.clone()).filter(within).collect();
+        Self { target: target.clone(), groups, run_as }
+    }
+
+    /// Refuses what no grant allows.
+    fn may(&self, attempt: &Attempt, deed: Deed<'_>) -> CallResult<()> {
+        let wanted = RemoteUse { target: &self.target, groups: &self.groups, account: self.run_as.as_deref(), deed };
+        attempt.work.grants.remote(&wanted).map_err(|denial: Denial| {
+            attempt.denied(&denial);
+            CallError::denied(&denial)
+        })
+    }
+}
+
+fn fleet(attempt: &Attempt) -> CallResult<Fleet> {
+    let found = attempt.services.fleet(&attempt.work.namespace);
+    found.map_err(|why| CallError::new(ErrorCode::Unavailable, format!("the targets cannot be read: {why}")))
+}
+
+fn told(target: &Arc<Target>) -> remote::Target {
+    let labels = target.spec.labels.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()));
+    remote::Target {
+        name: target.spec.name.to_string(),
+        platform: target.spec.platform.as_str().to_owned(),
+        labels: labels.collect(),
+    }
+}
+
+/// The values of secrets that targets are entered with, which no guest sees.
+fn key_values(attempt: &Attempt, names: &BTreeSet<SecretName>) -> CallResult<Vec<crate::services::SecretValue>> {
+    let values = attempt.services.secrets(&attempt.work.namespace, names);
+    values.map_err(|why| CallError::new(ErrorCode::NotFound, why))
+}
+
+fn invalid(message: impl Into<String>) -> CallError {
+    CallError::new(ErrorCode::InvalidArgument, message)
+}
+
+fn failed(attempt: &Attempt, error: &SshError) -> CallError {
+    let code = match error {
+        SshError::Unreachable { .. } => ErrorCode::Unavailable,
+        SshError::HostKey { .. } | SshError::Refused { .. } => ErrorCode::Denied,
+        SshError::Invalid(_) => ErrorCode::InvalidArgument,
+        SshError::Failed { .. } => ErrorCode::Other,
+    };
+    CallError::new(code, attempt.masked(error.to_string()))
+}

@@ -1,0 +1,341 @@
+//! A machine that is entered as one account.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::Shared;
+use rustix::fs::OFlags;
+use sandglass_core::capability::{Access, Deed};
+use sandglass_core::id::SecretName;
+use sandglass_core::target::{self, Fleet, Target};
+use sandglass_ssh::files::{self, Files};
+use sandglass_ssh::{Auth, Connection, Hop, Remote, SshError};
+use wasmtime::component::Resource;
+use zeroize::Zeroizing;
+
+use super::operation::Operation;
+use super::program::Program;
+use super::upload::Upload;
+use super::{Place, failed, invalid, key_values};
+use crate::attempt::Attempt;
+use crate::bindings::exec;
+use crate::bindings::remote::{self, Answer, HostSession};
+use crate::bindings::types::{ErrorCode, FileRef};
+use crate::capability::exec::{Orders, about_run, ends, not_put_in, secret_variables, start, without_secret};
+use crate::capability::files::place;
+use crate::capability::process::RUN_VARIABLE;
+use crate::capability::{CallError, CallResult};
+use crate::guest::Guest;
+use crate::services::BoxFuture;
+
+/// The most of a file that is read into the guest, in bytes.
+const READ: u32 = 4 << 20;
+/// The most that is written from the guest, in bytes.
+const WRITE: usize = 4 << 20;
+
+/// A connection that is made when it is first needed, once.
+type Connecting = Shared<BoxFuture<'static, Result<Arc<Connection>, SshError>>>;
+
+/// A machine that is entered as one account.
+#[allow(unreachable_pub, reason = "the generated bindings export it again, as far as they reach themselves")]
+pub struct Session {
+    attempt: Arc<Attempt>,
+    place: Place,
+    connecting: Connecting,
+}
+
+/// The way to a target: it, and those before it.
+pub(super) fn way(attempt: &Attempt, fleet: &Fleet, target: &Arc<Target>) -> CallResult<Vec<Hop>> {
+    let hops = fleet.way_to(&target.spec.name).into_iter().chain([target]);
+    hops.map(|target| hop(attempt, target)).collect()
+}
+
+fn hop(attempt: &Attempt, target: &Target) -> CallResult<Hop> {
+    let spec = &target.spec;
+    if spec.platform == target::Platform::Windows {
+        let message = format!("{} runs Windows, which cannot be worked on yet", spec.name);
+        return Err(CallError::new(ErrorCode::Unsupported, message));
+    }
+    let auth = match &spec.auth {
+        target::Auth::Agent(socket) => Auth::Agent(socket.as_str().into()),
+        target::Auth::Key { secret, passphrase } => {
+            let names = [Some(secret), passphrase.as_ref()].into_iter().flatten().cloned().collect();
+            let mut values = key_values(attempt, &names)?;
+            let mut text = |name: &SecretName| {
+                let at = values.iter().position(|value| value.name == *name);
+                let value = at.map(|at| values.swap_remove(at).value).unwrap_or_default();
+                match std::str::from_utf8(&value) {
+                    Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+                    Err(_) => {
+                        Err(invalid(format!("the secret {name}, with which {} is entered, is no text", spec.name)))
+                    }
+                }
+            };
+            let passphrase = passphrase.as_ref().map(&mut text).transpose()?;
+            Auth::Key { key: text(secret)?, passphrase }
+        }
+    };
+    let keys: Result<_, _> = spec.host_keys.iter().map(|key| key.to_string().parse()).collect();
+    Ok(Hop {
+        machine: spec.name.to_string(),
+        host: spec.address.as_str().to_owned(),
+        port: spec.port.get(),
+        account: spec.account.as_str().to_owned(),
+        host_keys: keys.map_err(|error: sandglass_ssh::InvalidHostKey| invalid(error.to_string()))?,
+        auth,
+    })
+}
+
+impl Session {
+    pub(super) fn new(attempt: &Arc<Attempt>, place: Place, way: Vec<Hop>) -> Self {
+        let connecting: BoxFuture<'static, _> = Box::pin(async move { Connection::open(&way).await.map(Arc::new) });
+        Self { attempt: Arc::clone(attempt), place, connecting: connecting.shared() }
+    }
+
+    fn account(&self) -> Option<&str> {
+        self.place.run_as.as_deref()
+    }
+
+    /// Does something with the machine's files, once it is connected. Goes on when the run is asked to stop, so that a guest
+    /// can put in order what it has begun; the guest's end is its end too.
+    fn with_files<F>(&self, work: F) -> Operation
+    where
+        F: for<'a> FnOnce(Files<'a>) -> BoxFuture<'a, Result<Answer, SshError>> + Send + 'static,
+    {
+        let (connecting, account) = (self.connecting.clone(), self.account().map(str::to_owned));
+        let attempt = Arc::clone(&self.attempt);
+        Operation::start(async move {
+            let done = async {
+                let connection = connecting.await?;
+                work(Files { connection: &connection, run_as: account.as_deref() }).await
+            };
+            done.await.map_err(|error| failed(&attempt, &error))
+        })
+    }
+
+    fn may(&self, deed: Deed<'_>) -> CallResult<()> {
+        self.place.may(&self.attempt, deed)
+    }
+
+    async fn run(&self, given: remote::RemoteCommand) -> CallResult<Operation> {
+        let attempt = &self.attempt;
+        self.may(Deed::Run)?;
+        given.argv.iter().try_for_each(|arg| without_secret(attempt, arg))?;
+        let is_pipe = matches!(given.input, exec::Input::Pipe)
+            || [&given.stdout, &given.stderr].iter().any(|output| matches!(output, exec::Output::Pipe));
+        if is_pipe {
+            return Err(CallError::new(
+                ErrorCode::Unsupported,
+                "a program on another machine has no pipes to the plugin",
+            ));
+        }
+        let program = sandglass_ssh::Program {
+            env: environment(attempt, &given.env)?,
+            argv: given.argv,
+            cwd: given.cwd,
+            run_as: self.account().map(str::to_owned),
+        };
+        let orders = Orders {
+            input: given.input,
+            stdout: given.stdout,
+            stderr: given.stderr,
+            label: Some(self.place.target.to_string()),
+            timeout: given.timeout.map(Duration::from_nanos),
+            grace: given.grace.map_or(attempt.work.grace, Duration::from_nanos),
+            despite_stop: given.despite_stop,
+        };
+        let connecting = self.connecting.clone();
+        let launch = async move |[stdin, stdout, stderr]: [OwnedFd; 3]| {
+            let unusable = |error: std::io::Error| CallError::new(ErrorCode::Unavailable, error.to_string());
+            let stdin = ends::source(stdin).map_err(unusable)?;
+            let (stdout, stderr) = (ends::sink(stdout).map_err(unusable)?, ends::sink(stderr).map_err(unusable)?);
+            Ok(Program(Remote::start(connecting, program, stdin, stdout, stderr)))
+        };
+        Ok(Operation::program(start(attempt, orders, launch).await?))
+    }
+}
+
+/// What is known of the run, the job's environment and the plugin's, with the values of secrets.
+fn environment(attempt: &Attempt, given: &[(String, String)]) -> CallResult<Vec<(String, Zeroizing<Vec<u8>>)>> {
+    let mut texts = about_run(attempt);
+    texts.insert(RUN_VARIABLE.to_owned(), attempt.run.to_string());
+    texts.extend(attempt.env().iter().chain(given.iter().map(|(name, value)| (name, value))).map(own));
+    let mut env = Vec::with_capacity(texts.len());
+    for (name, value) in texts {
+        let filled = attempt.secrets().map_or(Ok(None), |secrets| secrets.for_process(value.as_bytes()));
+        let filled = filled.map_err(not_put_in)?.unwrap_or_else(|| value.into_bytes());
+        env.push((name, Zeroizing::new(filled)));
+    }
+    let secrets = secret_variables(attempt, given)?;
+    env.extend(secrets.into_iter().map(|(name, value)| (name.to_string(), Zeroizing::new(value.to_vec()))));
+    Ok(env)
+}
+
+fn own((name, value): (&String, &String)) -> (String, String) {
+    (name.clone(), value.clone())
+}
+
+fn copied(report: remote::CopyReport) -> Answer {
+    Answer::Copied(report)
+}
+
+fn found(stat: files::Stat) -> remote::Stat {
+    remote::Stat {
+        kind: match stat.kind {
+            files::Kind::File => remote::FileKind::File,
+            files::Kind::Directory => remote::FileKind::Directory,
+            files::Kind::Symlink => remote::FileKind::Symlink,
+            files::Kind::Other => remote::FileKind::Other,
+        },
+        size: stat.size,
+        mode: stat.mode,
+        owner: stat.owner,
+        sha256: stat.sha256,
+    }
+}
+
+impl Guest {
+    /// The session, if these paths may be touched over it.
+    fn session(&self, session: &Resource<Session>, paths: &[&str]) -> CallResult<&Session> {
+        let session = self.table.get(session)?;
+        paths.iter().try_for_each(|path| session.may(Deed::File(path)))?;
+        Ok(session)
+    }
+
+    fn push_operation(&mut self, operation: Operation) -> CallResult<Resource<Operation>> {
+        Ok(self.table.push(operation)?)
+    }
+}
+
+impl HostSession for Guest {
+    async fn run(
+        &mut self,
+        session: Resource<Session>,
+        command: remote::RemoteCommand,
+    ) -> CallResult<Resource<Operation>> {
+        let operation = self.table.get(&session)?.run(command).await?;
+        self.push_operation(operation)
+    }
+
+    async fn upload(
+        &mut self,
+        session: Resource<Session>,
+        source: FileRef,
+        dest: String,
+        options: remote::CopyOptions,
+    ) -> CallResult<Resource<Operation>> {
+        let session = self.session(&session, &[&dest])?;
+        let file = place::file(&session.attempt, &source, OFlags::RDONLY, Access::ReadOnly)?;
+        let attempt = Arc::clone(&session.attempt);
+        let operation = session.with_files(move |files| {
+            Box::pin(
+                async move { Upload { dest, options }.file(files, &attempt.digests, file.into()).await.map(copied) },
+            )
+        });
+        self.push_operation(operation)
+    }
+
+    async fn write_file(
+        &mut self,
+        session: Resource<Session>,
+        path: String,
+        contents: Vec<u8>,
+        options: remote::CopyOptions,
+    ) -> CallResult<Resource<Operation>> {
+        let session = self.session(&session, &[&path])?;
+        if contents.len() > WRITE {
+            let message =
+                format!("{path}: a plugin writes at most {WRITE} bytes by itself; upload a file of the run instead");
+            return Err(CallError::new(ErrorCode::LimitExceeded, message));
+        }
+        let filled = session.attempt.secrets().map_or(Ok(None), |secrets| secrets.for_process(&contents));
+        let contents = Zeroizing::new(filled.map_err(not_put_in)?.unwrap_or(contents));
+        let operation = session.with_files(move |files| {
+            Box::pin(async move { Upload { dest: path, options }.bytes(files, &contents).await.map(copied) })
+        });
+        self.push_operation(operation)
+    }
+
+    async fn read_file(
+        &mut self,
+        session: Resource<Session>,
+        path: String,
+        limit: u32,
+    ) -> CallResult<Resource<Operation>> {
+        let session = self.session(&session, &[&path])?;
+        let limit = usize::try_from(limit.min(READ)).unwrap_or(usize::MAX);
+        let operation = session
+            .with_files(move |files| Box::pin(async move { files.read(&path, limit).await.map(Answer::Contents) }));
+        self.push_operation(operation)
+    }
+
+    async fn stat(
+        &mut self,
+        session: Resource<Session>,
+        path: String,
+        digest: bool,
+    ) -> CallResult<Resource<Operation>> {
+        let session = self.session(&session, &[&path])?;
+        let operation = session.with_files(move |files| {
+            Box::pin(async move { Ok(Answer::Found(files.stat(&path, digest).await?.map(found))) })
+        });
+        self.push_operation(operation)
+    }
+
+    async fn make_dir(
+        &mut self,
+        session: Resource<Session>,
+        path: String,
+        mode: Option<u32>,
+    ) -> CallResult<Resource<Operation>> {
+        let session = self.session(&session, &[&path])?;
+        let operation = session
+            .with_files(move |files| Box::pin(async move { files.make_dir(&path, mode).await.map(|()| Answer::Done) }));
+        self.push_operation(operation)
+    }
+
+    async fn rename(
+        &mut self,
+        session: Resource<Session>,
+        source: String,
+        dest: String,
+    ) -> CallResult<Resource<Operation>> {
+        let session = self.session(&session, &[&source, &dest])?;
+        let operation = session.with_files(move |files| {
+            Box::pin(async move { files.rename(&source, &dest).await.map(|()| Answer::Done) })
+        });
+        self.push_operation(operation)
+    }
+
+    async fn copy(
+        &mut self,
+        session: Resource<Session>,
+        source: String,
+        dest: String,
+    ) -> CallResult<Resource<Operation>> {
+        let session = self.session(&session, &[&source, &dest])?;
+        let operation = session
+            .with_files(move |files| Box::pin(async move { files.copy(&source, &dest).await.map(|()| Answer::Done) }));
+        self.push_operation(operation)
+    }
+
+    async fn remove(
+        &mut self,
+        session: Resource<Session>,
+        path: String,
+        recursive: bool,
+    ) -> CallResult<Resource<Operation>> {
+        let session = self.session(&session, &[&path])?;
+        let operation = session.with_files(move |files| {
+            Box::pin(async move { files.remove(&path, recursive).await.map(|()| Answer::Done) })
+        });
+        self.push_operation(operation)
+    }
+
+    async fn drop(&mut self, session: Resource<Session>) -> wasmtime::Result<()> {
+        drop(self.table.delete(session)?);
+        Ok(())
+    }
+}

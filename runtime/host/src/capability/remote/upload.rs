@@ -1,0 +1,146 @@
+//! Writing a file of this machine to another.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::{Arc, Mutex};
+
+use sandglass_ssh::SshError;
+use sandglass_ssh::files::{FileDigest, Files, Kind, Put};
+use tokio::io::AsyncSeekExt as _;
+use tokio::sync::OnceCell;
+
+use crate::attempt::lock;
+use crate::bindings::remote::{CopyOptions, CopyReport};
+
+/// The most files whose digests an attempt remembers.
+const REMEMBERED: usize = 1000;
+
+/// The digests of files that an attempt uploads, so that one that goes to many machines is read for it once.
+#[derive(Default)]
+pub(crate) struct Digests {
+    known: Mutex<HashMap<Version, Arc<OnceCell<Content>>>>,
+}
+
+/// What a file holds: its digest, and how many bytes.
+type Content = (FileDigest, u64);
+
+/// A file as it was at some time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Version {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Digests {
+    /// The digest and length of an open file. It is read from its beginning afterwards.
+    pub(super) async fn of(&self, file: &mut tokio::fs::File) -> std::io::Result<Content> {
+        let data = file.metadata().await?;
+        let version = Version {
+            device: data.dev(),
+            inode: data.ino(),
+            size: data.size(),
+            modified: (data.mtime(), data.mtime_nsec()),
+        };
+        let cell = {
+            let mut known = lock(&self.known);
+            if known.len() >= REMEMBERED {
+                known.clear();
+            }
+            Arc::clone(known.entry(version).or_default())
+        };
+        let found = cell.get_or_try_init(|| FileDigest::of(file)).await.copied();
+        file.rewind().await?;
+        found
+    }
+}
+
+/// Where a file goes, and how.
+pub(super) struct Upload {
+    pub(super) dest: String,
+    pub(super) options: CopyOptions,
+}
+
+impl Upload {
+    fn put(&self) -> Put {
+        let CopyOptions { mode, owner, make_parents, .. } = &self.options;
+        Put { mode: *mode, owner: owner.clone(), make_parents: *make_parents }
+    }
+
+    /// Writes an open file.
+    pub(super) async fn file(self, files: Files<'_>, digests: &Digests, file: File) -> Result<CopyReport, SshError> {
+        let mut file = tokio::fs::File::from_std(file);
+        let unreadable =
+            |error: std::io::Error| SshError::Invalid(format!("the file for {} cannot be read: {error}", self.dest));
+        let (digest, bytes) = digests.of(&mut file).await.map_err(unreadable)?;
+        let changed = !self.is_there(files, digest).await?;
+        if changed {
+            files.put(&self.dest, file, digest, &self.put()).await?;
+        }
+        Ok(CopyReport { bytes, changed, sha256: digest.to_string() })
+    }
+
+    /// Writes these bytes.
+    pub(super) async fn bytes(self, files: Files<'_>, contents: &[u8]) -> Result<CopyReport, SshError> {
+        let mut content = contents;
+        let unread = |error: std::io::Error| SshError::Invalid(error.to_string());
+        let (digest, bytes) = FileDigest::of(&mut content).await.map_err(unread)?;
+        let changed = !self.is_there(files, digest).await?;
+        if changed {
+            files.put(&self.dest, contents, digest, &self.put()).await?;
+        }
+        Ok(CopyReport { bytes, changed, sha256: digest.to_string() })
+    }
+
+    /// Whether the file is there already, as it should be.
+    async fn is_there(&self, files: Files<'_>, digest: FileDigest) -> Result<bool, SshError> {
+        if !self.options.skip_unchanged {
+            return Ok(false);
+        }
+        let Some(found) = files.stat(&self.dest, true).await? else { return Ok(false) };
+        let same = found.kind == Kind::File && found.sha256 == Some(digest.to_string());
+        let mode = self.options.mode.is_none_or(|mode| mode == found.mode);
+        let owner = self.options.owner.as_deref().is_none_or(|owner| is_owner(owner, &found.owner));
+        Ok(same && mode && owner)
+    }
+}
+
+/// Whether `found`, which is `user:group`, is the owner that `wanted` names in full or in part.
+fn is_owner(wanted: &str, found: &str) -> bool {
+    let (user, group) = found.split_once(':').unwrap_or((found, ""));
+    let (wanted_user, wanted_group) = wanted.split_once(':').unwrap_or((wanted, ""));
+    (wanted_user.is_empty() || wanted_user == user) && (wanted_group.is_empty() || wanted_group == group)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_is_compared_as_far_as_it_is_named() {
+        for wanted in ["app", "app:web", ":web", "app:"] {
+            assert!(is_owner(wanted, "app:web"), "{wanted}");
+        }
+        for wanted in ["web", "app:app", ":app"] {
+            assert!(!is_owner(wanted, "app:web"), "{wanted}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_digest_is_that_of_the_file_as_it_is() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path = folder.path().join("file");
+        let digests = Digests::default();
+        let digest = async |text: &str| {
+            std::fs::write(&path, text).expect("a file can be written");
+            let mut file = tokio::fs::File::open(&path).await.expect("the file is there");
+            let first = digests.of(&mut file).await.expect("the file can be read");
+            assert_eq!(digests.of(&mut file).await.expect("the file can be read"), first);
+            first
+        };
+        let (one, two) = (digest("one").await, digest("three").await);
+        assert!(one.0 != two.0 && (one.1, two.1) == (3, 5));
+    }
+}
