@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use sandglass_guest_build::{Build, TOOLCHAIN_VARIABLE, Toolchain};
 
 /// The built-in plugins, by name; each is the package `sandglass-NAME` in `plugins/NAME`.
-const PLUGINS: [&str; 4] = ["shell", "http", "notify", "docker"];
+const PLUGINS: [&str; 5] = ["shell", "http", "notify", "docker", "deploy"];
 
 /// What every plugin is made of besides its own folder.
 const SHARED_SOURCES: [&str; 4] = ["Cargo.toml", "plugin-sdk", "plugins/toolchain", "wit"];

@@ -67,8 +67,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 pub(super) fn begin_log(level: &str) {
     let filter = EnvFilter::try_from_env("SANDGLASS_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // The client of container engines logs all that it sends, and with it the values of secrets.
-    let quiet = filter_fn(|line| !line.target().starts_with("bollard"));
+    // The clients of container engines and of other machines log what they send, and with it the values of secrets.
+    let quiet = filter_fn(|line| !["bollard", "russh"].iter().any(|client| line.target().starts_with(client)));
     // Begun once in a process; a second time has no effect.
     _ = if std::io::stderr().is_terminal() {
         log.with_target(false).compact().finish().with(quiet).try_init()

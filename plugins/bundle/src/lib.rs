@@ -15,4 +15,5 @@ pub const BUILT_IN: &[BuiltIn] = &[
     BuiltIn { name: "http", wasm: include_bytes!(concat!(env!("OUT_DIR"), "/http.wasm")) },
     BuiltIn { name: "notify", wasm: include_bytes!(concat!(env!("OUT_DIR"), "/notify.wasm")) },
     BuiltIn { name: "docker", wasm: include_bytes!(concat!(env!("OUT_DIR"), "/docker.wasm")) },
+    BuiltIn { name: "deploy", wasm: include_bytes!(concat!(env!("OUT_DIR"), "/deploy.wasm")) },
 ];

@@ -5,6 +5,7 @@ mod bad_input;
 mod command_line;
 mod crash;
 mod dependencies;
+mod deploy;
 mod disk_full;
 mod docker;
 mod editing;

@@ -53,7 +53,7 @@ fn components_that_cannot_run_are_refused_with_the_reason() {
     let answer = daemon.socket().send("POST", "/api/v1/plugins?name=large", &[], &vec![0; 66 << 20]);
     let _ = answer.problem(413, "too_large");
     home.cli(&["plugin", "add", "nowhere.wasm"]).expect(3).says(&["nowhere.wasm"]);
-    assert_eq!(daemon.socket().get("/api/v1/plugins").json(200)["items"].as_array().map(Vec::len), Some(4));
+    assert_eq!(daemon.socket().get("/api/v1/plugins").json(200)["items"].as_array().map(Vec::len), Some(5));
     daemon.stop();
 }
 

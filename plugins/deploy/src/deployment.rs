@@ -1,0 +1,44 @@
+//! What is done on one machine, and how it is undone.
+
+use std::future::Future;
+
+use sandglass_plugin::remote::Session;
+use sandglass_plugin::{Error, ErrorCode};
+
+/// What is done on each machine.
+pub(crate) trait Deployment {
+    /// What must be known of a machine to undo what was done on it.
+    type Kept: Default;
+
+    /// Does it, and says whether anything was changed. What could be undone is written to `kept` before it is done.
+    fn apply(&self, session: &Session, kept: &mut Self::Kept) -> impl Future<Output = Result<bool, Fault>>;
+
+    /// Undoes what `kept` tells of, all that can be undone even if some cannot.
+    fn undo(&self, session: &Session, kept: Self::Kept) -> impl Future<Output = Result<(), Fault>>;
+
+    /// Clears away what was kept, once all went well.
+    fn settle(&self, session: &Session, kept: Self::Kept) -> impl Future<Output = Result<(), Fault>>;
+}
+
+/// What went wrong on a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) message: String,
+    /// That of the program that failed.
+    pub(crate) exit_code: Option<i32>,
+    /// Whether trying again may help.
+    pub(crate) is_passing: bool,
+}
+
+impl Fault {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), exit_code: None, is_passing: false }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let is_passing = matches!(error.code, ErrorCode::Unavailable | ErrorCode::LimitExceeded);
+        Self { message: error.message, exit_code: None, is_passing }
+    }
+}

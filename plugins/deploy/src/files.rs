@@ -1,0 +1,285 @@
+//! The action `files`.
+
+use sandglass_plugin::remote::{CopyOptions, FileKind, Session};
+use sandglass_plugin::schemars::{self, JsonSchema};
+use sandglass_plugin::serde::{self, Deserialize};
+use sandglass_plugin::serde_json::{Value, json};
+use sandglass_plugin::{Action, Context, Failure, FileRef, Issue, Outcome, Schemas, files, params};
+
+use crate::deployment::{Deployment, Fault};
+use crate::report::Report;
+use crate::rollout::rollout;
+use crate::strategy::{Kind, Strategy};
+use crate::words::OneOrMany;
+
+/// The most files of a job.
+const MAX_FILES: usize = 1000;
+/// How far up is looked for the first folder that is there.
+const MAX_PARENTS: usize = 64;
+
+/// What a job gives.
+#[params]
+pub(crate) struct Params {
+    /// The targets: names, patterns such as "web-*", "group:NAME", or an expression on labels such as "role == web".
+    targets: OneOrMany,
+    /// The files.
+    files: Vec<FileSpec>,
+    /// The account that writes them, by `sudo`, if not the one that logs in.
+    #[serde(default)]
+    account: Option<String>,
+    /// On which targets at once, and when to stop.
+    #[serde(default)]
+    strategy: Strategy,
+}
+
+/// A file that a target should have.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(crate = "self::serde", deny_unknown_fields)]
+#[schemars(crate = "self::schemars")]
+struct FileSpec {
+    /// Where it is on the target: a whole path.
+    dest: String,
+    /// Where it comes from: a whole path in a folder that the job is granted (`grants: {files: ["/srv/builds:ro"]}`), or a path
+    /// in the run's own folder.
+    #[serde(default)]
+    source: Option<String>,
+    /// Instead of a source: the text itself.
+    #[serde(default)]
+    contents: Option<String>,
+    /// Its permissions, such as "0644"; those of the file that is there, or else 0644, by default.
+    #[serde(default)]
+    mode: Option<String>,
+    /// `user`, `user:group` or `:group`; those of the file that is there by default.
+    #[serde(default)]
+    owner: Option<String>,
+    /// Whether the target should have no such file.
+    #[serde(default)]
+    absent: bool,
+}
+
+pub(crate) struct Files;
+
+impl Action for Files {
+    const NAME: &'static str = "files";
+    const TITLE: &'static str = "Put files on targets";
+    const DESCRIPTION: &'static str =
+        "Puts files on machines over SSH, each whole or not at all; what is there already is left alone.";
+    const SCHEMAS: Option<Schemas> =
+        Some(Schemas { params: include_str!("files.params.json"), output: Some(include_str!("files.output.json")) });
+    type Params = Params;
+    type Output = Report;
+
+    fn examples() -> Vec<Value> {
+        vec![
+            json!({
+                "targets": "group:web",
+                "files": [{ "dest": "/etc/motd", "contents": "Welcome.\n", "mode": "0644", "owner": "root:root" }],
+                "account": "root",
+            }),
+            json!({
+                "targets": ["web-1", "web-2"],
+                "files": [
+                    { "source": "/srv/builds/app", "dest": "/opt/app/bin/app", "mode": "0755" },
+                    { "dest": "/opt/app/old.conf", "absent": true },
+                ],
+                "strategy": { "kind": "transactional" },
+            }),
+            json!({
+                "targets": "role == web and zone == eu",
+                "files": [{ "source": "/srv/builds/site.tar", "dest": "/srv/site.tar" }],
+                "strategy": { "kind": "canary", "batch": 1, "health_check": "test -s /srv/site.tar" },
+            }),
+        ]
+    }
+
+    fn validate(params: &Params) -> Vec<Issue> {
+        let mut issues = Vec::new();
+        if !(1..=MAX_FILES).contains(&params.files.len()) {
+            issues.push(Issue { pointer: "/files".to_owned(), message: format!("a job has 1 to {MAX_FILES} files") });
+        }
+        for (at, file) in params.files.iter().enumerate() {
+            let mut issue = |name: &str, message: &str| {
+                issues.push(Issue { pointer: format!("/files/{at}/{name}"), message: message.to_owned() });
+            };
+            if !is_whole(&file.dest) {
+                issue("dest", "write a whole path on the target, such as /etc/motd, without '..' or '//'");
+            }
+            if usize::from(file.source.is_some()) + usize::from(file.contents.is_some()) + usize::from(file.absent) != 1
+            {
+                issue("source", "write one of `source`, `contents` and `absent: true`");
+            }
+            if file.mode.as_deref().is_some_and(|mode| self::mode(mode).is_none()) {
+                issue("mode", "write permissions in octal, in quotes, such as \"0644\"");
+            }
+        }
+        params.strategy.validate(&mut issues);
+        issues
+    }
+
+    fn run(params: Params, context: &Context) -> Result<Outcome<Report>, Failure> {
+        let targets = params.targets.clone().into_vec();
+        let suffix = format!("sandglass-{}-{}", context.run().run_id, context.run().attempt);
+        let deployment = Deployed { files: params.files, keeps: params.strategy.kind == Kind::Transactional, suffix };
+        rollout(&deployment, &targets, params.account.as_deref(), &params.strategy, context)
+    }
+}
+
+fn is_whole(path: &str) -> bool {
+    path.len() > 1
+        && path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
+        && !path.contains(['\0', '\n'])
+}
+
+/// Permissions in octal.
+fn mode(text: &str) -> Option<u32> {
+    let is_octal = (1..=5).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    u32::from_str_radix(text, 8).ok().filter(|mode| is_octal && *mode <= 0o7777)
+}
+
+/// The files, and whether what was there is kept to be put back.
+struct Deployed {
+    files: Vec<FileSpec>,
+    keeps: bool,
+    /// What the names of kept files end with.
+    suffix: String,
+}
+
+/// What was done to a file, and is undone by.
+#[derive(Debug)]
+enum Change {
+    /// A copy of what was there is at `kept`.
+    Replaced { dest: String, kept: String },
+    /// There was nothing, and none of these folders, the innermost first.
+    Created { dest: String, folders: Vec<String> },
+}
+
+impl Deployed {
+    /// Keeps what is at `dest`, so that it can be put back.
+    async fn keep(&self, session: &Session, dest: &str, number: usize, kept: &mut Vec<Change>) -> Result<(), Fault> {
+        match session.stat(dest, false).await? {
+            Some(found) if found.kind == FileKind::Directory => {
+                Err(Fault::new(format!("{dest} is a folder, and a file should be there")))
+            }
+            Some(_) => {
+                let place = self.place(dest, number);
+                // Left by an earlier attempt of this run.
+                session.remove(&place, false).await?;
+                session.copy(dest, &place).await?;
+                kept.push(Change::Replaced { dest: dest.to_owned(), kept: place });
+                Ok(())
+            }
+            None => {
+                let folders = missing_folders(session, dest).await?;
+                kept.push(Change::Created { dest: dest.to_owned(), folders });
+                Ok(())
+            }
+        }
+    }
+
+    /// Beside it, so that it can be put back by a rename.
+    fn place(&self, dest: &str, number: usize) -> String {
+        let (folder, name) = dest.rsplit_once('/').unwrap_or(("", dest));
+        let name: String = name.chars().take(80).collect();
+        format!("{folder}/.{name}.{}-{number}", self.suffix)
+    }
+
+    async fn put(&self, session: &Session, file: &FileSpec) -> Result<bool, Fault> {
+        if file.absent {
+            let was_there = session.stat(&file.dest, false).await?.is_some();
+            session.remove(&file.dest, false).await?;
+            return Ok(was_there);
+        }
+        let options = CopyOptions {
+            mode: file.mode.as_deref().and_then(mode),
+            owner: file.owner.clone(),
+            make_parents: true,
+            skip_unchanged: true,
+        };
+        let report = match (&file.source, &file.contents) {
+            (Some(source), _) => session.upload(&reference(source), &file.dest, &options).await?,
+            (None, contents) => {
+                let contents = contents.as_deref().unwrap_or_default();
+                session.write_file(&file.dest, contents.as_bytes(), &options).await?
+            }
+        };
+        Ok(report.changed)
+    }
+}
+
+/// A file of the run, or of a folder that it was granted.
+fn reference(source: &str) -> FileRef {
+    if source.starts_with('/') {
+        return FileRef { mount: String::new(), path: source.to_owned() };
+    }
+    files::in_work(source)
+}
+
+/// The folders above `dest` that are not there, the innermost first.
+async fn missing_folders(session: &Session, dest: &str) -> Result<Vec<String>, Fault> {
+    let mut missing = Vec::new();
+    let mut path = dest;
+    for _ in 0..MAX_PARENTS {
+        path = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if path.is_empty() || session.stat(path, false).await?.is_some() {
+            break;
+        }
+        missing.push(path.to_owned());
+    }
+    Ok(missing)
+}
+
+impl Deployment for Deployed {
+    type Kept = Vec<Change>;
+
+    async fn apply(&self, session: &Session, kept: &mut Vec<Change>) -> Result<bool, Fault> {
+        let mut changed = false;
+        for (number, file) in self.files.iter().enumerate() {
+            if self.keeps {
+                self.keep(session, &file.dest, number, kept).await?;
+            }
+            changed |= self.put(session, file).await?;
+        }
+        Ok(changed)
+    }
+
+    async fn undo(&self, session: &Session, kept: Vec<Change>) -> Result<(), Fault> {
+        let mut first = None;
+        for change in kept.into_iter().rev() {
+            let undone = match change {
+                Change::Replaced { dest, kept } => session.rename(&kept, &dest).await,
+                Change::Created { dest, folders } => {
+                    let mut undone = session.remove(&dest, false).await;
+                    for folder in folders {
+                        undone = undone.and(session.remove(&folder, false).await);
+                    }
+                    undone
+                }
+            };
+            first = first.or(undone.err());
+        }
+        first.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    async fn settle(&self, session: &Session, kept: Vec<Change>) -> Result<(), Fault> {
+        for change in kept {
+            if let Change::Replaced { kept, .. } = change {
+                session.remove(&kept, false).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_and_modes_are_checked() {
+        assert!(
+            is_whole("/etc/motd") && !is_whole("/") && !is_whole("etc") && !is_whole("/a/../b") && !is_whole("/a//b")
+        );
+        assert_eq!((mode("0644"), mode("755"), mode("4755")), (Some(0o644), Some(0o755), Some(0o4755)));
+        assert!(["", "rw", "999", "0x1", "17777", "+644"].iter().all(|text| mode(text).is_none()));
+    }
+}

@@ -1,0 +1,210 @@
+//! Doing a deployment on machines, batch by batch, and undoing it.
+
+use std::cell::Cell;
+use std::time::Instant;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use sandglass_plugin::remote::{self, Session, Target};
+use sandglass_plugin::{Context, Failure, Outcome, Progress, log, wait};
+
+use crate::deployment::{Deployment, Fault};
+use crate::report::{Report, State, TargetReport};
+use crate::strategy::{Kind, Strategy};
+use crate::words::judge;
+
+/// A machine that was worked on.
+struct Done<K> {
+    report: TargetReport,
+    /// What to undo it by; none if nothing was begun there.
+    undo: Option<(Session, K)>,
+}
+
+/// Does `deployment` on the machines that `selectors` name.
+pub(crate) fn rollout<D: Deployment>(
+    deployment: &D,
+    selectors: &[String],
+    account: Option<&str>,
+    strategy: &Strategy,
+    context: &Context,
+) -> Result<Outcome<Report>, Failure> {
+    let targets = remote::select(selectors).map_err(Failure::from)?;
+    if targets.is_empty() {
+        let message =
+            format!("no target is named by {}; `sandglass target list` tells which there are", selectors.join(", "));
+        return Err(Failure::new("no_targets", message).never_retry());
+    }
+    let rollout = Rollout {
+        deployment,
+        account,
+        strategy,
+        context,
+        total: targets.len(),
+        ended: Cell::new(0),
+        failed: Cell::new(0),
+    };
+    wait::block_on(rollout.run(&targets))
+}
+
+struct Rollout<'a, D> {
+    deployment: &'a D,
+    account: Option<&'a str>,
+    strategy: &'a Strategy,
+    context: &'a Context,
+    total: usize,
+    ended: Cell<usize>,
+    failed: Cell<usize>,
+}
+
+/// A message that names its machine, as those about connections do already.
+pub(crate) fn named(target: &str, message: &str) -> String {
+    if message.starts_with(target) { message.to_owned() } else { format!("{target}: {message}") }
+}
+
+impl<D: Deployment> Rollout<'_, D> {
+    async fn run(&self, targets: &[Target]) -> Result<Outcome<Report>, Failure> {
+        let mut done = Vec::with_capacity(targets.len());
+        let mut rest = targets;
+        self.tell("");
+        let sizes = self.strategy.batches(targets.len());
+        for (number, size) in sizes.iter().enumerate() {
+            let (batch, others) = rest.split_at(*size);
+            rest = others;
+            // Those that were begun end in any order; what is undone is undone from the last to the first.
+            let working = stream::iter(batch).map(|target| self.target(target)).buffer_unordered(self.strategy.limit());
+            let mut ended: Vec<_> = working.collect().await;
+            if number + 1 < sizes.len() && self.goes_on() {
+                self.look_after(&mut ended).await;
+            }
+            if self.strategy.kind != Kind::Transactional {
+                for one in &mut ended {
+                    self.settle(&one.report.target, one.undo.take()).await;
+                }
+            }
+            done.extend(ended);
+        }
+        let is_stopped = self.context.cancelled().is_some();
+        let is_whole = self.failed.get() == 0 && !is_stopped;
+        for one in done.iter_mut().rev() {
+            if is_whole {
+                self.settle(&one.report.target, one.undo.take()).await;
+            } else {
+                self.undo(one).await;
+            }
+        }
+        Report::new(done.into_iter().map(|one| one.report).collect()).conclude(is_stopped)
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.strategy.is_enough(self.failed.get()) && self.context.cancelled().is_none()
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "how long a machine takes is told by the sandbox's own clock")]
+    async fn target(&self, target: &Target) -> Done<D::Kept> {
+        let name = &target.name;
+        let mut report = TargetReport {
+            target: name.clone(),
+            state: State::NotStarted,
+            changed: false,
+            duration_ms: 0,
+            message: None,
+            exit_code: None,
+            is_passing: true,
+        };
+        if !self.goes_on() {
+            return Done { report, undo: None };
+        }
+        let start = Instant::now();
+        let mut undo = None;
+        match Session::connect(name, self.account) {
+            Err(error) => self.blame(&mut report, error.into()),
+            Ok(session) => {
+                let mut kept = D::Kept::default();
+                match self.deployment.apply(&session, &mut kept).await {
+                    Ok(changed) => {
+                        (report.state, report.changed) = (State::Succeeded, changed);
+                        log::info!("{name}: {}", if changed { "changed" } else { "as it should be" });
+                    }
+                    Err(fault) => {
+                        report.changed = true;
+                        self.blame(&mut report, fault);
+                    }
+                }
+                undo = Some((session, kept));
+                // Nobody comes back to it, and so many machines need not be connected to at once.
+                if self.strategy.kind == Kind::Parallel {
+                    self.settle(name, undo.take()).await;
+                }
+            }
+        }
+        report.duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.ended.set(self.ended.get() + 1);
+        self.tell(name);
+        Done { report, undo }
+    }
+
+    fn blame(&self, report: &mut TargetReport, fault: Fault) {
+        log::error!("{}", named(&report.target, &fault.message));
+        self.failed.set(self.failed.get() + 1);
+        report.state = State::Failed;
+        report.message = Some(fault.message);
+        report.exit_code = fault.exit_code;
+        report.is_passing = fault.is_passing;
+    }
+
+    /// Waits after a batch, and looks whether its machines are well.
+    async fn look_after(&self, batch: &mut [Done<D::Kept>]) {
+        if let Some(pause) = self.strategy.pause()
+            && wait::sleep(pause).await
+        {
+            return;
+        }
+        let Some(check) = &self.strategy.health_check else { return };
+        for one in batch {
+            let Some((session, _)) = one.undo.as_ref().filter(|_| one.report.state == State::Succeeded) else {
+                continue;
+            };
+            let health = match session.run(&check.command()).await {
+                Ok(report) => judge(&check.shown(), &report, &[0]),
+                Err(error) => Err(error.into()),
+            };
+            if let Err(fault) = health {
+                let message = format!("the health check failed: {}", fault.message);
+                self.blame(&mut one.report, Fault { message, ..fault });
+            }
+        }
+    }
+
+    async fn undo(&self, one: &mut Done<D::Kept>) {
+        let Some((session, kept)) = one.undo.take() else { return };
+        let name = &one.report.target;
+        match self.deployment.undo(&session, kept).await {
+            Ok(()) => {
+                log::info!("{name}: undone");
+                (one.report.state, one.report.changed) = (State::Undone, false);
+            }
+            Err(fault) => {
+                log::error!("{name}: what was done could not be undone: {}", fault.message);
+                one.report.state = State::UndoFailed;
+                let before = one.report.message.take().map(|message| format!("{message}; ")).unwrap_or_default();
+                one.report.message = Some(format!("{before}what was done could not be undone: {}", fault.message));
+            }
+        }
+    }
+
+    async fn settle(&self, target: &str, kept: Option<(Session, D::Kept)>) {
+        let Some((session, kept)) = kept else { return };
+        if let Err(fault) = self.deployment.settle(&session, kept).await {
+            log::warn!("{target}: what was kept for undoing is still there: {}", fault.message);
+        }
+    }
+
+    fn tell(&self, target: &str) {
+        self.context.report(&Progress {
+            completed: self.ended.get() as u64,
+            total: Some(self.total as u64),
+            unit: Some("targets".to_owned()),
+            message: (!target.is_empty()).then(|| target.to_owned()),
+        });
+    }
+}

@@ -1,0 +1,244 @@
+//! What the actions ask of machines, and what they tell of the answers.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use sandglass_plugin::remote::{Answer, CopyReport, Ending, ExitReport, FileKind, Stat};
+use sandglass_plugin::serde_json::{Value, json};
+use sandglass_plugin::testing::{Host, RemoteAsk, RemoteCall, check_schemas};
+use sandglass_plugin::{Action, CancelReason, Error, ErrorCode, Failure, Outcome};
+
+use crate::command::Command;
+use crate::files::Files;
+
+/// Machines with files, on each of which commands that hold a word fail.
+#[derive(Clone, Default)]
+struct Machines {
+    files: Rc<RefCell<BTreeMap<(String, String), String>>>,
+    commands: Rc<RefCell<Vec<String>>>,
+}
+
+impl Machines {
+    fn file(&self, target: &str, path: &str) -> Option<String> {
+        self.files.borrow().get(&(target.to_owned(), path.to_owned())).cloned()
+    }
+
+    fn paths(&self, target: &str) -> Vec<String> {
+        self.files.borrow().keys().filter(|(machine, _)| machine == target).map(|(_, path)| path.clone()).collect()
+    }
+
+    fn answer(&self, call: &RemoteCall) -> Result<Answer, Error> {
+        let key = |path: &str| (call.target.clone(), path.to_owned());
+        let mut files = self.files.borrow_mut();
+        let error = |message: &str| Error { code: ErrorCode::Other, message: message.to_owned(), detail: None };
+        if call.target == "gone" {
+            return Err(Error {
+                code: ErrorCode::Unavailable,
+                message: "gone cannot be reached".to_owned(),
+                detail: None,
+            });
+        }
+        Ok(match &call.ask {
+            RemoteAsk::Run(command) => {
+                let line = command.argv.last().cloned().unwrap_or_default();
+                self.commands.borrow_mut().push(format!("{}: {line}", call.target));
+                let fails = line.split(' ').any(|word| word == call.target);
+                let ending = Ending::Exited(if fails { 3 } else { 0 });
+                let stderr = if fails { b"it is broken\n".to_vec() } else { Vec::new() };
+                Answer::Ended(ExitReport { ending, stdout: Vec::new(), stderr, cpu_ns: None, peak_memory: None })
+            }
+            RemoteAsk::WriteFile { path, contents, .. } => {
+                if path.contains(&call.target) {
+                    return Err(error("the disk is full"));
+                }
+                let text = String::from_utf8_lossy(contents).into_owned();
+                let changed = files.insert(key(path), text.clone()) != Some(text);
+                Answer::Copied(CopyReport { bytes: contents.len() as u64, changed, sha256: String::new() })
+            }
+            RemoteAsk::Stat { path, .. } => Answer::Found(files.get(&key(path)).map(|text| Stat {
+                kind: if text == "/" { FileKind::Directory } else { FileKind::File },
+                size: text.len() as u64,
+                mode: 0o644,
+                owner: "a:b".to_owned(),
+                sha256: None,
+            })),
+            RemoteAsk::Copy { source, dest } => {
+                let text = files.get(&key(source)).cloned().ok_or_else(|| error("No such file"))?;
+                files.insert(key(dest), text);
+                Answer::Done
+            }
+            RemoteAsk::Rename { source, dest } => {
+                let text = files.remove(&key(source)).ok_or_else(|| error("No such file"))?;
+                files.insert(key(dest), text);
+                Answer::Done
+            }
+            RemoteAsk::Remove { path, .. } => {
+                files.remove(&key(path));
+                Answer::Done
+            }
+            other => return Err(error(&format!("{other:?} is not asked for"))),
+        })
+    }
+
+    fn host<'a>(&self, targets: impl IntoIterator<Item = &'a str>) -> Host {
+        let machines = self.clone();
+        Host::new().targets(targets).on_remote(move |call| machines.answer(call))
+    }
+}
+
+fn states(result: &Result<Outcome<Value>, Failure>) -> Vec<(String, String)> {
+    let report = match result {
+        Ok(outcome) => outcome.output.clone().unwrap_or_default(),
+        Err(failure) => failure.detail.clone().unwrap_or_default(),
+    };
+    let text = |target: &Value, key: &str| target[key].as_str().unwrap_or_default().to_owned();
+    let targets = report["targets"].as_array().cloned().unwrap_or_default();
+    targets.iter().map(|target| (text(target, "target"), text(target, "state"))).collect()
+}
+
+fn state(target: &str, state: &str) -> (String, String) {
+    (target.to_owned(), state.to_owned())
+}
+
+#[test]
+fn a_command_that_fails_on_one_keeps_none_of_the_others() {
+    let machines = Machines::default();
+    let host = machines.host(["a", "b", "c"]);
+    let result = host.run::<Command>(json!({ "targets": "*", "command": "restart b" }));
+    assert_eq!(states(&result), [state("a", "succeeded"), state("b", "failed"), state("c", "succeeded")]);
+    let failure = result.expect_err("b fails");
+    assert_eq!(failure.code, "targets_failed");
+    assert!(
+        failure.message.contains("of 3 targets: 1 failed; b: 'restart b' ended with exit code 3: it is broken"),
+        "{failure:?}"
+    );
+    let last = host.progress().pop().expect("it tells how far it is");
+    assert_eq!((last.completed, last.total), (3, Some(3)));
+    let well = host.run::<Command>(json!({ "targets": ["a", "c"], "command": "restart b" }));
+    assert_eq!(well.expect("all is well").summary.as_deref(), Some("2 targets done, 2 changed"));
+}
+
+#[test]
+fn several_commands_end_with_the_first_that_fails() {
+    let machines = Machines::default();
+    let commands = json!({ "targets": "*", "commands": ["one", ["two", "a"], "three"], "account": "root" });
+    assert!(machines.host(["a"]).run::<Command>(commands).is_err());
+    assert_eq!(*machines.commands.borrow(), ["a: one", "a: a"]);
+}
+
+#[test]
+fn a_rolling_deployment_stops_when_too_many_have_failed() {
+    let machines = Machines::default();
+    let mut params =
+        json!({ "targets": "*", "command": "restart a c", "strategy": { "kind": "rolling", "max_failures": 1 } });
+    let result = machines.host(["a", "b", "c", "d"]).run::<Command>(params.clone());
+    let expected = [state("a", "failed"), state("b", "succeeded"), state("c", "failed"), state("d", "not_started")];
+    assert_eq!(states(&result), expected);
+    params["strategy"] = json!({ "kind": "canary", "health_check": "check a", "pause": "10s" });
+    params["command"] = json!("restart");
+    let host = machines.host(["a", "b"]);
+    let result = host.run::<Command>(params);
+    assert_eq!(states(&result), [state("a", "failed"), state("b", "not_started")]);
+    assert!(result.expect_err("it is not well").message.contains("the health check failed"));
+    assert_eq!(host.slept().as_secs(), 10);
+}
+
+#[test]
+fn a_transaction_of_commands_is_undone_from_the_last_to_the_first() {
+    let machines = Machines::default();
+    let params = json!({
+        "targets": "*", "command": "up c", "undo": "down b", "strategy": { "kind": "transactional", "limit": 1 },
+    });
+    let result = machines.host(["a", "b", "c", "d"]).run::<Command>(params);
+    let expected = [state("a", "undone"), state("b", "undo_failed"), state("c", "undone"), state("d", "not_started")];
+    assert_eq!(states(&result), expected);
+    assert_eq!(result.expect_err("c fails").code, "undo_failed");
+    assert_eq!(*machines.commands.borrow(), ["a: up c", "b: up c", "c: up c", "c: down b", "b: down b", "a: down b"]);
+}
+
+#[test]
+fn a_transaction_of_files_leaves_all_as_it_was() {
+    let machines = Machines::default();
+    for target in ["a", "b", "c"] {
+        machines.files.borrow_mut().insert((target.to_owned(), "/etc".to_owned()), "/".to_owned());
+        machines.files.borrow_mut().insert((target.to_owned(), "/etc/motd".to_owned()), format!("old {target}"));
+    }
+    let before = machines.files.borrow().clone();
+    let mut params = json!({
+        "targets": "*",
+        "files": [
+            { "dest": "/etc/motd", "contents": "new" },
+            { "dest": "/etc/deep/er/file", "contents": "new" },
+            { "dest": "/etc/gone", "absent": true },
+            { "dest": "/etc/c", "contents": "new" },
+        ],
+        "strategy": { "kind": "transactional", "limit": 1 },
+    });
+    let result = machines.host(["a", "b", "c"]).run::<Files>(params.clone());
+    assert_eq!(states(&result), [state("a", "undone"), state("b", "undone"), state("c", "undone")]);
+    assert!(result.expect_err("c's disk is full").message.contains("c: the disk is full"));
+    assert_eq!(*machines.files.borrow(), before);
+    let result = machines.host(["a", "b"]).run::<Files>(params.clone());
+    assert_eq!(states(&result), [state("a", "succeeded"), state("b", "succeeded")]);
+    assert_eq!(machines.file("a", "/etc/motd").as_deref(), Some("new"));
+    assert_eq!(
+        machines.paths("a"),
+        ["/etc", "/etc/c", "/etc/deep/er/file", "/etc/motd"],
+        "nothing that was kept is left"
+    );
+    params["strategy"] = json!({});
+    let again = machines.host(["a", "b"]).run::<Files>(params).expect("all is there");
+    assert_eq!((again.changed, again.summary.as_deref()), (Some(false), Some("2 targets done, 0 changed")));
+}
+
+#[test]
+fn what_may_pass_is_tried_again_and_what_will_not_is_not() {
+    use sandglass_plugin::Retry;
+    let machines = Machines::default();
+    let files = json!({ "targets": "*", "files": [{ "dest": "/x", "contents": "a" }] });
+    let gone = machines.host(["gone"]).run::<Files>(files).expect_err("it is gone");
+    assert_eq!(gone.retry, Retry::ByJobPolicy);
+    let broken = machines.host(["a"]).run::<Command>(json!({ "targets": "a", "command": "a" })).expect_err("it fails");
+    assert_eq!(broken.retry, Retry::Never);
+    let none = machines.host([]).run::<Command>(json!({ "targets": "*", "command": "a" })).expect_err("there is none");
+    assert_eq!(none.code, "no_targets");
+}
+
+#[test]
+fn a_run_that_is_stopped_begins_no_other_machine() {
+    let machines = Machines::default();
+    let host = machines.host(["a", "b"]).cancel(CancelReason::User);
+    let result = host.run::<Command>(json!({ "targets": "*", "command": "x" }));
+    assert_eq!(states(&result), [state("a", "not_started"), state("b", "not_started")]);
+    assert_eq!(result.expect_err("it was stopped").code, "cancelled");
+}
+
+#[test]
+fn bad_parameters_are_named() {
+    let host = Host::new();
+    let pointers =
+        |issues: Vec<sandglass_plugin::Issue>| issues.into_iter().map(|issue| issue.pointer).collect::<Vec<_>>();
+    let both = json!({ "targets": "a", "command": "x", "commands": ["y"] });
+    assert_eq!(pointers(host.validate::<Command>(both)), ["/command"]);
+    assert_eq!(pointers(host.validate::<Command>(json!({ "targets": "a" }))), ["/command"]);
+    let undo = json!({ "targets": "a", "command": "x", "undo": "y", "strategy": { "batch": 0, "limit": 1000 } });
+    assert_eq!(
+        pointers(host.validate::<Command>(undo)),
+        ["/undo", "/strategy/limit", "/strategy/batch", "/strategy/batch"]
+    );
+    let files = json!({ "targets": "a", "files": [{ "dest": "etc/motd", "mode": "rw" }] });
+    assert_eq!(pointers(host.validate::<Files>(files)), ["/files/0/dest", "/files/0/source", "/files/0/mode"]);
+    for example in Command::examples() {
+        assert!(host.validate::<Command>(example.clone()).is_empty(), "{example}");
+    }
+    for example in Files::examples() {
+        assert!(host.validate::<Files>(example.clone()).is_empty(), "{example}");
+    }
+}
+
+#[test]
+fn the_schemas_written_ahead_are_those_of_the_types() {
+    check_schemas::<Command>(concat!(env!("CARGO_MANIFEST_DIR"), "/src/command"));
+    check_schemas::<Files>(concat!(env!("CARGO_MANIFEST_DIR"), "/src/files"));
+}

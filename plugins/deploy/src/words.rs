@@ -1,0 +1,97 @@
+//! A command as a job gives it, and what its end means.
+
+use sandglass_plugin::remote::{self, Ending, ExitReport, Output};
+use sandglass_plugin::schemars::{self, JsonSchema};
+use sandglass_plugin::serde::{self, Deserialize};
+
+use crate::deployment::Fault;
+
+/// How much of the end of a command's output is kept for the report, in bytes.
+const TAIL: u32 = 2048;
+
+/// A command line for the machine's shell, or a program with its arguments.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(crate = "self::serde", untagged)]
+#[schemars(crate = "self::schemars")]
+pub(crate) enum Words {
+    /// A command line, read by the machine's `sh`.
+    Line(String),
+    /// A program and its arguments, read by no shell.
+    Argv(Vec<String>),
+}
+
+/// One or several.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(crate = "self::serde", untagged)]
+#[schemars(crate = "self::schemars")]
+pub(crate) enum OneOrMany {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    pub(crate) fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        }
+    }
+}
+
+impl Words {
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Line(line) => line.trim().is_empty(),
+            Self::Argv(argv) => argv.first().is_none_or(String::is_empty),
+        }
+    }
+
+    /// As it is started; its output goes to the run's, and its end is kept.
+    pub(crate) fn command(&self) -> remote::Command {
+        let command = match self {
+            Self::Line(line) => remote::Command::new(["sh", "-c", line]),
+            Self::Argv(argv) => remote::Command::new(argv),
+        };
+        command.outputs(Output::Capture(TAIL), Output::Capture(TAIL))
+    }
+
+    /// As people know it.
+    pub(crate) fn shown(&self) -> String {
+        let text = match self {
+            Self::Line(line) => line.clone(),
+            Self::Argv(argv) => argv.join(" "),
+        };
+        match text.char_indices().nth(80) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        }
+    }
+}
+
+/// The last of what a program printed, on its two outputs.
+pub(crate) fn tail(report: &ExitReport) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    let (stdout, stderr) = (text(&report.stdout), text(&report.stderr));
+    match (stdout.is_empty(), stderr.is_empty()) {
+        (_, true) => stdout,
+        (true, false) => stderr,
+        (false, false) => format!("{stdout}\n{stderr}"),
+    }
+}
+
+/// The fault of a program that ended otherwise than with a code that means success.
+pub(crate) fn judge(what: &str, report: &ExitReport, success: &[i32]) -> Result<(), Fault> {
+    let (code, why) = match &report.ending {
+        Ending::Exited(code) if success.contains(code) => return Ok(()),
+        Ending::Exited(code) => (Some(*code), format!("ended with exit code {code}")),
+        Ending::Signalled(signal) => (Some(128 + signal), format!("was ended by signal {signal}")),
+        Ending::Cancelled => (None, "was stopped, as the run was asked to stop".to_owned()),
+        Ending::TimedOut => (None, "took longer than it may".to_owned()),
+        Ending::Lost(why) => return Err(Fault { message: why.clone(), exit_code: None, is_passing: true }),
+    };
+    let said = tail(report);
+    let last = said.lines().last().map(|line| format!(": {line}")).unwrap_or_default();
+    Err(Fault { message: format!("'{what}' {why}{last}"), exit_code: code, is_passing: false })
+}
