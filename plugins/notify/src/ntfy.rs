@@ -16,7 +16,7 @@ const MAX_TAGS: usize = 10;
 params_with_message! {
     /// What a notifier gives.
     Params {
-        /// The topic's address, such as https://ntfy.sh/my-topic; better a secret where the topic is open to everybody.
+        /// The topic's address, such as `https://ntfy.sh/my-topic`; better a secret where the topic is open to everybody.
         url: String,
         /// A token, for topics that are not open to everybody.
         #[serde(default)]

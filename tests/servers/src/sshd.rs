@@ -66,6 +66,7 @@ impl Sshd {
         let _ = fs::create_dir_all("/run/sshd");
         let folder = tempfile::tempdir().expect("a folder can be made");
         let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("home")).expect("a folder can be made");
         keygen(&at("host"));
         keygen(&at("key"));
         fs::copy(at("key.pub"), at("authorized_keys")).expect("a file can be copied");
@@ -75,7 +76,9 @@ impl Sshd {
             let text = format!(
                 "Port {port}\nListenAddress {address}\nHostKey {host}\nAuthorizedKeysFile {keys}\nPidFile none\n\
                  StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-                 PermitRootLogin yes\nAllowTcpForwarding yes\nMaxStartups 300\n{config}\n",
+                 PermitRootLogin yes\nAllowTcpForwarding yes\nMaxStartups 300\nSetEnv HOME={home}\n{config}\n",
+                // What this machine's account does at the start of its shells is no part of a test.
+                home = at("home").display(),
                 host = at("host").display(),
                 keys = at("authorized_keys").display(),
             );
