@@ -49,6 +49,19 @@ pub async fn sleep(duration: Duration) -> bool {
     crate::host::sleep(duration)
 }
 
+/// Waits until somebody asks the run to stop.
+pub async fn stopped() {
+    #[cfg(target_arch = "wasm32")]
+    {
+        let stop = Signal::new(crate::bindings::sandglass::plugin::run_context::subscribe_cancel());
+        std::future::poll_fn(|context| if stop.is_there(context) { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    if crate::host::cancel_requested().is_none() {
+        std::future::pending::<()>().await;
+    }
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 fn wait_for_news() {
     panic!("in tests the host answers at once: the future waits for something else");

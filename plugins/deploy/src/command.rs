@@ -92,6 +92,9 @@ impl Action for Command {
         if params.undo.is_some() && params.strategy.kind != Kind::Transactional {
             issue("/undo", "only `transactional` undoes: write `strategy: {kind: transactional}`, or leave it out");
         }
+        if params.undo.is_none() && params.strategy.kind == Kind::Transactional {
+            issue("/undo", "a transaction of commands needs the command that undoes them");
+        }
         params.strategy.validate(&mut issues);
         issues
     }

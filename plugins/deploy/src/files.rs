@@ -118,7 +118,8 @@ impl Action for Files {
 
     fn run(params: Params, context: &Context) -> Result<Outcome<Report>, Failure> {
         let targets = params.targets.clone().into_vec();
-        let suffix = format!("sandglass-{}-{}", context.run().run_id, context.run().attempt);
+        // The same for all attempts of a run, so that one finds what was kept by another that was cut off.
+        let suffix = format!("sandglass-{}", context.run().run_id);
         let deployment = Deployed { files: params.files, keeps: params.strategy.kind == Kind::Transactional, suffix };
         rollout(&deployment, &targets, params.account.as_deref(), &params.strategy, context)
     }
@@ -162,9 +163,10 @@ impl Deployed {
             }
             Some(_) => {
                 let place = self.place(dest, number);
-                // Left by an earlier attempt of this run.
-                session.remove(&place, false).await?;
-                session.copy(dest, &place).await?;
+                // What an earlier attempt of this run kept is how it was before.
+                if session.stat(&place, false).await?.is_none() {
+                    session.copy(dest, &place).await?;
+                }
                 kept.push(Change::Replaced { dest: dest.to_owned(), kept: place });
                 Ok(())
             }

@@ -1,9 +1,11 @@
 //! Doing a deployment on machines, batch by batch, and undoing it.
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::time::Instant;
 
 use futures_util::StreamExt as _;
+use futures_util::future::{Either, select};
 use futures_util::stream;
 use sandglass_plugin::remote::{self, Session, Target};
 use sandglass_plugin::{Context, Failure, Outcome, Progress, log, wait};
@@ -73,8 +75,8 @@ impl<D: Deployment> Rollout<'_, D> {
             // Those that were begun end in any order; what is undone is undone from the last to the first.
             let working = stream::iter(batch).map(|target| self.target(target)).buffer_unordered(self.strategy.limit());
             let mut ended: Vec<_> = working.collect().await;
-            if number + 1 < sizes.len() && self.goes_on() {
-                self.look_after(&mut ended).await;
+            if self.goes_on() {
+                self.look_after(&mut ended, number + 1 == sizes.len()).await;
             }
             if self.strategy.kind != Kind::Transactional {
                 for one in &mut ended {
@@ -120,13 +122,20 @@ impl<D: Deployment> Rollout<'_, D> {
             Err(error) => self.blame(&mut report, error.into()),
             Ok(session) => {
                 let mut kept = D::Kept::default();
-                match self.deployment.apply(&session, &mut kept).await {
+                // What is under way when the run is asked to stop is given up, so that there is time to undo it.
+                let applied =
+                    match select(pin!(self.deployment.apply(&session, &mut kept)), pin!(wait::stopped())).await {
+                        Either::Left((applied, _)) => applied,
+                        Either::Right(((), _)) => Err(Fault::new("it was given up, as the run was asked to stop")),
+                    };
+                match applied {
                     Ok(changed) => {
                         (report.state, report.changed) = (State::Succeeded, changed);
                         log::info!("{name}: {}", if changed { "changed" } else { "as it should be" });
                     }
                     Err(fault) => {
-                        report.changed = true;
+                        // A machine that could not be reached is as it was.
+                        report.changed = !fault.is_passing;
                         self.blame(&mut report, fault);
                     }
                 }
@@ -153,8 +162,10 @@ impl<D: Deployment> Rollout<'_, D> {
     }
 
     /// Waits after a batch, and looks whether its machines are well.
-    async fn look_after(&self, batch: &mut [Done<D::Kept>]) {
-        if let Some(pause) = self.strategy.pause()
+    async fn look_after(&self, batch: &mut [Done<D::Kept>], is_last: bool) {
+        // Nothing comes after the last, unless its machines are looked at.
+        let pause = self.strategy.pause().filter(|_| !is_last || self.strategy.health_check.is_some());
+        if let Some(pause) = pause
             && wait::sleep(pause).await
         {
             return;
@@ -176,8 +187,17 @@ impl<D: Deployment> Rollout<'_, D> {
     }
 
     async fn undo(&self, one: &mut Done<D::Kept>) {
-        let Some((session, kept)) = one.undo.take() else { return };
+        let Some((_, kept)) = one.undo.take() else { return };
         let name = &one.report.target;
+        // Not over the connection that what was done may have broken.
+        let session = match Session::connect(name, self.account) {
+            Ok(session) => session,
+            Err(error) => {
+                one.report.state = State::UndoFailed;
+                one.report.message = Some(error.message);
+                return;
+            }
+        };
         match self.deployment.undo(&session, kept).await {
             Ok(()) => {
                 log::info!("{name}: undone");

@@ -11,7 +11,7 @@ use crate::words::Words;
 /// How many machines are worked on at once unless a job says otherwise.
 const LIMIT: u32 = 10;
 /// The most that may be.
-const MAX_LIMIT: u32 = 100;
+const MAX_LIMIT: u32 = 50;
 
 /// In which order machines are worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -54,7 +54,7 @@ impl Strategy {
             issues.push(Issue { pointer: format!("/strategy/{pointer}"), message: message.to_owned() });
         };
         if self.limit.is_some_and(|limit| !(1..=MAX_LIMIT).contains(&limit)) {
-            issue("limit", "1 to 100 machines can be worked on at once");
+            issue("limit", "1 to 50 machines can be worked on at once");
         }
         if self.batch == Some(0) {
             issue("batch", "a batch has at least one machine");

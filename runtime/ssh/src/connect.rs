@@ -8,8 +8,8 @@ use std::time::Duration;
 use russh::client::{self, AuthResult, Handle, Msg};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
-use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate, decode_secret_key};
-use russh::{Channel, SshId};
+use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate, decode_secret_key};
+use russh::{Channel, ChannelOpenFailure, Preferred, SshId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -26,6 +26,8 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 const KEEPALIVES: usize = 3;
 /// The most channels of one connection at once: OpenSSH's server allows ten unless it is told otherwise.
 const CHANNELS: usize = 8;
+/// How long to wait before a machine that has no room for a channel is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// The most keys of an agent that are shown to a machine: OpenSSH's server gives up after six.
 const AGENT_KEYS: usize = 6;
 
@@ -162,10 +164,20 @@ impl Connection {
         Ok((self.spare_channel().await?, permit))
     }
 
-    /// Opens a channel without waiting for others to end. A machine has a few of these to spare.
+    /// Opens a channel without waiting for others to end. A machine has a few of these to spare; one that has none just now,
+    /// as programs that ended are still being cleared away there, is asked again.
     pub(crate) async fn spare_channel(&self) -> Result<Channel<Msg>, SshError> {
-        let opening = tokio::time::timeout(PATIENCE, self.handle.channel_open_session());
-        match opening.await {
+        let opening = async {
+            loop {
+                match self.handle.channel_open_session().await {
+                    Err(russh::Error::ChannelOpenFailure(
+                        ChannelOpenFailure::ConnectFailed | ChannelOpenFailure::ResourceShortage,
+                    )) => tokio::time::sleep(ASK_AGAIN).await,
+                    opened => return opened,
+                }
+            }
+        };
+        match tokio::time::timeout(PATIENCE, opening).await {
             Ok(Ok(channel)) => Ok(channel),
             Ok(Err(error)) => Err(self.broken(&error)),
             Err(_) => Err(self.broken(&"it opens no channel")),
@@ -198,6 +210,7 @@ where
         keepalive_interval: Some(KEEPALIVE),
         keepalive_max: KEEPALIVES,
         nodelay: true,
+        preferred: preferred(&hop.host_keys),
         ..client::Config::default()
     };
     let refused = Arc::default();
@@ -212,6 +225,22 @@ where
         Err(_) => return Err(unreachable(hop, &"it does not say whether it lets the account in")),
     }
     Ok(handle)
+}
+
+/// The kinds of keys that are pinned come first, as a machine with several shows the first that is asked for.
+fn preferred(pinned: &[HostKey]) -> Preferred {
+    let mut preferred = Preferred::default();
+    let is_pinned = |algorithm: &Algorithm| {
+        pinned.iter().any(|key| match key {
+            HostKey::Key(key) if key.algorithm().is_rsa() => algorithm.clone().is_rsa(),
+            HostKey::Key(key) => key.algorithm() == *algorithm,
+            HostKey::Fingerprint(_) => false,
+        })
+    };
+    let mut algorithms = preferred.key.to_vec();
+    algorithms.sort_by_key(|algorithm| !is_pinned(algorithm));
+    preferred.key = algorithms.into();
+    preferred
 }
 
 async fn log_in(hop: &Hop, handle: &mut Handle<Checker>) -> Result<(), SshError> {

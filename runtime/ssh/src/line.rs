@@ -11,16 +11,21 @@ use crate::program::Program;
 /// Tells its process id, which the program will have; reads variables, a line each; changes into the folder; becomes the
 /// program. `$1` is how many variables there are, `$2` the folder. A shell reads lines of its input a byte at a time, so
 /// that the rest is left to the program.
-const ENTER: &str = "n=$1; d=$2; shift 2; echo sandglass:$$; \
-    while [ \"$n\" -gt 0 ]; do IFS= read -r l || exit 255; v=$(printf '%bx' \"$l\"); export \"${v%x}\"; n=$((n-1)); done; \
-    if [ -n \"$d\" ]; then cd -- \"$d\" || exit 254; fi; exec \"$@\"";
+/// Nothing but positions is used besides, so that no variable of the program's is in the way: `$1` becomes the line.
+const ENTER: &str = "echo sandglass:$$; set -- \"\" \"$@\"; \
+    while [ \"$2\" -gt 0 ]; do \
+    IFS= read -r __sandglass_line || exit 255; __sandglass_line=$(printf '%bx' \"$__sandglass_line\"); \
+    export \"${__sandglass_line%x}\"; __sandglass_left=$(($2-1)); shift 2; set -- \"\" \"$__sandglass_left\" \"$@\"; done; \
+    unset __sandglass_line __sandglass_left; \
+    if [ -n \"$3\" ]; then cd -- \"$3\" || exit 254; fi; shift 3; exec \"$@\"";
 
 /// What stands before the process id, on a line of its own.
 pub(crate) const MARK: &[u8] = b"sandglass:";
 
 /// Sends the signal `$1` to the process group that the process `$2` is in, so that what it started gets it too.
-const SIGNAL: &str = "g=$(ps -o pgid= -p \"$2\" 2> /dev/null | tr -d ' '); \
-    if [ -n \"$g\" ]; then kill -s \"$1\" -- \"-$g\"; else kill -s \"$1\" -- \"$2\"; fi";
+const SIGNAL: &str = "if [ -r \"/proc/$2/stat\" ]; then IFS= read -r s < \"/proc/$2/stat\"; s=${s##*) }; set -- \"$1\" \"$2\" $s; g=$5; \
+    else g=$(ps -o pgid= -p \"$2\" 2> /dev/null | tr -d ' '); fi; \
+    if [ -n \"$g\" ]; then kill \"-$1\" \"-$g\"; else kill \"-$1\" \"$2\"; fi";
 
 /// A command line, and what must come before the program's own input.
 pub(crate) struct Line {
@@ -79,7 +84,12 @@ fn script(run_as: Option<&str>, script: &str, args: &[&str]) -> Result<String, S
     Ok(text)
 }
 
+/// Whether a program can be given a variable of this name: some are a shell's own, which ends if one is set.
 fn is_variable(name: &str) -> bool {
+    const OWN: [&str; 6] = ["UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS", "BASH_VERSINFO"];
+    if OWN.contains(&name) || name.starts_with("__sandglass_") {
+        return false;
+    }
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|byte| byte == b'_' || byte.is_ascii_alphabetic())
         && bytes.all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
@@ -92,13 +102,15 @@ fn escape(name: &str, value: &[u8], into: &mut Vec<u8>) -> Result<(), SshError> 
             0 => return Err(SshError::Invalid(format!("the environment variable {name} holds a NUL character"))),
             b'\n' => into.extend(b"\\n"),
             b'\\' => into.extend(b"\\\\"),
+            // A shell that reads characters would take the end of the line with an incomplete one.
+            0x80.. => into.extend(format!("\\0{byte:o}").bytes()),
             byte => into.push(*byte),
         }
     }
     Ok(())
 }
 
-/// One word for a POSIX shell.
+/// One word for a POSIX shell, written so that fish, which reads backslashes between quotes, reads it alike.
 fn quote(word: &str, into: &mut String) {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {
@@ -106,7 +118,13 @@ fn quote(word: &str, into: &mut String) {
         return;
     }
     into.push('\'');
-    into.push_str(&word.replace('\'', "'\\''"));
+    for character in word.chars() {
+        match character {
+            '\'' => into.push_str("'\"'\"'"),
+            '\\' => into.push_str("'\"\\\\\"'"),
+            other => into.push(other),
+        }
+    }
     into.push('\'');
 }
 
@@ -153,6 +171,25 @@ mod tests {
             vec![("SECRET".to_owned(), Zeroizing::new(value.clone())), ("EMPTY".to_owned(), Zeroizing::default())];
         assert_eq!(run(&program, b"the input\n"), format!("{}||the input\n", String::from_utf8(value).unwrap()));
         assert!(!posix(&program).unwrap().text.contains("id"));
+    }
+
+    #[test]
+    fn a_variable_may_have_any_name_and_any_bytes() {
+        let mut given = program(&["sh", "-c", "printf '%s|' \"$n\" \"$d\" \"$l\" \"$v\" \"$g\" \"$LAST\"; cat; pwd"]);
+        let names = [("n", "0"), ("d", "/etc"), ("l", "x"), ("v", "1.2"), ("g", "caf\u{e9}"), ("LAST", "end")];
+        given.env = names.map(|(name, value)| (name.to_owned(), Zeroizing::new(value.as_bytes().to_vec()))).into();
+        given.cwd = Some("/".to_owned());
+        assert_eq!(run(&given, b"input\n"), "0|/etc|x|1.2|caf\u{e9}|end|input\n/\n");
+        given.env = vec![
+            ("A".to_owned(), Zeroizing::new(b"caf\xe9".to_vec())),
+            ("B".to_owned(), Zeroizing::new(b"b".to_vec())),
+        ];
+        given.argv[2] = "printf '%s|%s|' \"${#A}\" \"$B\"; cat".to_owned();
+        assert_eq!(run(&given, b"input"), "4|b|input");
+        for name in ["UID", "PPID", "__sandglass_line"] {
+            given.env = vec![(name.to_owned(), Zeroizing::default())];
+            assert!(posix(&given).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ const CHUNK: usize = 32 << 10;
 const SIGNALS: usize = 8;
 /// How much an account's shell may print before a program runs, in bytes, for its process id to be found.
 const PREAMBLE: usize = 64 << 10;
+/// How a reader says that it takes no more, and nothing more need be sent. One that is gone says otherwise.
+const TOO_MUCH: std::io::ErrorKind = std::io::ErrorKind::FileTooLarge;
 /// How much of standard error is kept, in bytes.
 const STDERR: usize = 4 << 10;
 
@@ -91,11 +93,17 @@ impl Connection {
     ) -> Result<Finished, SshError> {
         let (mut stdout, mut stderr) = (Kept::new(keep, false), Kept::new(STDERR, true));
         let (_signals, mut asked) = mpsc::channel(1);
-        let ended = conduct(self, program, input, &mut stdout, &mut stderr, &mut asked).await?;
+        let ended = conduct(self, program, input, &mut stdout, &mut stderr, &mut asked).await;
         if stdout.overflowed {
-            let why = format!("it printed more than {keep} bytes");
-            return Err(SshError::Failed { machine: self.machine().to_owned(), why });
+            return Err(failed(self, format!("it printed more than {keep} bytes")));
         }
+        let ended = ended.map_err(|error| match error {
+            SshError::Failed { machine, why } => {
+                let said = String::from_utf8_lossy(&stderr.bytes).trim().to_owned();
+                SshError::Failed { machine, why: if said.is_empty() { why } else { format!("{why}: {said}") } }
+            }
+            other => other,
+        })?;
         Ok(Finished { ended, stdout: stdout.bytes, stderr: stderr.bytes })
     }
 }
@@ -131,13 +139,31 @@ async fn conduct(
         }
         std::future::pending::<()>().await;
     };
-    let ended = tokio::select! {
-        ended = moving => ended,
+    let (ended, preamble) = tokio::select! {
+        told = moving => told,
         () = feeding => unreachable!("feeding is pending when it is done"),
         () = signalling => unreachable!("signalling is pending when it is done"),
     };
     let _ = write.close().await;
+    if let (Some(ended), Some(preamble)) = (&ended, preamble) {
+        // The account's shell, or the switch to another, ended before it: what that printed is all there is to tell.
+        let said = String::from_utf8_lossy(&preamble.bytes).trim().chars().take(STDERR).collect::<String>();
+        let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+        return Err(failed(connection, format!("the program was not started, {}{said}", told(ended))));
+    }
     ended.ok_or_else(|| connection.broken(&"the connection broke before the program had ended"))
+}
+
+fn failed(connection: &Connection, why: String) -> SshError {
+    SshError::Failed { machine: connection.machine().to_owned(), why }
+}
+
+fn told(ended: &Ended) -> String {
+    match ended {
+        Ended::Exited(code) => format!("and what should start it ended with exit code {code}"),
+        Ended::Signalled(signal) => format!("and what should start it was ended by the signal {signal}"),
+        Ended::Lost(why) => why.clone(),
+    }
 }
 
 /// Waits for word that the machine runs it.
@@ -147,8 +173,7 @@ async fn started(connection: &Connection, read: &mut ChannelReadHalf) -> Result<
             Some(ChannelMsg::Success) => return Ok(()),
             Some(ChannelMsg::WindowAdjusted { .. }) => {}
             Some(ChannelMsg::Failure) => {
-                let why = "it lets the account in but runs no programs for it".to_owned();
-                return Err(SshError::Failed { machine: connection.machine().to_owned(), why });
+                return Err(failed(connection, "it lets the account in but runs no programs for it".to_owned()));
             }
             _ => return Err(connection.broken(&"the connection broke before the program was started")),
         }
@@ -165,25 +190,29 @@ async fn send(connection: &Connection, program: &Program, signal: Sig, pid: u32)
     Ok(())
 }
 
-/// Moves output until the channel is closed: how the program ended, if the machine told.
+/// Moves output until the channel is closed: how the program ended, if the machine told, and what came instead of its process
+/// id, if that never came.
 async fn listen(
     read: &mut ChannelReadHalf,
     stdout: &mut (impl AsyncWrite + Unpin),
     stderr: &mut (impl AsyncWrite + Unpin),
     announce: &watch::Sender<Option<u32>>,
-) -> Option<Ended> {
+) -> (Option<Ended>, Option<Preamble>) {
     let mut ended = None;
     let mut preamble = Some(Preamble::default());
     while let Some(message) = read.wait().await {
         match message {
             // Whoever does not want the output any more does not stop the program.
             ChannelMsg::Data { data } => match &mut preamble {
-                None => drop(stdout.write_all(&data).await),
+                None if stdout.write_all(&data).await.is_err_and(|error| error.kind() == TOO_MUCH) => break,
+                None => {}
                 Some(before) => {
                     if let Some((pid, rest)) = before.take(&data) {
                         announce.send_replace(pid);
                         preamble = None;
-                        drop(stdout.write_all(&rest).await);
+                        if stdout.write_all(&rest).await.is_err_and(|error| error.kind() == TOO_MUCH) {
+                            break;
+                        }
                     }
                 }
             },
@@ -196,7 +225,7 @@ async fn listen(
     }
     // A file needs this; a pipe does not mind.
     let _ = tokio::join!(stdout.flush(), stderr.flush());
-    ended
+    (ended, preamble)
 }
 
 async fn feed(
@@ -286,7 +315,11 @@ impl AsyncWrite for Kept {
         if excess > 0 {
             self.overflowed = true;
             let limit = self.limit;
-            if self.is_end { drop(self.bytes.drain(..excess)) } else { self.bytes.truncate(limit) }
+            if !self.is_end {
+                self.bytes.truncate(limit);
+                return std::task::Poll::Ready(Err(TOO_MUCH.into()));
+            }
+            drop(self.bytes.drain(..excess));
         }
         std::task::Poll::Ready(Ok(bytes.len()))
     }

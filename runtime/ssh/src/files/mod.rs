@@ -140,7 +140,8 @@ impl Files<'_> {
     ///
     /// If it cannot be read, or is longer.
     pub async fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, SshError> {
-        self.run("read", path, script::READ, &[path], tokio::io::empty(), limit).await
+        self.run("read", path, script::READ, &[path, &limit.saturating_add(1).to_string()], tokio::io::empty(), limit)
+            .await
     }
 
     /// Makes a folder, and those above it; one that is there already keeps what it has, but for a `mode` that is given.
@@ -230,9 +231,9 @@ fn check_path(path: &str) -> Result<(), SshError> {
     )))
 }
 
-/// Reads `KIND SIZE MODE OWNER [SHA256]`.
+/// Reads `KIND SIZE MODE SHA256 OWNER`, where `-` is no digest and an owner may have spaces.
 fn parse_stat(text: &str) -> Option<Stat> {
-    let mut words = text.split_whitespace();
+    let mut words = text.trim().splitn(5, ' ');
     let kind = match words.next()? {
         "file" => Kind::File,
         "directory" => Kind::Directory,
@@ -242,8 +243,8 @@ fn parse_stat(text: &str) -> Option<Stat> {
     };
     let size = words.next()?.parse().ok()?;
     let mode = u32::from_str_radix(words.next()?, 8).ok()?;
+    let sha256 = words.next().filter(|digest| *digest != "-").map(str::to_owned);
     let owner = words.next()?.to_owned();
-    let sha256 = words.next().map(str::to_owned);
     if sha256.as_ref().is_some_and(|digest| digest.len() != 64) {
         return None;
     }
@@ -266,9 +267,17 @@ mod tests {
 
     #[test]
     fn what_the_script_answers_is_read() {
-        let stat = parse_stat("file 12 644 root:root\n").unwrap();
-        assert_eq!((stat.kind, stat.size, stat.mode, stat.owner.as_str()), (Kind::File, 12, 0o644, "root:root"));
-        for text in ["", "file", "file x 644 a:b", "what 1 644 a:b", "file 1 999 a:b", "file 1 644 a:b 0123"] {
+        let stat = parse_stat("file 12 644 - app:domain users\n").unwrap();
+        assert_eq!((stat.kind, stat.size, stat.mode, stat.owner.as_str()), (Kind::File, 12, 0o644, "app:domain users"));
+        for text in [
+            "",
+            "file",
+            "file x 644 - a:b",
+            "what 1 644 - a:b",
+            "file 1 999 - a:b",
+            "file 1 644 0123 a:b",
+            "file 1 644 -",
+        ] {
             assert_eq!(parse_stat(text), None, "{text}");
         }
     }

@@ -29,23 +29,31 @@ if ! e=$(LC_ALL=C ls -d -- "$1" 2>&1 > /dev/null); then
   case $e in *"No such file"* | *"Not a directory"*) echo none; exit 0;; *) printf '%s\n' "$e" >&2; exit 66;; esac
 fi
 if [ -L "$1" ]; then k=symlink; elif [ -f "$1" ]; then k=file; elif [ -d "$1" ]; then k=directory; else k=other; fi
-s=$(stat -c '%s %a %U:%G' -- "$1" 2> /dev/null || stat -f '%z %Lp %Su:%Sg' -- "$1") || exit 66
+s=$(stat -c '%s %a' -- "$1" 2> /dev/null || stat -f '%z %Lp' -- "$1") || exit 66
+o=$(stat -c %U:%G -- "$1" 2> /dev/null || stat -f %Su:%Sg -- "$1") || exit 66
 d=
 if [ -n "$2" ] && [ "$k" = file ]; then
   if command -v sha256sum > /dev/null; then d=$(sha256sum < "$1"); else d=$(shasum -a 256 < "$1"); fi || exit 66
 fi
-echo "$k $s ${d%% *}"
+d=${d%% *}
+echo "$k $s ${d:--} $o"
 "#;
 
-/// Prints `$1`.
-pub(super) const READ: &str = r#"exec cat < "$1""#;
+/// Prints the file `$1`, but no more than `$2` bytes.
+pub(super) const READ: &str = r#"
+if [ -e "$1" ] && ! [ -f "$1" ]; then echo "it is no regular file" >&2; exit 66; fi
+exec head -c "$2" < "$1"
+"#;
 
 /// Makes the folder `$1`, with the mode `$2` if it is given.
 pub(super) const MAKE_DIR: &str = r#"mkdir -p -- "$1" && if [ -n "$2" ]; then chmod -- "$2" "$1"; fi"#;
 
 /// Renames `$1` to `$2`.
 pub(super) const RENAME: &str = r#"
-if [ -d "$2" ] && ! [ -L "$2" ]; then echo "$2 is a folder" >&2; exit 66; fi
+if [ -d "$2" ]; then
+  if ! [ -L "$2" ]; then echo "$2 is a folder" >&2; exit 66; fi
+  rm -f -- "$2" || exit 66
+fi
 exec mv -f -- "$1" "$2"
 "#;
 

@@ -57,6 +57,8 @@ where
     if attempt.stop.reason().is_some() && !despite_stop {
         return Err(CallError::cancelled());
     }
+    // Asked before anything is begun that could not be taken back.
+    attempt.tasks.check_room()?;
     let Stdio { theirs, ours, guest } =
         Stdio::open(attempt, orders.input, orders.stdout, orders.stderr, orders.label.as_deref())?;
     let elsewhere = tokio::select! {
@@ -71,7 +73,10 @@ where
     // Spawned even where the run has ended meanwhile: it is what stops it then.
     match attempt.tasks.add(|| Ok(watch)) {
         Ok(watch) => tokio::spawn(watch),
-        Err(error) => return Err(error),
+        Err(error) => {
+            running.fate().kill();
+            return Err(error);
+        }
     };
     Ok(Task::new(running, guest))
 }

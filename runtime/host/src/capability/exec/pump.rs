@@ -58,7 +58,8 @@ impl Pump {
         let mut is_wide = false;
         loop {
             self.attempt.output_ready().await;
-            let ready = if pending.is_empty() {
+            // Lines that others stand between are passed on whole.
+            let ready = if pending.is_empty() || self.label.is_some() {
                 self.pipe.readable().await
             } else {
                 match tokio::time::timeout(PARTIAL_LINE, self.pipe.readable()).await {
@@ -81,6 +82,9 @@ impl Pump {
             if !goes_on {
                 break;
             }
+        }
+        if self.label.is_some() && !pending.is_empty() && !pending.ends_with(b"\n") {
+            pending.push(b'\n');
         }
         self.pass_on(pending);
     }

@@ -28,9 +28,26 @@ struct All {
     closed: bool,
 }
 
+impl All {
+    /// Forgets what has ended. Fails if there is no room for one more.
+    fn make_room(&mut self) -> CallResult<()> {
+        self.running.retain(|running| !running.fate().has_ended());
+        if self.running.len() < TASKS {
+            return Ok(());
+        }
+        let message = format!("the run has {TASKS} processes and the like already; wait for one to end");
+        Err(CallError::new(ErrorCode::LimitExceeded, message))
+    }
+}
+
 impl Tasks {
     pub(crate) fn new(folders: Arc<Folders>) -> Self {
         Self { folders, folder: OnceLock::new(), all: Mutex::default() }
+    }
+
+    /// Whether something more may be started just now.
+    pub(crate) fn check_room(&self) -> CallResult<()> {
+        lock(&self.all).make_room()
     }
 
     /// Starts something and adds it, if there is room for one more.
@@ -39,11 +56,7 @@ impl Tasks {
         if all.closed {
             return Err(CallError::cancelled());
         }
-        all.running.retain(|running| !running.fate().has_ended());
-        if all.running.len() >= TASKS {
-            let message = format!("the run has {TASKS} processes and the like already; wait for one to end");
-            return Err(CallError::new(ErrorCode::LimitExceeded, message));
-        }
+        all.make_room()?;
         let watch = start()?;
         all.running.push(Arc::clone(watch.running()));
         Ok(watch)

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use sandglass_core::capability::{Deed, Denial, RemoteUse};
 use sandglass_core::id::{SecretName, TargetGroupName, TargetName};
-use sandglass_core::target::{Fleet, Selector, Target};
+use sandglass_core::target::{Fleet, Member, Selector, Target};
 use sandglass_ssh::SshError;
 use wasmtime::component::Resource;
 
@@ -44,8 +44,9 @@ impl remote::Host for Guest {
         let selected = fleet.select(&selectors);
         let selected = selected.map_err(|error| CallError::new(ErrorCode::NotFound, error.to_string()))?;
         // All of them are asked for before the first is worked on.
+        let groups = members(&fleet);
         for target in &selected {
-            Place::of(&fleet, &target.spec.name, None).may(attempt, Deed::Enter)?;
+            Place::of(&groups, &target.spec.name, None).may(attempt, Deed::Enter)?;
         }
         Ok(selected.into_iter().map(told).collect())
     }
@@ -72,11 +73,22 @@ impl remote::Host for Guest {
         }
         // The account that logs in needs no switching.
         let run_as = run_as.filter(|account| *account != found.spec.account.as_str());
-        let place = Place::of(&fleet, &name, run_as);
+        let place = Place::of(&members(&fleet), &name, run_as);
         place.may(attempt, Deed::Enter)?;
         let session = Session::new(attempt, place, session::way(attempt, &fleet, found)?);
         Ok(self.table.push(session)?)
     }
+}
+
+/// The targets of each group.
+type Members = Vec<(TargetGroupName, BTreeSet<TargetName>)>;
+
+fn members(fleet: &Fleet) -> Members {
+    let selected = |group: &TargetGroupName| {
+        let found = fleet.select(&[Selector::Named(Member::Group(group.clone()))]).unwrap_or_default();
+        found.into_iter().map(|target| target.spec.name.clone()).collect()
+    };
+    fleet.groups().map(|group| (group.spec.name.clone(), selected(&group.spec.name))).collect()
 }
 
 /// A target as one account, which grants are asked about.
@@ -88,13 +100,9 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    fn of(fleet: &Fleet, target: &TargetName, run_as: Option<String>) -> Self {
-        let within = |group: &TargetGroupName| {
-            let selector = format!("group:{group}").parse();
-            let members = selector.ok().and_then(|selector| fleet.select(&[selector]).ok()).unwrap_or_default();
-            members.iter().any(|member| member.spec.name == *target)
-        };
-        let groups = fleet.groups().map(|group| group.spec.name.clone()).filter(within).collect();
+    fn of(groups: &Members, target: &TargetName, run_as: Option<String>) -> Self {
+        let groups = groups.iter().filter(|(_, members)| members.contains(target));
+        let groups = groups.map(|(group, _)| group.clone()).collect();
         Self { target: target.clone(), groups, run_as }
     }
 
