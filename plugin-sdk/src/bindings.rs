@@ -186,3 +186,20 @@ pub mod http {
         generate_all,
     });
 }
+
+/// The interface that plugins export which can say what a run would do.
+#[cfg(feature = "plan")]
+pub mod planner {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: r"
+            package sandglass:sdk-planner;
+            world planning-plugin { export sandglass:plugin/planner@0.1.0; }
+        ",
+        world: "sandglass:sdk-planner/planning-plugin",
+        pub_export_macro: true,
+        default_bindings_module: "sandglass_plugin::bindings::planner",
+        with: { "sandglass:plugin/types@0.1.0": crate::bindings::sandglass::plugin::types },
+        generate_all,
+    });
+}

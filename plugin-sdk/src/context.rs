@@ -3,6 +3,8 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::{Failure, host};
 
 pub use crate::bindings::sandglass::plugin::progress::Update as Progress;
@@ -22,6 +24,13 @@ impl Context {
     /// The run, its job and its attempt.
     pub fn run(&self) -> &RunInfo {
         self.run.get_or_init(host::run_info)
+    }
+
+    /// What the attempt that this one goes on from gave as its failure's detail: an earlier attempt of the run, or that of
+    /// the run that somebody makes again where it stopped. `None` when it begins from the beginning.
+    #[must_use]
+    pub fn resumes(&self) -> Option<Value> {
+        host::resumes().and_then(|text| serde_json::from_str(&text).ok())
     }
 
     /// How long the attempt may still take; `None` when it has no deadline.

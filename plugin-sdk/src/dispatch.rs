@@ -113,7 +113,7 @@ fn perform<A: Action>(params: &str) -> Result<wire::Outcome, Failure> {
     wire_outcome(outcome)
 }
 
-fn parse<A: Action>(params: &str) -> Result<A::Params, serde_json::Error> {
+pub(crate) fn parse<A: Action>(params: &str) -> Result<A::Params, serde_json::Error> {
     serde_json::from_str(params)
 }
 

@@ -58,6 +58,8 @@ pub mod exec;
 pub mod http;
 #[cfg(feature = "mail")]
 pub mod mail;
+#[cfg(feature = "plan")]
+pub mod plan;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "remote")]
@@ -100,5 +102,10 @@ pub mod private {
     pub use crate::bindings::exports::sandglass::plugin::action::{
         ActionInfo, Failure, Guest, Issue, Outcome, RunRequest,
     };
+    #[cfg(feature = "plan")]
+    pub use crate::bindings::planner::exports::sandglass::plugin::planner::{Guest as PlanningGuest, PlanReport};
+    pub use crate::bindings::sandglass::plugin::types::Error;
     pub use crate::dispatch::{Entry, describe, run, validate};
+    #[cfg(feature = "plan")]
+    pub use crate::plan::{Planner, plan};
 }

@@ -78,6 +78,7 @@ pub(crate) struct Script {
     pub(crate) run: RunInfo,
     pub(crate) remaining: Option<Duration>,
     pub(crate) cancelled: Option<CancelReason>,
+    pub(crate) resumes: Option<String>,
     pub(crate) slept: Duration,
     pub(crate) logs: Vec<LogLine>,
     pub(crate) progress: Vec<Progress>,
@@ -104,6 +105,7 @@ impl Default for Script {
             run: run_info(),
             remaining: None,
             cancelled: None,
+            resumes: None,
             slept: Duration::ZERO,
             logs: Vec::new(),
             progress: Vec::new(),
@@ -157,6 +159,13 @@ impl Host {
         self
     }
 
+    /// What an earlier attempt left that the action goes on from.
+    #[must_use]
+    pub fn resumes(self, left: &Value) -> Self {
+        self.script.borrow_mut().resumes = Some(left.to_string());
+        self
+    }
+
     /// Asks the run to stop.
     #[must_use]
     pub fn cancel(self, reason: CancelReason) -> Self {
@@ -176,6 +185,21 @@ impl Host {
         let outcome = A::run(params, &Context::new())?;
         let output = outcome.output.map(|output| serde_json::to_value(output).expect("an output is JSON"));
         Ok(Outcome { summary: outcome.summary, output, changed: outcome.changed, warnings: outcome.warnings })
+    }
+
+    /// What an action says that a run with these parameters would do.
+    ///
+    /// # Errors
+    /// Why it cannot say, or `invalid-argument` when the parameters do not fit.
+    #[cfg(feature = "plan")]
+    pub fn plan<A: crate::plan::Plan>(&self, params: Value) -> Result<crate::plan::Planned, crate::Error> {
+        self.enter();
+        let params = serde_json::from_value(params).map_err(|error| crate::Error {
+            code: crate::ErrorCode::InvalidArgument,
+            message: error.to_string(),
+            detail: None,
+        })?;
+        A::plan(params, &Context::new())
     }
 
     /// What the action finds wrong with parameters.

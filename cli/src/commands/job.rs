@@ -50,6 +50,18 @@ pub(crate) enum Command {
         #[arg(long = "param", short = 'p', value_name = "NAME=VALUE", value_parser = parse_param)]
         params: Vec<Param>,
     },
+    /// Show what a run would do if it started now, and do nothing
+    #[command(
+        after_help = "The plugin says so itself; the host denies it everything that would change anything meanwhile. \
+                            Plugins that cannot say are shown with the parameters that they would be given."
+    )]
+    Plan {
+        /// The job's name
+        name: JobName,
+        /// A value of one of the job's parameters; may be given several times
+        #[arg(long = "param", short = 'p', value_name = "NAME=VALUE", value_parser = parse_param)]
+        params: Vec<Param>,
+    },
     /// Let the fires of jobs start nothing until they are resumed
     #[command(after_help = hold::PAUSE_HELP)]
     Pause {
@@ -145,6 +157,11 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
             let job = context.client.job(&name).await?;
             let job = if resolved { Job { spec: job.spec.resolved(), ..job } } else { job };
             context.show(&job, |context| render::job::show(&job, context.now, context.paint))
+        }
+        Command::Plan { name, params } => {
+            let params = params::values(&name, &params, context).await?;
+            let plan = context.client.plan_job(&name, params).await?;
+            context.show(&plan, |context| render::plan::show(&name, &plan, context.paint))
         }
         Command::Pause { which, reason } => hold::hold(HoldVerb::Pause, which, reason, context).await,
         Command::Resume { which } => hold::hold(HoldVerb::Resume, which, None, context).await,

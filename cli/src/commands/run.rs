@@ -79,6 +79,10 @@ pub(crate) enum Command {
         /// Start even while another run of the job is going
         #[arg(long)]
         force: bool,
+        /// Only what failed: what the run did well is not done again. For plugins that tell of each part how it went, such as
+        /// deploy of each target
+        #[arg(long)]
+        failed: bool,
     },
 }
 
@@ -236,8 +240,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
             show(&run, context).await?;
             if run.state == StateName::Succeeded { Ok(()) } else { Err(Failure::NotSo) }
         }
-        Command::Retry { run, wait, force } => {
-            let started = context.client.retry(run.find(context).await?, force).await?;
+        Command::Retry { run, wait, force, failed } => {
+            let started = context.client.retry(run.find(context).await?, force, failed).await?;
             job::follow_start(started, wait, context).await
         }
         Command::Cancel { run, wait } => cancel(run.find(context).await?, wait, context).await,

@@ -12,6 +12,7 @@ pub(crate) mod job;
 pub(crate) mod notify;
 pub(crate) mod output;
 pub(crate) mod paint;
+pub(crate) mod plan;
 pub(crate) mod plugin;
 pub(crate) mod run;
 pub(crate) mod secret;

@@ -122,7 +122,10 @@ pub(crate) fn show(run: &Run, zone: Tz, now: Timestamp, paint: Paint) -> String 
             ("notifier", notice.map(notify::notifier)),
             ("state", Some(state)),
             ("origin", Some(origin_name(run.origin).to_owned())),
-            ("rerun of", run.rerun_of.map(|run| run.to_string())),
+            (
+                "rerun of",
+                run.rerun_of.map(|first| format!("{first}{}", if run.resumes { ", of what failed" } else { "" })),
+            ),
             ("due", Some(instant(run.scheduled_at))),
             ("upstream", (!run.upstream.is_empty()).then(|| upstream(run, paint))),
             ("late", run.late_at.map(|at| format!("told at {}", instant(at)))),
@@ -139,6 +142,7 @@ pub(crate) fn show(run: &Run, zone: Tz, now: Timestamp, paint: Paint) -> String 
             ("changed", result.changed.map(|changed| if changed { "yes" } else { "no" }.to_owned())),
             ("warnings", (!warnings.is_empty()).then(|| warnings.join("\n"))),
             ("result", result.output.map(|output| yaml::document(output).trim_end().to_owned())),
+            ("detail", result.detail.map(|detail| yaml::document(detail).trim_end().to_owned())),
         ],
         paint,
     );
@@ -169,13 +173,15 @@ struct Returned<'a> {
     changed: Option<bool>,
     warnings: Vec<&'a str>,
     output: Option<&'a Value>,
+    /// Of a failure.
+    detail: Option<&'a Value>,
 }
 
 impl<'a> Returned<'a> {
     /// Of what is not as the host writes it, all is output.
     fn of(result: Option<&'a Value>) -> Self {
         let Some(Value::Object(fields)) = result else { return Self { output: result, ..Self::default() } };
-        if fields.keys().any(|key| !["summary", "changed", "warnings", "output"].contains(&key.as_str())) {
+        if fields.keys().any(|key| !["summary", "changed", "warnings", "output", "detail"].contains(&key.as_str())) {
             return Self { output: result, ..Self::default() };
         }
         let warnings = fields.get("warnings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -184,6 +190,7 @@ impl<'a> Returned<'a> {
             changed: fields.get("changed").and_then(Value::as_bool),
             warnings: warnings.iter().filter_map(Value::as_str).collect(),
             output: fields.get("output"),
+            detail: fields.get("detail"),
         }
     }
 }

@@ -15,25 +15,25 @@ pub(crate) struct Export {
     name: Option<LitStr>,
     description: Option<LitStr>,
     actions: Vec<Path>,
+    /// Those of them that can plan.
+    plans: Vec<Path>,
     capabilities: Map<String, Value>,
 }
 
 impl Parse for Export {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let mut export = Self { name: None, description: None, actions: Vec::new(), capabilities: Map::new() };
+        let mut export =
+            Self { name: None, description: None, actions: Vec::new(), plans: Vec::new(), capabilities: Map::new() };
         while !input.is_empty() {
             let key: Ident = input.parse()?;
             input.parse::<Token![:]>()?;
             match key.to_string().as_str() {
                 "name" => export.name = Some(input.parse()?),
                 "description" => export.description = Some(input.parse()?),
-                "actions" => {
-                    let list;
-                    bracketed!(list in input);
-                    export.actions = Punctuated::<Path, Token![,]>::parse_terminated(&list)?.into_iter().collect();
-                }
+                "actions" => export.actions = paths(input)?,
+                "plans" => export.plans = paths(input)?,
                 "capabilities" => export.capabilities = capabilities(input)?,
-                _ => return Err(Error::new(key.span(), "expected name, description, actions or capabilities")),
+                _ => return Err(Error::new(key.span(), "expected name, description, actions, plans or capabilities")),
             }
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
@@ -44,6 +44,12 @@ impl Parse for Export {
         }
         Ok(export)
     }
+}
+
+fn paths(input: ParseStream<'_>) -> Result<Vec<Path>> {
+    let list;
+    bracketed!(list in input);
+    Ok(Punctuated::<Path, Token![,]>::parse_terminated(&list)?.into_iter().collect())
 }
 
 fn capabilities(input: ParseStream<'_>) -> Result<Map<String, Value>> {
@@ -90,6 +96,29 @@ impl Export {
         let length = manifest.len();
         let bytes = Literal::byte_string(manifest.as_bytes());
         let actions = &self.actions;
+        let plans = &self.plans;
+        let planning = (!plans.is_empty()).then(|| {
+            quote! {
+                const _: () = {
+                    use ::sandglass_plugin::private;
+
+                    static PLANNERS: &[private::Planner] = &[#(private::Planner::of::<#plans>()),*];
+
+                    impl private::PlanningGuest for SandglassExports {
+                        fn plan(
+                            action: ::std::string::String,
+                            params: ::std::string::String,
+                        ) -> ::core::result::Result<private::PlanReport, private::Error> {
+                            private::plan(PLANNERS, &action, &params)
+                        }
+                    }
+                };
+
+                ::sandglass_plugin::bindings::planner::export!(
+                    SandglassExports with_types_in ::sandglass_plugin::bindings::planner
+                );
+            }
+        });
         Ok(quote! {
             #[doc(hidden)]
             struct SandglassExports;
@@ -126,6 +155,7 @@ impl Export {
             };
 
             ::sandglass_plugin::bindings::export!(SandglassExports with_types_in ::sandglass_plugin::bindings);
+            #planning
         })
     }
 

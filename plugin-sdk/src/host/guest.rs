@@ -27,6 +27,10 @@ pub(crate) fn run_info() -> run_context::RunInfo {
     run_context::get()
 }
 
+pub(crate) fn resumes() -> Option<String> {
+    run_context::resumes()
+}
+
 pub(crate) fn remaining() -> Option<Duration> {
     run_context::remaining().map(Duration::from_nanos)
 }

@@ -29,6 +29,10 @@ pub(crate) fn run_info() -> run_context::RunInfo {
     with(|script| script.run.clone())
 }
 
+pub(crate) fn resumes() -> Option<String> {
+    with(|script| script.resumes.clone())
+}
+
 pub(crate) fn remaining() -> Option<Duration> {
     with(|script| script.remaining)
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use sandglass_plugin::remote::Session;
+use sandglass_plugin::plan::{Effect, Plan, Planned, Step};
+use sandglass_plugin::remote::{ExitReport, Session, Target};
 use sandglass_plugin::serde_json::{Value, json};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Schemas, params};
+use sandglass_plugin::{Action, Context, Error, Failure, Issue, Outcome, Period, Schemas, params};
 
 use crate::deployment::{Deployment, Fault};
 use crate::report::Report;
-use crate::rollout::rollout;
+use crate::rollout::{self, rollout};
 use crate::strategy::{Kind, Strategy};
 use crate::words::{OneOrMany, Words, judge};
 
@@ -51,7 +52,7 @@ pub(crate) struct Command;
 impl Action for Command {
     const NAME: &'static str = "command";
     const TITLE: &'static str = "Run a command on targets";
-    const DESCRIPTION: &'static str = "Runs a command, or several, on machines over SSH; exit codes decide.";
+    const DESCRIPTION: &'static str = "Runs a command, or several, on targets over SSH; exit codes decide.";
     const SCHEMAS: Option<Schemas> = Some(Schemas {
         params: include_str!("command.params.json"),
         output: Some(include_str!("command.output.json")),
@@ -105,8 +106,14 @@ impl Action for Command {
     }
 }
 
+impl Plan for Command {
+    fn plan(params: Params, _: &Context) -> Result<Planned, Error> {
+        rollout::plan(&params, &params.targets.clone().into_vec(), params.account.as_deref(), &params.strategy)
+    }
+}
+
 impl Params {
-    async fn execute(&self, session: &Session, words: &Words, undoing: bool) -> Result<(), Fault> {
+    async fn execute(&self, session: &Session, words: &Words, undoing: bool) -> Result<ExitReport, Error> {
         let mut command = words.command();
         for (name, value) in &self.env {
             command = command.env(name, value);
@@ -120,9 +127,12 @@ impl Params {
         if undoing {
             command = command.despite_stop();
         }
-        let report = session.run(&command).await?;
+        session.run(&command).await
+    }
+
+    fn judge(&self, words: &Words, report: &ExitReport) -> Result<(), Fault> {
         let success = if self.expected_exit_codes.is_empty() { &[0][..] } else { &self.expected_exit_codes };
-        judge(&words.shown(), &report, success)
+        judge(&words.shown(), report, success)
     }
 }
 
@@ -130,24 +140,41 @@ impl Deployment for Params {
     /// Whether anything was begun.
     type Kept = bool;
 
-    async fn apply(&self, session: &Session, kept: &mut bool) -> Result<bool, Fault> {
-        *kept = true;
+    async fn apply(&self, _: &Target, session: &Session, kept: &mut bool, changed: &mut bool) -> Result<(), Fault> {
         for words in self.command.iter().chain(&self.commands) {
-            self.execute(session, words, false).await?;
+            let before = (*kept, *changed);
+            // What a command changes, nobody tells. Said before it runs, as waiting for it may be given up.
+            (*kept, *changed) = (true, true);
+            match self.execute(session, words, false).await {
+                Ok(report) => self.judge(words, &report)?,
+                Err(error) => {
+                    // It was not started.
+                    (*kept, *changed) = before;
+                    return Err(error.into());
+                }
+            }
         }
-        // What a command changes, nobody tells.
-        Ok(true)
+        Ok(())
     }
 
-    async fn undo(&self, session: &Session, kept: bool) -> Result<(), Fault> {
+    async fn plan(&self, target: &Target, _: &Session) -> Result<Vec<Step>, Fault> {
+        let account = self.account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
+        let all = self.command.iter().chain(&self.commands);
+        let step = |words: &Words| {
+            Step::new(Effect::Execute, target.name.as_str(), format!("run '{}'{account}", words.shown()))
+        };
+        Ok(all.map(step).collect())
+    }
+
+    async fn undo(&self, _: &Target, session: &Session, kept: bool) -> Result<(), Fault> {
         match &self.undo {
             _ if !kept => Ok(()),
-            Some(words) => self.execute(session, words, true).await,
+            Some(words) => self.judge(words, &self.execute(session, words, true).await?),
             None => Err(Fault::new("the job has no `undo`")),
         }
     }
 
-    async fn settle(&self, _: &Session, _: bool) -> Result<(), Fault> {
+    async fn settle(&self, _: &Target, _: &Session, _: bool) -> Result<(), Fault> {
         Ok(())
     }
 }

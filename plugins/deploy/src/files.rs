@@ -1,14 +1,15 @@
 //! The action `files`.
 
-use sandglass_plugin::remote::{CopyOptions, FileKind, Session};
+use sandglass_plugin::plan::{Effect, Plan, Planned, Step};
+use sandglass_plugin::remote::{CopyOptions, FileKind, Session, Target};
 use sandglass_plugin::schemars::{self, JsonSchema};
 use sandglass_plugin::serde::{self, Deserialize};
 use sandglass_plugin::serde_json::{Value, json};
-use sandglass_plugin::{Action, Context, Failure, FileRef, Issue, Outcome, Schemas, files, params};
+use sandglass_plugin::{Action, Context, Error, Failure, FileRef, Issue, Outcome, Schemas, files, params};
 
 use crate::deployment::{Deployment, Fault};
 use crate::report::Report;
-use crate::rollout::rollout;
+use crate::rollout::{self, rollout};
 use crate::strategy::{Kind, Strategy};
 use crate::words::OneOrMany;
 
@@ -63,7 +64,7 @@ impl Action for Files {
     const NAME: &'static str = "files";
     const TITLE: &'static str = "Put files on targets";
     const DESCRIPTION: &'static str =
-        "Puts files on machines over SSH, each whole or not at all; what is there already is left alone.";
+        "Puts files on targets over SSH, each whole or not at all; what is there already is left alone.";
     const SCHEMAS: Option<Schemas> =
         Some(Schemas { params: include_str!("files.params.json"), output: Some(include_str!("files.output.json")) });
     type Params = Params;
@@ -118,10 +119,15 @@ impl Action for Files {
 
     fn run(params: Params, context: &Context) -> Result<Outcome<Report>, Failure> {
         let targets = params.targets.clone().into_vec();
-        // The same for all attempts of a run, so that one finds what was kept by another that was cut off.
-        let suffix = format!("sandglass-{}", context.run().run_id);
-        let deployment = Deployed { files: params.files, keeps: params.strategy.kind == Kind::Transactional, suffix };
+        let deployment = Deployed::of(params.files, &params.strategy, context);
         rollout(&deployment, &targets, params.account.as_deref(), &params.strategy, context)
+    }
+}
+
+impl Plan for Files {
+    fn plan(params: Params, context: &Context) -> Result<Planned, Error> {
+        let deployment = Deployed::of(params.files, &params.strategy, context);
+        rollout::plan(&deployment, &params.targets.into_vec(), params.account.as_deref(), &params.strategy)
     }
 }
 
@@ -155,6 +161,12 @@ enum Change {
 }
 
 impl Deployed {
+    fn of(files: Vec<FileSpec>, strategy: &Strategy, context: &Context) -> Self {
+        // The same for all attempts of a run, so that one finds what was kept by another that was cut off.
+        let suffix = format!("sandglass-{}", context.run().run_id);
+        Self { files, keeps: strategy.kind == Kind::Transactional, suffix }
+    }
+
     /// Keeps what is at `dest`, so that it can be put back.
     async fn keep(&self, session: &Session, dest: &str, number: usize, kept: &mut Vec<Change>) -> Result<(), Fault> {
         match session.stat(dest, false).await? {
@@ -185,10 +197,13 @@ impl Deployed {
         format!("{folder}/.{name}.{}-{number}", self.suffix)
     }
 
-    async fn put(&self, session: &Session, file: &FileSpec) -> Result<bool, Fault> {
+    /// Makes the file as it should be, unless it only shall be told whether it is not.
+    async fn put(&self, session: &Session, file: &FileSpec, dry_run: bool) -> Result<bool, Fault> {
         if file.absent {
             let was_there = session.stat(&file.dest, false).await?.is_some();
-            session.remove(&file.dest, false).await?;
+            if !dry_run {
+                session.remove(&file.dest, false).await?;
+            }
             return Ok(was_there);
         }
         let options = CopyOptions {
@@ -196,6 +211,7 @@ impl Deployed {
             owner: file.owner.clone(),
             make_parents: true,
             skip_unchanged: true,
+            dry_run,
         };
         let report = match (&file.source, &file.contents) {
             (Some(source), _) => session.upload(&reference(source), &file.dest, &options).await?,
@@ -209,7 +225,7 @@ impl Deployed {
 }
 
 /// A file of the run, or of a folder that it was granted.
-fn reference(source: &str) -> FileRef {
+pub(crate) fn reference(source: &str) -> FileRef {
     if source.starts_with('/') {
         return FileRef { mount: String::new(), path: source.to_owned() };
     }
@@ -233,18 +249,41 @@ async fn missing_folders(session: &Session, dest: &str) -> Result<Vec<String>, F
 impl Deployment for Deployed {
     type Kept = Vec<Change>;
 
-    async fn apply(&self, session: &Session, kept: &mut Vec<Change>) -> Result<bool, Fault> {
-        let mut changed = false;
+    async fn apply(
+        &self,
+        _: &Target,
+        session: &Session,
+        kept: &mut Vec<Change>,
+        changed: &mut bool,
+    ) -> Result<(), Fault> {
         for (number, file) in self.files.iter().enumerate() {
             if self.keeps {
                 self.keep(session, &file.dest, number, kept).await?;
             }
-            changed |= self.put(session, file).await?;
+            *changed |= self.put(session, file, false).await?;
         }
-        Ok(changed)
+        Ok(())
     }
 
-    async fn undo(&self, session: &Session, kept: Vec<Change>) -> Result<(), Fault> {
+    async fn plan(&self, target: &Target, session: &Session) -> Result<Vec<Step>, Fault> {
+        let mut steps = Vec::new();
+        for file in &self.files {
+            if !self.put(session, file, true).await? {
+                continue;
+            }
+            let (effect, what) = if file.absent {
+                (Effect::Remove, "remove the file")
+            } else if session.stat(&file.dest, false).await?.is_some() {
+                (Effect::Update, "replace the file")
+            } else {
+                (Effect::Create, "write the file")
+            };
+            steps.push(Step::new(effect, format!("{}:{}", target.name, file.dest), what));
+        }
+        Ok(steps)
+    }
+
+    async fn undo(&self, _: &Target, session: &Session, kept: Vec<Change>) -> Result<(), Fault> {
         let mut first = None;
         for change in kept.into_iter().rev() {
             let undone = match change {
@@ -262,7 +301,7 @@ impl Deployment for Deployed {
         first.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    async fn settle(&self, session: &Session, kept: Vec<Change>) -> Result<(), Fault> {
+    async fn settle(&self, _: &Target, session: &Session, kept: Vec<Change>) -> Result<(), Fault> {
         for change in kept {
             if let Change::Replaced { kept, .. } = change {
                 session.remove(&kept, false).await?;

@@ -1,13 +1,14 @@
-//! The plugin `deploy`: runs commands and puts files on many machines.
+//! The plugin `deploy`: runs commands, puts files and installs software on many targets.
 //!
-//! What is done on one machine is a [`deployment`], which knows how to do it and how to undo it; a [`strategy`] says on which
-//! machines at once, and when to stop; the [`rollout`] does it, and tells what each machine is left with in a [`report`].
+//! What is done on one target is a [`deployment`], which knows how to do it and how to undo it; a [`strategy`] says on which
+//! targets at once, and when to stop; the [`rollout`] does it, and tells what each target is left with in a [`report`].
 
 mod command;
 mod deployment;
 mod files;
 mod report;
 mod rollout;
+mod software;
 mod strategy;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ mod words;
 
 sandglass_plugin::export! {
     name: "deploy",
-    actions: [command::Command, files::Files],
+    actions: [command::Command, files::Files, software::Software],
+    plans: [command::Command, files::Files, software::Software],
     capabilities: { remote: any, files: any, secrets: any },
 }

@@ -1,4 +1,4 @@
-//! What each machine is left with.
+//! What each target is left with.
 
 use sandglass_plugin::schemars::{self, JsonSchema};
 use sandglass_plugin::serde::{self, Serialize};
@@ -10,7 +10,7 @@ use crate::rollout::named;
 /// What the run keeps.
 #[output]
 pub(crate) struct Report {
-    /// How many machines are as the job wants them.
+    /// How many targets are as the job wants them.
     pub(crate) succeeded: usize,
     /// How many are not.
     pub(crate) failed: usize,
@@ -20,10 +20,10 @@ pub(crate) struct Report {
     pub(crate) targets: Vec<TargetReport>,
 }
 
-/// What one machine is left with.
+/// What one target is left with.
 #[output]
 pub(crate) struct TargetReport {
-    /// The machine.
+    /// The target.
     pub(crate) target: String,
     /// How it went.
     pub(crate) state: State,
@@ -31,6 +31,9 @@ pub(crate) struct TargetReport {
     pub(crate) changed: bool,
     /// How long it took, in milliseconds.
     pub(crate) duration_ms: u64,
+    /// Whether that was done before, by the attempt or run that this one goes on from.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) earlier: bool,
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<String>,
@@ -42,7 +45,7 @@ pub(crate) struct TargetReport {
     pub(crate) is_passing: bool,
 }
 
-/// How it went on one machine.
+/// How it went on one target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(crate = "self::serde", rename_all = "snake_case")]
 #[schemars(crate = "self::schemars")]
@@ -71,9 +74,9 @@ impl Report {
     /// The end of the run that it means.
     pub(crate) fn conclude(self, is_stopped: bool) -> Result<Outcome<Self>, Failure> {
         let count = |state: State| self.targets.iter().filter(|target| target.state == state).count();
-        let machines = |count: usize| if count == 1 { "1 target".to_owned() } else { format!("{count} targets") };
+        let targets = |count: usize| if count == 1 { "1 target".to_owned() } else { format!("{count} targets") };
         if self.failed == 0 && !is_stopped {
-            let summary = format!("{} done, {} changed", machines(self.succeeded), self.changed);
+            let summary = format!("{} done, {} changed", targets(self.succeeded), self.changed);
             let changed = self.changed > 0;
             return Ok(Outcome::output(self).with_summary(summary).changed(changed));
         }
@@ -91,7 +94,7 @@ impl Report {
         }
         let first = self.targets.iter().find(|target| target.message.is_some());
         let first = first.and_then(|target| Some(format!("; {}", named(&target.target, target.message.as_ref()?))));
-        let message = format!("of {}: {}{}", machines(self.targets.len()), parts.join(", "), first.unwrap_or_default());
+        let message = format!("of {}: {}{}", targets(self.targets.len()), parts.join(", "), first.unwrap_or_default());
         let code = match (is_stopped, count(State::UndoFailed)) {
             (_, 1..) => "undo_failed",
             (true, 0) => "cancelled",

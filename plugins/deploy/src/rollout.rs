@@ -1,4 +1,4 @@
-//! Doing a deployment on machines, batch by batch, and undoing it.
+//! Doing a deployment on targets, batch by batch, and undoing it.
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -7,22 +7,25 @@ use std::time::Instant;
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use futures_util::stream;
+use sandglass_plugin::plan::{Effect, Planned, Step};
 use sandglass_plugin::remote::{self, Session, Target};
-use sandglass_plugin::{Context, Failure, Outcome, Progress, log, wait};
+use sandglass_plugin::serde_json::Value;
+use sandglass_plugin::{Context, Error, Failure, Outcome, Progress, log, wait};
 
 use crate::deployment::{Deployment, Fault};
 use crate::report::{Report, State, TargetReport};
 use crate::strategy::{Kind, Strategy};
 use crate::words::judge;
 
-/// A machine that was worked on.
-struct Done<K> {
+/// A target that was worked on.
+struct Done<'a, K> {
+    target: &'a Target,
     report: TargetReport,
     /// What to undo it by; none if nothing was begun there.
     undo: Option<(Session, K)>,
 }
 
-/// Does `deployment` on the machines that `selectors` name.
+/// Does `deployment` on the targets that `selectors` name.
 pub(crate) fn rollout<D: Deployment>(
     deployment: &D,
     selectors: &[String],
@@ -36,16 +39,46 @@ pub(crate) fn rollout<D: Deployment>(
             format!("no target is named by {}; `sandglass target list` tells which there are", selectors.join(", "));
         return Err(Failure::new("no_targets", message).never_retry());
     }
-    let rollout = Rollout {
-        deployment,
-        account,
-        strategy,
-        context,
-        total: targets.len(),
-        ended: Cell::new(0),
-        failed: Cell::new(0),
+    let total = targets.len();
+    let before = context.resumes().map(|left| done_before(&left)).unwrap_or_default();
+    let (earlier, targets): (Vec<_>, Vec<_>) =
+        targets.into_iter().partition(|target| before.iter().any(|done| done.target == target.name));
+    let earlier: Vec<TargetReport> =
+        before.into_iter().filter(|done| earlier.iter().any(|target| target.name == done.target)).collect();
+    if !earlier.is_empty() {
+        log::info!("{} of {total} targets were done before, and are left alone", earlier.len());
+    }
+    let ended = Cell::new(earlier.len());
+    let rollout = Rollout { deployment, account, strategy, context, total, ended, failed: Cell::new(0) };
+    wait::block_on(rollout.run(&targets, earlier))
+}
+
+/// What `deployment` would do on the targets that `selectors` name.
+pub(crate) fn plan<D: Deployment>(
+    deployment: &D,
+    selectors: &[String],
+    account: Option<&str>,
+    strategy: &Strategy,
+) -> Result<Planned, Error> {
+    let targets = remote::select(selectors)?;
+    let look = async |target: &Target| {
+        let session = Session::connect(&target.name, account)?;
+        deployment.plan(target, &session).await
     };
-    wait::block_on(rollout.run(&targets))
+    let looking = stream::iter(&targets).map(look).buffered(strategy.limit());
+    let found: Vec<Result<Vec<Step>, Fault>> = wait::block_on(looking.collect());
+    let is_complete = found.iter().all(Result::is_ok);
+    let mut steps = Vec::new();
+    for (target, found) in targets.iter().zip(found) {
+        match found {
+            Ok(found) => steps.extend(found),
+            Err(fault) => {
+                let summary = format!("cannot be looked at: {}", fault.message);
+                steps.push(Step::new(Effect::Other, target.name.as_str(), summary));
+            }
+        }
+    }
+    Ok(Planned { steps, is_complete })
 }
 
 struct Rollout<'a, D> {
@@ -58,13 +91,31 @@ struct Rollout<'a, D> {
     failed: Cell<usize>,
 }
 
-/// A message that names its machine, as those about connections do already.
+/// What is told of the targets that were done, by what an earlier attempt left.
+fn done_before(left: &Value) -> Vec<TargetReport> {
+    let targets = left["targets"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let done = targets.iter().filter(|target| target["state"] == "succeeded");
+    done.map(|target| TargetReport {
+        target: target["target"].as_str().unwrap_or_default().to_owned(),
+        state: State::Succeeded,
+        changed: target["changed"] == true,
+        duration_ms: target["duration_ms"].as_u64().unwrap_or_default(),
+        earlier: true,
+        message: None,
+        exit_code: None,
+        is_passing: true,
+    })
+    .collect()
+}
+
+/// A message that names its target, as those about connections do already.
 pub(crate) fn named(target: &str, message: &str) -> String {
     if message.starts_with(target) { message.to_owned() } else { format!("{target}: {message}") }
 }
 
 impl<D: Deployment> Rollout<'_, D> {
-    async fn run(&self, targets: &[Target]) -> Result<Outcome<Report>, Failure> {
+    /// Works on `targets`; `earlier` are those that were done before.
+    async fn run(&self, targets: &[Target], earlier: Vec<TargetReport>) -> Result<Outcome<Report>, Failure> {
         let mut done = Vec::with_capacity(targets.len());
         let mut rest = targets;
         self.tell("");
@@ -80,7 +131,7 @@ impl<D: Deployment> Rollout<'_, D> {
             }
             if self.strategy.kind != Kind::Transactional {
                 for one in &mut ended {
-                    self.settle(&one.report.target, one.undo.take()).await;
+                    self.settle(one.target, one.undo.take()).await;
                 }
             }
             done.extend(ended);
@@ -89,32 +140,33 @@ impl<D: Deployment> Rollout<'_, D> {
         let is_whole = self.failed.get() == 0 && !is_stopped;
         for one in done.iter_mut().rev() {
             if is_whole {
-                self.settle(&one.report.target, one.undo.take()).await;
+                self.settle(one.target, one.undo.take()).await;
             } else {
                 self.undo(one).await;
             }
         }
-        Report::new(done.into_iter().map(|one| one.report).collect()).conclude(is_stopped)
+        Report::new(earlier.into_iter().chain(done.into_iter().map(|one| one.report)).collect()).conclude(is_stopped)
     }
 
     fn goes_on(&self) -> bool {
         !self.strategy.is_enough(self.failed.get()) && self.context.cancelled().is_none()
     }
 
-    #[allow(clippy::disallowed_methods, reason = "how long a machine takes is told by the sandbox's own clock")]
-    async fn target(&self, target: &Target) -> Done<D::Kept> {
+    #[allow(clippy::disallowed_methods, reason = "how long a target takes is told by the sandbox's own clock")]
+    async fn target<'t>(&self, target: &'t Target) -> Done<'t, D::Kept> {
         let name = &target.name;
         let mut report = TargetReport {
             target: name.clone(),
             state: State::NotStarted,
             changed: false,
             duration_ms: 0,
+            earlier: false,
             message: None,
             exit_code: None,
             is_passing: true,
         };
         if !self.goes_on() {
-            return Done { report, undo: None };
+            return Done { target, report, undo: None };
         }
         let start = Instant::now();
         let mut undo = None;
@@ -123,33 +175,29 @@ impl<D: Deployment> Rollout<'_, D> {
             Ok(session) => {
                 let mut kept = D::Kept::default();
                 // What is under way when the run is asked to stop is given up, so that there is time to undo it.
-                let applied =
-                    match select(pin!(self.deployment.apply(&session, &mut kept)), pin!(wait::stopped())).await {
-                        Either::Left((applied, _)) => applied,
-                        Either::Right(((), _)) => Err(Fault::new("it was given up, as the run was asked to stop")),
-                    };
+                let applying = self.deployment.apply(target, &session, &mut kept, &mut report.changed);
+                let applied = match select(pin!(applying), pin!(wait::stopped())).await {
+                    Either::Left((applied, _)) => applied,
+                    Either::Right(((), _)) => Err(Fault::new("it was given up, as the run was asked to stop")),
+                };
                 match applied {
-                    Ok(changed) => {
-                        (report.state, report.changed) = (State::Succeeded, changed);
-                        log::info!("{name}: {}", if changed { "changed" } else { "as it should be" });
+                    Ok(()) => {
+                        report.state = State::Succeeded;
+                        log::info!("{name}: {}", if report.changed { "changed" } else { "as it should be" });
                     }
-                    Err(fault) => {
-                        // A machine that could not be reached is as it was.
-                        report.changed = !fault.is_passing;
-                        self.blame(&mut report, fault);
-                    }
+                    Err(fault) => self.blame(&mut report, fault),
                 }
                 undo = Some((session, kept));
-                // Nobody comes back to it, and so many machines need not be connected to at once.
+                // Nobody comes back to it, and so many targets need not be connected to at once.
                 if self.strategy.kind == Kind::Parallel {
-                    self.settle(name, undo.take()).await;
+                    self.settle(target, undo.take()).await;
                 }
             }
         }
         report.duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.ended.set(self.ended.get() + 1);
         self.tell(name);
-        Done { report, undo }
+        Done { target, report, undo }
     }
 
     fn blame(&self, report: &mut TargetReport, fault: Fault) {
@@ -161,9 +209,9 @@ impl<D: Deployment> Rollout<'_, D> {
         report.is_passing = fault.is_passing;
     }
 
-    /// Waits after a batch, and looks whether its machines are well.
-    async fn look_after(&self, batch: &mut [Done<D::Kept>], is_last: bool) {
-        // Nothing comes after the last, unless its machines are looked at.
+    /// Waits after a batch, and looks whether its targets are well.
+    async fn look_after(&self, batch: &mut [Done<'_, D::Kept>], is_last: bool) {
+        // Nothing comes after the last, unless its targets are looked at.
         let pause = self.strategy.pause().filter(|_| !is_last || self.strategy.health_check.is_some());
         if let Some(pause) = pause
             && wait::sleep(pause).await
@@ -186,7 +234,7 @@ impl<D: Deployment> Rollout<'_, D> {
         }
     }
 
-    async fn undo(&self, one: &mut Done<D::Kept>) {
+    async fn undo(&self, one: &mut Done<'_, D::Kept>) {
         let Some((_, kept)) = one.undo.take() else { return };
         let name = &one.report.target;
         // Not over the connection that what was done may have broken.
@@ -198,7 +246,7 @@ impl<D: Deployment> Rollout<'_, D> {
                 return;
             }
         };
-        match self.deployment.undo(&session, kept).await {
+        match self.deployment.undo(one.target, &session, kept).await {
             Ok(()) => {
                 log::info!("{name}: undone");
                 (one.report.state, one.report.changed) = (State::Undone, false);
@@ -212,10 +260,10 @@ impl<D: Deployment> Rollout<'_, D> {
         }
     }
 
-    async fn settle(&self, target: &str, kept: Option<(Session, D::Kept)>) {
+    async fn settle(&self, target: &Target, kept: Option<(Session, D::Kept)>) {
         let Some((session, kept)) = kept else { return };
-        if let Err(fault) = self.deployment.settle(&session, kept).await {
-            log::warn!("{target}: what was kept for undoing is still there: {}", fault.message);
+        if let Err(fault) = self.deployment.settle(target, &session, kept).await {
+            log::warn!("{}: what was kept for undoing is still there: {}", target.name, fault.message);
         }
     }
 

@@ -1,4 +1,4 @@
-//! On which machines at once, and when to stop.
+//! On which targets at once, and when to stop.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use sandglass_plugin::{Issue, Period};
 
 use crate::words::Words;
 
-/// How many machines are worked on at once unless a job says otherwise.
+/// How many targets are worked on at once unless a job says otherwise.
 const LIMIT: u32 = 10;
 /// The most that may be.
 const MAX_LIMIT: u32 = 50;
 
-/// In which order machines are worked on.
+/// In which order targets are worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(crate = "self::serde", rename_all = "snake_case")]
 #[schemars(crate = "self::schemars")]
@@ -29,22 +29,22 @@ pub(crate) enum Kind {
     Transactional,
 }
 
-/// On which machines at once, and when to stop.
+/// On which targets at once, and when to stop.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(crate = "self::serde", deny_unknown_fields, default)]
 #[schemars(crate = "self::schemars")]
 pub(crate) struct Strategy {
     /// `parallel` (by default), `rolling`, `canary` or `transactional`.
     pub(crate) kind: Kind,
-    /// How many machines are worked on at once; 10 by default.
+    /// How many targets are worked on at once; 10 by default.
     pub(crate) limit: Option<u32>,
-    /// How many machines a batch has: for `rolling`, 1 by default; for `canary`, how many come first.
+    /// How many targets a batch has: for `rolling`, 1 by default; for `canary`, how many come first.
     pub(crate) batch: Option<u32>,
     /// How long to wait after each batch.
     pub(crate) pause: Option<Period>,
-    /// A command that must succeed on each machine of a batch, after its pause, before the next batch begins.
+    /// A command that must succeed on each target of a batch, after its pause, before the next batch begins.
     pub(crate) health_check: Option<Words>,
-    /// How many machines may fail before no others are begun; 0 by default, but without limit for `parallel`.
+    /// How many targets may fail before no others are begun; 0 by default, but without limit for `parallel`.
     pub(crate) max_failures: Option<u32>,
 }
 
@@ -54,10 +54,10 @@ impl Strategy {
             issues.push(Issue { pointer: format!("/strategy/{pointer}"), message: message.to_owned() });
         };
         if self.limit.is_some_and(|limit| !(1..=MAX_LIMIT).contains(&limit)) {
-            issue("limit", "1 to 50 machines can be worked on at once");
+            issue("limit", "1 to 50 targets can be worked on at once");
         }
         if self.batch == Some(0) {
-            issue("batch", "a batch has at least one machine");
+            issue("batch", "a batch has at least one target");
         }
         let has_batches = matches!(self.kind, Kind::Rolling | Kind::Canary);
         for (name, given) in [
@@ -73,7 +73,7 @@ impl Strategy {
             issue("health_check", "the command is empty");
         }
         if self.kind == Kind::Transactional && self.max_failures.is_some_and(|most| most > 0) {
-            issue("max_failures", "a transaction is undone if one machine fails: leave it out");
+            issue("max_failures", "a transaction is undone if one target fails: leave it out");
         }
     }
 
@@ -94,15 +94,15 @@ impl Strategy {
         }
     }
 
-    /// How many machines each batch has, for so many in all.
-    pub(crate) fn batches(&self, machines: usize) -> Vec<usize> {
+    /// How many targets each batch has, for so many in all.
+    pub(crate) fn batches(&self, targets: usize) -> Vec<usize> {
         let batch = self.batch.map_or(1, |batch| batch.max(1) as usize);
         match self.kind {
-            Kind::Parallel | Kind::Transactional => vec![machines],
+            Kind::Parallel | Kind::Transactional => vec![targets],
             Kind::Canary => {
-                [batch.min(machines), machines.saturating_sub(batch)].into_iter().filter(|size| *size > 0).collect()
+                [batch.min(targets), targets.saturating_sub(batch)].into_iter().filter(|size| *size > 0).collect()
             }
-            Kind::Rolling => (0..machines).step_by(batch).map(|begun| batch.min(machines - begun)).collect(),
+            Kind::Rolling => (0..targets).step_by(batch).map(|begun| batch.min(targets - begun)).collect(),
         }
     }
 }
@@ -111,8 +111,8 @@ impl Strategy {
 mod tests {
     use super::*;
 
-    fn batches(kind: Kind, batch: Option<u32>, machines: usize) -> Vec<usize> {
-        Strategy { kind, batch, ..Strategy::default() }.batches(machines)
+    fn batches(kind: Kind, batch: Option<u32>, targets: usize) -> Vec<usize> {
+        Strategy { kind, batch, ..Strategy::default() }.batches(targets)
     }
 
     #[test]

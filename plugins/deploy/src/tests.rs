@@ -43,17 +43,24 @@ impl Machines {
             RemoteAsk::Run(command) => {
                 let line = command.argv.last().cloned().unwrap_or_default();
                 self.commands.borrow_mut().push(format!("{}: {line}", call.target));
+                if line == "lose" {
+                    let (stdout, stderr, ending) = (Vec::new(), Vec::new(), Ending::Lost("the line broke".to_owned()));
+                    return Ok(Answer::Ended(ExitReport { ending, stdout, stderr, cpu_ns: None, peak_memory: None }));
+                }
                 let fails = line.split(' ').any(|word| word == call.target);
                 let ending = Ending::Exited(if fails { 3 } else { 0 });
                 let stderr = if fails { b"it is broken\n".to_vec() } else { Vec::new() };
                 Answer::Ended(ExitReport { ending, stdout: Vec::new(), stderr, cpu_ns: None, peak_memory: None })
             }
-            RemoteAsk::WriteFile { path, contents, .. } => {
+            RemoteAsk::WriteFile { path, contents, options } => {
                 if path.contains(&call.target) {
                     return Err(error("the disk is full"));
                 }
                 let text = String::from_utf8_lossy(contents).into_owned();
-                let changed = files.insert(key(path), text.clone()) != Some(text);
+                let changed = files.get(&key(path)) != Some(&text);
+                if !options.dry_run {
+                    files.insert(key(path), text);
+                }
                 Answer::Copied(CopyReport { bytes: contents.len() as u64, changed, sha256: String::new() })
             }
             RemoteAsk::Stat { path, .. } => Answer::Found(files.get(&key(path)).map(|text| Stat {
@@ -190,6 +197,70 @@ fn a_transaction_of_files_leaves_all_as_it_was() {
     params["strategy"] = json!({});
     let again = machines.host(["a", "b"]).run::<Files>(params).expect("all is there");
     assert_eq!((again.changed, again.summary.as_deref()), (Some(false), Some("2 targets done, 0 changed")));
+}
+
+#[test]
+fn a_plan_tells_what_would_change_and_touches_nothing() {
+    let machines = Machines::default();
+    for (target, text) in [("a", "old"), ("b", "new")] {
+        machines.files.borrow_mut().insert((target.to_owned(), "/etc/motd".to_owned()), text.to_owned());
+    }
+    machines.files.borrow_mut().insert(("b".to_owned(), "/etc/gone".to_owned()), "old".to_owned());
+    let before = machines.files.borrow().clone();
+    let host = machines.host(["a", "b", "gone"]);
+    let params = json!({
+        "targets": "*",
+        "files": [
+            { "dest": "/etc/motd", "contents": "new" },
+            { "dest": "/etc/gone", "absent": true },
+            { "dest": "/etc/other", "contents": "x" },
+        ],
+    });
+    let planned = host.plan::<Files>(params).expect("it can say");
+    assert!(!planned.is_complete, "one of them could not be looked at");
+    let steps: Vec<String> = planned.steps.iter().map(|step| format!("{:?} {}", step.effect, step.target)).collect();
+    let expected = [
+        "Effect::Update a:/etc/motd",
+        "Effect::Create a:/etc/other",
+        "Effect::Remove b:/etc/gone",
+        "Effect::Create b:/etc/other",
+        "Effect::Other gone",
+    ];
+    assert_eq!(steps, expected);
+    assert_eq!(*machines.files.borrow(), before);
+    let planned = host.plan::<Command>(json!({ "targets": "*", "command": "restart" })).expect("it can say");
+    assert!(planned.is_complete && machines.commands.borrow().is_empty());
+    assert_eq!((planned.steps.len(), planned.steps[0].summary.as_str()), (3, "run 'restart'"));
+}
+
+#[test]
+fn only_what_failed_is_done_again_where_a_run_goes_on_from_another() {
+    let machines = Machines::default();
+    let params = json!({ "targets": "*", "command": "restart b" });
+    let failure = machines.host(["a", "b", "c"]).run::<Command>(params.clone()).expect_err("b fails");
+    let left = failure.detail.expect("it tells of each target");
+    machines.commands.borrow_mut().clear();
+    // One of them is not meant any more, and there is a new one.
+    let host = machines.host(["b", "c", "d"]).resumes(&left);
+    let again = host.run::<Command>(json!({ "targets": "*", "command": "restart" })).expect("all is well");
+    assert_eq!(*machines.commands.borrow(), ["b: restart", "d: restart"]);
+    let report = again.output.expect("it has a report");
+    assert_eq!(report["targets"][1]["earlier"], true);
+    assert_eq!((report["succeeded"].as_u64(), report["targets"][0]["earlier"].is_null()), (Some(3), true));
+    let last = host.progress().pop().expect("it tells how far it is");
+    assert_eq!((last.completed, last.total), (3, Some(3)));
+}
+
+#[test]
+fn a_target_that_was_not_reached_is_as_it_was() {
+    let machines = Machines::default();
+    let changed = |targets: &str, command: &str| {
+        let result = machines.host([targets]).run::<Command>(json!({ "targets": "*", "command": command }));
+        result.expect_err("it fails").detail.expect("it tells of each target")["targets"][0]["changed"].clone()
+    };
+    assert_eq!(changed("gone", "restart"), false);
+    assert_eq!(changed("a", "restart a"), true);
+    assert_eq!(changed("a", "lose"), true, "nobody knows how far it came");
 }
 
 #[test]

@@ -9,12 +9,12 @@ use crate::deployment::Fault;
 /// How much of the end of a command's output is kept for the report, in bytes.
 const TAIL: u32 = 2048;
 
-/// A command line for the machine's shell, or a program with its arguments.
+/// A command line for the target's shell, or a program with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(crate = "self::serde", untagged)]
 #[schemars(crate = "self::schemars")]
 pub(crate) enum Words {
-    /// A command line, read by the machine's `sh`.
+    /// A command line, read by the target's `sh`.
     Line(String),
     /// A program and its arguments, read by no shell.
     Argv(Vec<String>),

@@ -23,6 +23,9 @@ pub struct Invocation {
     pub origin: Origin,
     /// The instant the run was due.
     pub scheduled_at: Timestamp,
+    /// The run whose result this attempt goes on from, as far as the plugin can: the run itself if an attempt before told
+    /// what it left, or the one that it makes again.
+    pub resumes: Option<RunId>,
     /// What is the same for every run of the job's revision.
     pub work: Arc<Work>,
 }
@@ -114,7 +117,7 @@ pub struct AttemptReport {
     pub started_at: Timestamp,
     /// How it ended.
     pub end: AttemptEnd,
-    /// What the guest returned, if it succeeded: JSON text.
+    /// What the guest returned: JSON text. Of one that failed, what it gave in detail.
     pub result: Option<String>,
     /// What the plugin says about trying again, if it failed.
     pub advice: RetryAdvice,

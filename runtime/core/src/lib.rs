@@ -33,6 +33,7 @@ pub mod job;
 pub mod job_template;
 pub mod notice;
 pub mod output;
+pub mod plan;
 pub mod plugin;
 pub mod quantity;
 pub mod queue;

@@ -34,6 +34,8 @@ pub(crate) struct Attempt {
     pub(crate) number: u32,
     pub(crate) origin: Origin,
     pub(crate) scheduled_at: Timestamp,
+    /// The run whose result it goes on from.
+    pub(crate) resumes: Option<RunId>,
     pub(crate) work: Arc<Work>,
     /// What of the work had templates, filled in. Set before the guest starts, if there are any.
     filled: OnceLock<Filled>,
@@ -87,6 +89,7 @@ impl Attempt {
             number: invocation.attempt,
             origin: invocation.origin,
             scheduled_at: invocation.scheduled_at,
+            resumes: invocation.resumes,
             work: invocation.work,
             filled: OnceLock::new(),
             secrets: OnceLock::new(),
@@ -164,6 +167,20 @@ impl Attempt {
         value
     }
 
+    /// The action's parameters as people may see them: where a secret stands for its value, the template that names it.
+    pub(crate) fn shown_params(&self) -> Value {
+        let params = serde_json::from_str(&self.shown(self.params().to_owned())).unwrap_or_default();
+        self.masked_json(params)
+    }
+
+    /// `text` with neither the values of secrets nor what stands for them.
+    pub(crate) fn shown(&self, mut text: String) -> String {
+        for held in self.secrets().map(RunSecrets::all).unwrap_or_default() {
+            text = text.replace(&held.placeholder, &format!("{{{{ secret.{} }}}}", held.secret.name));
+        }
+        self.masked(text)
+    }
+
     /// The action's parameters: JSON text.
     pub(crate) fn params(&self) -> &str {
         self.filled.get().map_or(&self.work.params, |filled| &filled.params)
@@ -238,7 +255,8 @@ impl Attempt {
     }
 
     fn pass_on(&self, stream: OutputStream, bytes: Vec<u8>) {
-        if bytes.is_empty() {
+        // What is only planned is no run, and has no log.
+        if bytes.is_empty() || self.work.grants.looks_only {
             return;
         }
         self.output_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);

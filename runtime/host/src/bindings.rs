@@ -56,3 +56,24 @@ pub(crate) use generated::exports::sandglass::plugin::action;
 pub(crate) use generated::sandglass::plugin::{
     docker, exec, logging, mail, process, progress, remote, run_context, secrets, secrets_reveal, state, types,
 };
+
+/// What a plugin may export besides. In a world of its own, as it is looked up in those only that have it.
+mod planning {
+    #![allow(missing_docs, unreachable_pub, reason = "generated code")]
+    #![allow(clippy::all, reason = "generated code")]
+
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "
+            package sandglass:host-planning;
+            world planning { export sandglass:plugin/planner@0.1.0; }
+        ",
+        world: "sandglass:host-planning/planning",
+        exports: { default: async },
+        with: { "sandglass:plugin/types": super::generated::sandglass::plugin::types },
+        require_store_data_send: true,
+    });
+}
+
+pub(crate) use planning::PlanningPre;
+pub(crate) use planning::exports::sandglass::plugin::planner;

@@ -16,8 +16,8 @@ use crate::limiter::{Limiter, Refused};
 const MESSAGE: usize = 8 << 10;
 /// The most that a code may have, in bytes.
 const CODE: usize = 100;
-/// The most that a failure's detail may have to be looked at, in bytes.
-const DETAIL: usize = 64 << 10;
+/// The most that a failure's detail may have to be kept, in bytes.
+const DETAIL: usize = 256 << 10;
 /// How many lines of a backtrace are shown.
 const FRAMES: usize = 12;
 
@@ -27,12 +27,14 @@ pub(crate) struct Wrong {
     pub(crate) error: AttemptError,
     pub(crate) exit_code: Option<i32>,
     pub(crate) advice: RetryAdvice,
+    /// What the guest gave beside the message.
+    pub(crate) detail: Option<Value>,
 }
 
 impl Wrong {
     pub(crate) fn new(class: ErrorClass, code: &str, message: impl Into<String>) -> Self {
         let error = AttemptError { class, code: word(code, class), message: clip(readable(message.into()), MESSAGE) };
-        Self { error, exit_code: None, advice: RetryAdvice::ByJobPolicy }
+        Self { error, exit_code: None, advice: RetryAdvice::ByJobPolicy, detail: None }
     }
 
     /// Trying again would end the same way.
@@ -148,7 +150,7 @@ pub(crate) fn failed_by_guest(attempt: &Attempt, limiter: &Limiter, failure: act
     if let Some(denial) = denial.map(|denial| denial.to_string()).filter(|denial| !message.contains(denial)) {
         message = if message.is_empty() { denial } else { format!("{message}: {denial}") };
     }
-    Wrong { exit_code, advice, ..Wrong::new(class, &failure.code, message) }
+    Wrong { exit_code, advice, detail, ..Wrong::new(class, &failure.code, message) }
 }
 
 /// The whole number `exit_code` in a failure's detail or a success's output.

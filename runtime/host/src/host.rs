@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use sandglass_core::id::{Digest, RunId};
 use sandglass_core::invocation::{AttemptReport, Cancel, CancelReason, Invocation};
-use sandglass_core::run::{ErrorClass, Usage};
+use sandglass_core::plan::Plan;
+use sandglass_core::run::{AttemptError, ErrorClass, Usage};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use wasmtime::{Engine, Store};
@@ -25,7 +26,7 @@ use crate::inspect::{Inspection, Issue, RefusedComponent};
 use crate::invoke::{self, Conclusion};
 use crate::services::Services;
 use crate::ticker::{Active, Ticker};
-use crate::{engine, probe};
+use crate::{engine, planning, probe};
 
 /// After how many tasks a guest thread looks for input, output and timers. Guests that compute take 10 ms each time, so
 /// with the usual 61 a timer could be late by half a second.
@@ -35,6 +36,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How many guests may be asked at once about themselves or about parameters. They have places of their own, so that jobs
 /// can be saved while as many runs are going as may.
 const QUESTIONS: u32 = 4;
+/// How many plugins may be asked at once what a run would do, in places of their own too.
+const PLANS: u32 = 2;
 /// The most threads for what blocks: names of hosts that are looked up, folders that are removed.
 const BLOCKING_THREADS: usize = 16;
 /// How long a stopping host waits for attempts that were killed. Only a process that waits in the kernel takes longer.
@@ -57,6 +60,7 @@ struct Inner {
     folders: Arc<Folders>,
     room: Semaphore,
     questions: Semaphore,
+    plans: Semaphore,
     going: [Shard; SHARDS],
     count: AtomicUsize,
     none_left: Notify,
@@ -80,7 +84,7 @@ impl Host {
     ///
     /// If the engine, the threads or the folder of compiled components cannot be had.
     pub fn new(config: HostConfig, services: Arc<dyn Services>) -> Result<Arc<Self>, HostError> {
-        let engine = engine::build(config.max_concurrent.max(1).saturating_add(QUESTIONS))?;
+        let engine = engine::build(config.max_concurrent.max(1).saturating_add(QUESTIONS + PLANS))?;
         let library = Library::new(&engine, config.cache_dir, config.key)?;
         let ticker = Ticker::start(engine.weak(), reap_orphans)?;
         let number = AtomicUsize::new(0);
@@ -100,6 +104,7 @@ impl Host {
             folders: Arc::new(Folders::new(config.runs_dir)),
             room: Semaphore::new(usize::try_from(config.max_concurrent.max(1)).unwrap_or(Semaphore::MAX_PERMITS)),
             questions: Semaphore::new(QUESTIONS as usize),
+            plans: Semaphore::new(PLANS as usize),
             going: Default::default(),
             count: AtomicUsize::new(0),
             none_left: Notify::new(),
@@ -174,6 +179,29 @@ impl Host {
         answer.map_err(HostError::Guest)
     }
 
+    /// Asks the plugin what an attempt would do. The attempt must have leave only to look.
+    ///
+    /// # Errors
+    ///
+    /// If the component is not ready, the attempt cannot be given what its job names, or the plugin fails to say.
+    pub async fn plan(&self, invocation: Invocation) -> Result<Plan, AttemptError> {
+        let lost = |message: &str| AttemptError {
+            class: ErrorClass::Lost,
+            code: "lost".to_owned(),
+            message: message.to_owned(),
+        };
+        debug_assert!(invocation.work.grants.looks_only, "a plan touches nothing");
+        let prepared =
+            self.inner.library.find(&invocation.work.digest).ok_or_else(|| lost("the component is not ready"))?;
+        let noted = self.note(invocation);
+        let asked = self.runtime().spawn(async move {
+            let _place = noted.inner.plans.acquire().await.expect("the semaphore is never closed");
+            let _active = noted.inner.ticker.attempt();
+            planning::plan(&noted.inner.engine, &prepared, &noted.attempt).await
+        });
+        asked.await.unwrap_or_else(|_| Err(lost("the host is stopping")))
+    }
+
     /// Starts an attempt. `done` is called exactly once, from a guest thread, whatever happens.
     pub fn start(&self, invocation: Invocation, done: impl FnOnce(AttemptReport) + Send + 'static) {
         let task = self.task(invocation, Done::Once(Box::new(done)));
@@ -200,6 +228,10 @@ impl Host {
 
     /// Notes the attempt, so that it can be cancelled from now on.
     fn task(&self, invocation: Invocation, done: Done) -> Task {
+        Task { noted: self.note(invocation), done: Some(done) }
+    }
+
+    fn note(&self, invocation: Invocation) -> Noted {
         let inner = &self.inner;
         let attempt = Arc::new(Attempt::new(invocation, Arc::clone(&inner.services), &inner.folders));
         inner.count.fetch_add(1, Ordering::SeqCst);
@@ -207,7 +239,7 @@ impl Host {
         if inner.stopping.load(Ordering::SeqCst) {
             attempt.stop.ask(CancelReason::Shutdown);
         }
-        Task { inner: Arc::clone(inner), attempt, done: Some(done) }
+        Noted { inner: Arc::clone(inner), attempt }
     }
 
     /// Kills the processes that `runs` left behind, which were going when an earlier daemon was killed, and removes all
@@ -344,40 +376,63 @@ struct Rest<'a> {
     _room: SemaphorePermit<'a>,
 }
 
-/// An attempt on its way to its report. If it is dropped on the way, the report says that it was lost.
-struct Task {
+/// An attempt that the host knows of, so that it can be stopped, and is waited for by a host that stops.
+struct Noted {
     inner: Arc<Inner>,
     attempt: Arc<Attempt>,
+}
+
+impl Noted {
+    /// It cannot be stopped any more.
+    fn forget(&self) {
+        lock(self.inner.shard(self.attempt.run)).remove(&(self.attempt.run, self.attempt.number));
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.forget();
+        if self.inner.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.inner.none_left.notify_waiters();
+        }
+    }
+}
+
+/// An attempt on its way to its report. If it is dropped on the way, the report says that it was lost.
+struct Task {
+    noted: Noted,
     done: Option<Done>,
 }
 
 impl Task {
     async fn run(mut self) {
-        let inner = Arc::clone(&self.inner);
-        let made = AssertUnwindSafe(inner.make(&self.attempt)).catch_unwind().await;
+        let inner = Arc::clone(&self.noted.inner);
+        let attempt = Arc::clone(&self.noted.attempt);
+        let made = AssertUnwindSafe(inner.make(&attempt)).catch_unwind().await;
         let (report, rest) = match made {
             Ok(Made { report, rest }) => (report, rest),
             Err(_) => {
                 // A fault of the host. The guest's store is gone; its processes must go too before the report.
-                tracing::error!(run = %self.attempt.run, "the host panicked while it made an attempt");
-                let _ = AssertUnwindSafe(self.attempt.tasks.end()).catch_unwind().await;
+                tracing::error!(run = %attempt.run, "the host panicked while it made an attempt");
+                let _ = AssertUnwindSafe(attempt.tasks.end()).catch_unwind().await;
                 (self.lost("the host failed while it made the attempt; its log says how"), None)
             }
         };
         self.report(report);
         // Nobody waits for this, but a host that stops does.
         drop(rest);
-        let _ = AssertUnwindSafe(self.attempt.tasks.clear_folder()).catch_unwind().await;
+        let _ = AssertUnwindSafe(attempt.tasks.clear_folder()).catch_unwind().await;
     }
 
     fn lost(&self, message: &str) -> AttemptReport {
+        let attempt = &self.noted.attempt;
         let conclusion = Conclusion::failed(Wrong::new(ErrorClass::Lost, "lost", message));
-        conclusion.report(&self.attempt, self.attempt.services.now(), Usage::default())
+        conclusion.report(attempt, attempt.services.now(), Usage::default())
     }
 
     fn report(&mut self, report: AttemptReport) {
         let Some(done) = self.done.take() else { return };
-        lock(self.inner.shard(self.attempt.run)).remove(&(self.attempt.run, self.attempt.number));
+        self.noted.forget();
         match done {
             Done::Once(done) => done(report),
             Done::Shared(done) => done(report),
@@ -389,9 +444,6 @@ impl Drop for Task {
     fn drop(&mut self) {
         if self.done.is_some() {
             self.report(self.lost("the host ended before the attempt did"));
-        }
-        if self.inner.count.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.inner.none_left.notify_waiters();
         }
     }
 }

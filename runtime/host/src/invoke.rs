@@ -10,6 +10,7 @@ use std::time::Duration;
 use sandglass_core::invocation::{AttemptReport, CancelReason, RetryAdvice, TimeLimit};
 use sandglass_core::run::{AttemptEnd, AttemptError, AttemptOutcome, ErrorClass, Usage};
 use sandglass_core::time::Timestamp;
+use serde_json::json;
 use tokio::time::Instant;
 use wasmtime::{Engine, PoolConcurrencyLimitError, Store};
 
@@ -243,26 +244,30 @@ impl Conclusion {
                 (AttemptOutcome::Interrupted, Wrong::new(ErrorClass::Lost, "shutdown", message))
             }
         };
-        let exit_code = own.and_then(|own| own.exit_code);
-        Self { outcome, wrong: Some(Wrong { exit_code, ..wrong }), good: None }
+        let (exit_code, detail) = own.map_or((None, None), |own| (own.exit_code, own.detail));
+        Self { outcome, wrong: Some(Wrong { exit_code, detail, ..wrong }), good: None }
     }
 
     /// The report, as of now.
     pub(crate) fn report(self, attempt: &Attempt, started_at: Timestamp, usage: Usage) -> AttemptReport {
-        let (error, exit_code, advice) = match self.wrong {
+        let (error, exit_code, advice, result) = match self.wrong {
             Some(wrong) => {
                 let AttemptError { class, code, message } = wrong.error;
                 let error = AttemptError { class, code, message: attempt.masked(message) };
-                (Some(error), wrong.exit_code, wrong.advice)
+                let detail = wrong.detail.map(|detail| attempt.masked_json(json!({ "detail": detail })).to_string());
+                (Some(error), wrong.exit_code, wrong.advice, detail)
             }
-            None => (None, self.good.as_ref().and_then(|good| good.exit_code), RetryAdvice::ByJobPolicy),
+            None => {
+                let (exit_code, result) = self.good.map_or((None, None), |good| (good.exit_code, Some(good.result)));
+                (None, exit_code, RetryAdvice::ByJobPolicy, result)
+            }
         };
         AttemptReport {
             run: attempt.run,
             attempt: attempt.number,
             started_at,
             end: AttemptEnd { finished_at: attempt.services.now(), outcome: self.outcome, error, exit_code, usage },
-            result: self.good.map(|good| good.result),
+            result,
             advice,
         }
     }
@@ -274,7 +279,7 @@ pub(crate) fn is_out_of_room<T>(ended: &Ended<wasmtime::Result<T>>) -> bool {
 }
 
 /// Waits a moment, and lets the timeout count: it is not the plugin's fault, but it must not wait for ever.
-async fn wait_for_room(attempt: &Attempt) {
+pub(crate) async fn wait_for_room(attempt: &Attempt) {
     let _ = attempt.unless_stopped(tokio::time::sleep(ROOM)).await;
     if attempt.remaining().is_zero() {
         attempt.stop.ask(CancelReason::Timeout);

@@ -24,6 +24,7 @@ pub mod host;
 pub mod inspect;
 mod invoke;
 mod limiter;
+mod planning;
 mod probe;
 mod secrets;
 pub mod services;

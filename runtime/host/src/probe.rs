@@ -160,6 +160,7 @@ impl Questioned {
             attempt: 1,
             origin: Origin::Manual,
             scheduled_at: Timestamp::EPOCH,
+            resumes: None,
             work: Arc::new(work()),
         };
         let attempt = Arc::new(Attempt::new(invocation, Arc::new(Nobody), &Arc::new(Folders::new(PathBuf::new()))));

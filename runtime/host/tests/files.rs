@@ -50,6 +50,7 @@ fn break_out(bench: &Bench, folders: &Folders) -> Work {
     let job = json!({ "state": true, "files": folders.granted() });
     work.grants = EffectiveGrants {
         job: Some(serde_json::from_value(job).unwrap()),
+        looks_only: false,
         ..grants(r#"{"state": true, "files": "any"}"#)
     };
     work

@@ -1,7 +1,7 @@
 //! What can go wrong between this machine and another.
 
 /// Why something could not be done on another machine. Every message names the machine as its operator does.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SshError {
     /// It cannot be reached, or the connection broke.
     #[error("{machine} cannot be reached: {why}")]

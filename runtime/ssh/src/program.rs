@@ -2,6 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use crate::error::SshError;
+
 /// A program with all that it is given.
 #[derive(Clone, Default)]
 pub struct Program {
@@ -28,8 +30,10 @@ pub enum Ended {
     Exited(u32),
     /// By this signal, named without `SIG`.
     Signalled(String),
-    /// Nobody knows: the connection broke, or could not be made.
+    /// Nobody knows: the connection broke.
     Lost(String),
+    /// It was not started.
+    NotStarted(SshError),
 }
 
 /// A program that has ended, with what it wrote.

@@ -1,6 +1,5 @@
 //! A program that runs on another machine.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use russh::client::Msg;
@@ -41,11 +40,9 @@ impl Drop for Remote {
 }
 
 impl Remote {
-    /// Starts `program` over the connection that `connecting` gives, and moves its input and output. Returns at once: what
-    /// goes wrong on the way is how it ends.
-    pub fn start<C, I, O, E>(connecting: C, program: Program, stdin: I, mut stdout: O, mut stderr: E) -> Self
+    /// Starts `program` and moves its input and output. Returns at once: that it could not be started is how it ends.
+    pub fn start<I, O, E>(connection: Arc<Connection>, program: Program, stdin: I, mut stdout: O, mut stderr: E) -> Self
     where
-        C: Future<Output = Result<Arc<Connection>, SshError>> + Send + 'static,
         I: AsyncRead + Send + Unpin + 'static,
         O: AsyncWrite + Send + Unpin + 'static,
         E: AsyncWrite + Send + Unpin + 'static,
@@ -53,11 +50,12 @@ impl Remote {
         let (end, ended) = watch::channel(None);
         let (signals, mut asked) = mpsc::channel(SIGNALS);
         let task = tokio::spawn(async move {
-            let run = async {
-                let connection = connecting.await?;
-                conduct(&connection, &program, stdin, &mut stdout, &mut stderr, &mut asked).await
+            let how = match conduct(&connection, &program, stdin, &mut stdout, &mut stderr, &mut asked).await {
+                Ok(ended) => ended,
+                // Where the connection broke nobody knows how far it came.
+                Err(error) if error.is_passing() => Ended::Lost(error.to_string()),
+                Err(error) => Ended::NotStarted(error),
             };
-            let how = run.await.unwrap_or_else(|error| Ended::Lost(error.to_string()));
             // Whoever reads them sees their end before that of the program.
             drop((stdout, stderr));
             end.send_replace(Some(how));
@@ -163,6 +161,7 @@ fn told(ended: &Ended) -> String {
         Ended::Exited(code) => format!("and what should start it ended with exit code {code}"),
         Ended::Signalled(signal) => format!("and what should start it was ended by the signal {signal}"),
         Ended::Lost(why) => why.clone(),
+        Ended::NotStarted(error) => error.to_string(),
     }
 }
 

@@ -79,10 +79,9 @@ async fn a_program_streams_and_stops_when_it_is_told() {
     let Some(server) = Sshd::start() else { return };
     let (stdin, theirs_in) = tokio::io::duplex(64);
     let (stdout, theirs_out) = tokio::io::duplex(64);
-    let way = hop(&server);
-    let connecting = async move { Connection::open(&[way]).await.map(Arc::new) };
+    let connection = Arc::new(Connection::open(&[hop(&server)]).await.unwrap());
     let script = "trap 'echo stopped; exit 3' TERM; read x; echo got $x; while :; do sleep 0.05; done";
-    let remote = Remote::start(connecting, shell(script), theirs_in, theirs_out, tokio::io::sink());
+    let remote = Remote::start(connection, shell(script), theirs_in, theirs_out, tokio::io::sink());
     let (mut stdin, mut lines) = (stdin, BufReader::new(stdout).lines());
     stdin.write_all(b"this\n").await.unwrap();
     assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("got this"));
@@ -159,8 +158,7 @@ async fn a_connection_that_breaks_is_told() {
     let connection = Arc::new(Connection::open(&[hop(&server)]).await.unwrap());
     let (mut stdout, theirs) = tokio::io::duplex(64);
     let same = Arc::clone(&connection);
-    let remote =
-        Remote::start(async { Ok(same) }, shell("echo on; sleep 1000"), tokio::io::empty(), theirs, tokio::io::sink());
+    let remote = Remote::start(same, shell("echo on; sleep 1000"), tokio::io::empty(), theirs, tokio::io::sink());
     let mut line = [0; 3];
     stdout.read_exact(&mut line).await.unwrap();
     server.kill();
@@ -254,7 +252,7 @@ async fn another_account_is_switched_to() {
     sleeper.run_as = Some("nobody".to_owned());
     let connection = Arc::new(connection);
     let same = Arc::clone(&connection);
-    let remote = Remote::start(async { Ok(same) }, sleeper, tokio::io::empty(), theirs, tokio::io::sink());
+    let remote = Remote::start(same, sleeper, tokio::io::empty(), theirs, tokio::io::sink());
     let mut lines = BufReader::new(stdout).lines();
     assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("on"));
     remote.signal(Sig::Kill).await;

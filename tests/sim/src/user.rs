@@ -7,7 +7,7 @@ use sandglass_core::event::{BackfillOverlap, Command, HoldChange, HoldScope, Tog
 use sandglass_core::hold::HoldKind;
 use sandglass_core::id::{JobName, Namespace, RunId};
 use sandglass_core::job::Job;
-use sandglass_core::run::{Origin, Run, RunState};
+use sandglass_core::run::{Origin, Rerun, Run, RunState};
 use sandglass_core::spec::{CalendarSpec, JobSpec, ParamValues};
 use sandglass_core::time::Timestamp;
 
@@ -110,7 +110,7 @@ impl User<'_> {
             namespace: run.namespace.clone(),
             name: run.job.clone(),
             job: run.job_id,
-            run: run.id,
+            rerun: Rerun { run: run.id, resumes: self.rng.bool() },
             force: self.rng.u8(..4) == 0,
             params: run.params.clone(),
             upstream: run.upstream.clone(),

@@ -32,7 +32,7 @@ pub use holds::HoldVerb;
 pub use logs::{LogItem, LogStream, Printed};
 
 use crate::wire::{
-    Applied, ApplyRequest, ApplyResult, Job, LogsQuery, Page, Plugin, Run, RunListQuery, StartRequest, Status,
+    Applied, ApplyRequest, ApplyResult, Job, LogsQuery, Page, Plan, Plugin, Run, RunListQuery, StartRequest, Status,
     StoreSize, Version,
 };
 use transport::{Request, Transport};
@@ -43,6 +43,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const APPLY_PATIENCE: Duration = Duration::from_secs(300);
 /// How long the daemon may take to go through its whole store.
 const STORE_PATIENCE: Duration = Duration::from_secs(3600);
+/// How long a plugin may take to say what it would do, and the daemon to get there.
+const PLAN_PATIENCE: Duration = Duration::from_secs(120);
 /// How long the daemon may take to check and compile a component.
 const COMPILE_PATIENCE: Duration = Duration::from_secs(600);
 
@@ -201,6 +203,17 @@ impl Client {
         self.transport.json(request, PATIENCE).await
     }
 
+    /// What a run of a job would do if it started now, as its plugin says; nothing is done.
+    ///
+    /// # Errors
+    ///
+    /// If the job is not there, no plan can be made, or the daemon cannot be reached or refuses.
+    pub async fn plan_job(&self, name: &JobName, params: ParamValues) -> Result<Plan, ClientError> {
+        let path = self.scoped(&format!("jobs/{name}/plan"));
+        let request = Request::new(Method::POST, path).with_json(&StartRequest { params });
+        self.transport.json(request, PLAN_PATIENCE).await
+    }
+
     /// A part of the history.
     ///
     /// # Errors
@@ -253,13 +266,14 @@ impl Client {
         self.transport.json(Request::new(Method::POST, path), PATIENCE).await
     }
 
-    /// Starts a run of the same job because another one, which is over, shall be made again.
+    /// Starts a run of the same job because another one, which is over, shall be made again: all of it, or what of it
+    /// `failed`.
     ///
     /// # Errors
     ///
     /// If the run is not there or not over, its job is gone, or the daemon cannot be reached or refuses.
-    pub async fn retry(&self, id: RunId, force: bool) -> Result<Run, ClientError> {
-        let path = self.scoped(&format!("runs/{id}/retry?force={force}"));
+    pub async fn retry(&self, id: RunId, force: bool, failed: bool) -> Result<Run, ClientError> {
+        let path = self.scoped(&format!("runs/{id}/retry?force={force}&failed={failed}"));
         self.transport.json(Request::new(Method::POST, path), PATIENCE).await
     }
 

@@ -167,6 +167,8 @@ table! {
     RunOver: "run_over", Conflict, 409, "The run is over";
     /// The run is not over, so it cannot be made again.
     RunGoing: "run_going", Conflict, 409, "The run is not over";
+    /// The plugin could not say what a run would do, or the run could not begin.
+    PlanFailed: "plan_failed", Conflict, 409, "No plan could be made";
     /// The store was written by a version whose format is not read here. Only a daemon that starts says so.
     StoreFormat: "store_format", Conflict, 409, "The store belongs to another version";
     /// Jobs use the calendar.

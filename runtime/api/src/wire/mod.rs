@@ -14,6 +14,7 @@
 //! | `PUT …/jobs/{name}` `?dry_run=`; `If-Match: "REVISION"`, `If-None-Match: *` | [`ApplyResult`] |
 //! | `DELETE …/jobs/{name}` | 204 |
 //! | `POST …/jobs/{name}/run` `?force=`, a [`StartRequest`] as body, or none | 202 [`Run`] |
+//! | `POST …/jobs/{name}/plan`, a [`StartRequest`] as body, or none | [`Plan`]: what a run would do now; nothing is done |
 //! | `POST …/jobs/{name}/pause`, `resume`, `disable`, `enable`; a [`HoldRequest`] as body | [`Job`] |
 //! | `POST /api/v1/namespaces/{ns}/pause`, `resume`, `disable`, `enable`; a [`HoldRequest`] as body | [`HoldResult`] |
 //! | `POST …/jobs/{name}/backfill` `?dry_run=`, a [`BackfillRequest`] as body | 202 [`Backfill`]; 200 for a dry run |
@@ -48,7 +49,7 @@
 //! | `GET …/runs/{id}` `?wait=SECONDS` | [`Run`], once it is over or the time is up |
 //! | `GET …/runs/{id}/logs`, see [`LogsQuery`] | [`OutputEvent`]s, a line each; or an event stream; or [`frames`] |
 //! | `POST …/runs/{id}/cancel` | 202 [`Run`] |
-//! | `POST …/runs/{id}/retry` `?force=` | 202 [`Run`], another one; 409 if the run is not over |
+//! | `POST …/runs/{id}/retry` `?force=&failed=` | 202 [`Run`], another one; 409 if the run is not over |
 //! | `POST /api/v1/store/compact` | [`StoreSize`]; starts and other answers wait until it is done |
 //! | `POST /api/v1/store/check` | 204 if all is as its checksums say; else 500 and the daemon must be looked after |
 //! | `GET /api/v1/plugins` | [`Page`] of [`Plugin`] |
@@ -88,6 +89,7 @@ pub use note::retry_note;
 pub use notify::{NamespaceNotify, NotifyRequest, NotifyResult};
 pub use output::{EVENT_END, EVENT_OUTPUT, EVENT_PROGRESS, LogLevel, LogsQuery, MAX_TAIL, OutputEvent, ProgressEvent};
 pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, StartRequest, Usage, origin_name, outcome_name};
+pub use sandglass_core::plan::{Plan, Step, StepEffect};
 pub use sandglass_core::plugin::Plugin;
 pub use secret::{RollbackRequest, RotatedKeys, Secret, SecretRequest, SecretVersion};
 pub use spec_forms::SpecForms;

@@ -33,6 +33,9 @@ pub struct Run {
     /// The run that it makes again, if somebody asked for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rerun_of: Option<RunId>,
+    /// Whether it goes on from what that run left, instead of doing all of it again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resumes: bool,
     /// The fires in a row that its record stands for, itself included, if they are several: all were skipped for the same
     /// reason. `until` is the instant of the last one, `count` how many they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,7 +79,8 @@ pub struct Run {
     pub exit_code: Option<i32>,
     /// Its attempts so far, the first first.
     pub attempts: Vec<Attempt>,
-    /// What its successful attempt returned.
+    /// What its last attempt returned: `summary`, `output`, `changed` and `warnings` of one that succeeded, `detail` of one
+    /// that failed, as far as the plugin gave any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<serde_json::Value>,
     /// When it was told to be late, as it had not started by then.
@@ -201,7 +205,8 @@ impl From<&run::Run> for Run {
             revision: run.revision,
             origin: run.origin,
             trigger: run.trigger,
-            rerun_of: run.rerun_of,
+            rerun_of: run.rerun_of.map(|rerun| rerun.run),
+            resumes: run.rerun_of.is_some_and(|rerun| rerun.resumes),
             missed: run.missed,
             upstream: run.upstream.iter().map(Upstream::from).collect(),
             scheduled_at: run.scheduled_at,

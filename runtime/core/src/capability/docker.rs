@@ -162,11 +162,8 @@ impl EffectiveGrants {
         self.docker(|grant| grant.allows_container(name), what)
     }
 
-    fn docker(
-        &self,
-        allows: impl Fn(&DockerGrant) -> bool,
-        what: impl FnOnce() -> (String, String),
-    ) -> Result<(), Denial> {
+    fn docker(&self, allows: impl Fn(&DockerGrant) -> bool, what: impl Fn() -> (String, String)) -> Result<(), Denial> {
+        self.acting(|| what().0)?;
         match self.layers().find(|(_, grants)| !grants.docker.as_ref().is_some_and(&allows)) {
             None => Ok(()),
             Some((layer, _)) => {
@@ -303,7 +300,13 @@ mod tests {
     fn a_refusal_names_the_line() {
         let all = Grants::everything();
         let job = Grants { docker: Some(grant(&["alpine:3"])), ..Grants::default() };
-        let grants = EffectiveGrants { request: all.clone(), ceiling: all.clone(), plugin: all, job: Some(job) };
+        let grants = EffectiveGrants {
+            request: all.clone(),
+            ceiling: all.clone(),
+            plugin: all,
+            job: Some(job),
+            looks_only: false,
+        };
         assert!(grants.image("alpine:3").is_ok());
         let denial = grants.image("postgres:16").unwrap_err();
         assert_eq!((denial.layer, denial.grant.as_str()), (Layer::Job, "docker: [\"postgres:16\"]"));

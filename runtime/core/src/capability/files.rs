@@ -202,8 +202,9 @@ impl EffectiveGrants {
                     Err(_) if layer != Layer::Job => continue,
                     allowed => allowed?,
                 }
-                let write =
-                    folder.access() == Access::ReadWrite && self.folder(folder.path(), Access::ReadWrite).is_ok();
+                let write = !self.looks_only
+                    && folder.access() == Access::ReadWrite
+                    && self.folder(folder.path(), Access::ReadWrite).is_ok();
                 let access = if write { Access::ReadWrite } else { Access::ReadOnly };
                 let known = mounts.entry(folder.path().to_owned()).or_insert(access);
                 *known = access.max(*known);

@@ -36,6 +36,14 @@ pub struct HttpRequest<'a> {
     pub path: &'a str,
 }
 
+impl HttpRequest<'_> {
+    /// Whether by its method it asks for something and changes nothing (RFC 9110, 9.2.1).
+    #[must_use]
+    pub fn only_reads(&self) -> bool {
+        matches!(self.method, "GET" | "HEAD" | "OPTIONS")
+    }
+}
+
 impl HttpGrant {
     /// Whether the text of `request` is allowed.
     #[must_use]

@@ -102,6 +102,8 @@ pub enum Layer {
     Plugin,
     /// The job's own grants leave it out.
     Job,
+    /// A plan is made of what a run would do.
+    Plan,
 }
 
 /// What one run may do: the layers, all of which must agree.
@@ -115,11 +117,13 @@ pub struct EffectiveGrants {
     pub plugin: Grants,
     /// What the job limits itself to, if it does.
     pub job: Option<Grants>,
+    /// Only looking is allowed: a plan is made of what a run would do.
+    pub looks_only: bool,
 }
 
 /// A refusal: what was asked, which layer refused it, and the line that would allow it.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{what} is denied: {}; {} may allow it with `{grant}`", layer.why(), layer.who())]
+#[error("{what} is denied: {}{}", layer.why(), layer.remedy(grant))]
 pub struct Denial {
     /// What was asked, such as `starting /usr/bin/tar`.
     pub what: String,
@@ -136,16 +140,20 @@ impl Layer {
             Self::Ceiling => "the daemon's configuration does not allow it to any plugin",
             Self::Plugin => "the plugin was not granted it when it was added",
             Self::Job => "the job's own grants leave it out",
+            Self::Plan => "a plan is being made, which touches nothing",
         }
     }
 
-    const fn who(self) -> &'static str {
-        match self {
+    /// Who may allow it, and with which line.
+    fn remedy(self, grant: &str) -> String {
+        let who = match self {
             Self::Request => "the plugin's author",
             Self::Ceiling => "the daemon's operator",
             Self::Plugin => "whoever adds plugins",
             Self::Job => "the job's owner",
-        }
+            Self::Plan => return String::new(),
+        };
+        format!("; {who} may allow it with `{grant}`")
     }
 }
 
@@ -155,6 +163,15 @@ impl EffectiveGrants {
         [(Layer::Request, &self.request), (Layer::Ceiling, &self.ceiling), (Layer::Plugin, &self.plugin)]
             .into_iter()
             .chain(job)
+    }
+
+    /// Whether something may be done that is more than looking.
+    ///
+    /// # Errors
+    ///
+    /// If only looking is allowed.
+    pub fn acting(&self, what: impl FnOnce() -> String) -> Result<(), Denial> {
+        if self.looks_only { Err(Denial { what: what(), layer: Layer::Plan, grant: String::new() }) } else { Ok(()) }
     }
 
     /// Whether any program at all may be started: else the interface is not linked.
@@ -175,6 +192,9 @@ impl EffectiveGrants {
     ///
     /// If a layer does not allow it.
     pub fn remote(&self, wanted: &RemoteUse<'_>) -> Result<(), Denial> {
+        if wanted.deed.is_act() {
+            self.acting(|| wanted.to_string())?;
+        }
         let allows = |grants: &Grants| grants.remote.as_ref().is_some_and(|grant| grant.allows(wanted));
         match self.layers().find(|(_, grants)| !allows(grants)) {
             None => Ok(()),
@@ -188,6 +208,7 @@ impl EffectiveGrants {
     ///
     /// If a layer does not allow it.
     pub fn mail(&self) -> Result<(), Denial> {
+        self.acting(|| MAILING.to_owned())?;
         match self.layers().find(|(_, grants)| !grants.mail) {
             None => Ok(()),
             Some((layer, _)) => Err(Denial { what: MAILING.to_owned(), layer, grant: "mail: true".to_owned() }),
@@ -239,6 +260,7 @@ impl EffectiveGrants {
     ///
     /// If a layer does not allow it.
     pub fn program(&self, path: &str) -> Result<(), Denial> {
+        self.acting(|| format!("starting {path}"))?;
         for (layer, grants) in self.layers() {
             if !grants.process.as_ref().is_some_and(|grant| grant.allows(path)) {
                 return Err(Denial {
@@ -276,6 +298,9 @@ impl EffectiveGrants {
     ///
     /// If a layer does not allow it.
     pub fn http(&self, request: &HttpRequest<'_>) -> Result<(), Denial> {
+        if !request.only_reads() {
+            self.acting(|| format!("sending {request}"))?;
+        }
         for (layer, grants) in self.layers() {
             if !grants.http.as_ref().is_some_and(|grant| grant.allows(request)) {
                 return Err(Denial { what: format!("sending {request}"), layer, grant: request.grant() });

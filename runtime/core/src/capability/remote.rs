@@ -62,8 +62,18 @@ pub enum Deed<'a> {
     Enter,
     /// A program is run.
     Run,
-    /// The file at this path is read or written.
-    File(&'a str),
+    /// The file at this path is looked at.
+    Read(&'a str),
+    /// The file at this path is written, moved or removed.
+    Write(&'a str),
+}
+
+impl Deed<'_> {
+    /// Whether it may change the target.
+    #[must_use]
+    pub const fn is_act(self) -> bool {
+        matches!(self, Self::Run | Self::Write(_))
+    }
 }
 
 impl RemoteGrant {
@@ -92,7 +102,7 @@ impl RemotePattern {
         let deed = match (wanted.deed, &self.paths) {
             (Deed::Enter, _) | (_, None) => true,
             (Deed::Run, Some(_)) => false,
-            (Deed::File(path), Some(paths)) => is_within(paths, path),
+            (Deed::Read(path) | Deed::Write(path), Some(paths)) => is_within(paths, path),
         };
         target && account && deed
     }
@@ -118,7 +128,8 @@ impl fmt::Display for RemoteUse<'_> {
         match self.deed {
             Deed::Enter => write!(f, "entering the target {}", self.target)?,
             Deed::Run => write!(f, "running a program on the target {}", self.target)?,
-            Deed::File(path) => write!(f, "touching {path} on the target {}", self.target)?,
+            Deed::Read(path) => write!(f, "reading {path} on the target {}", self.target)?,
+            Deed::Write(path) => write!(f, "writing {path} on the target {}", self.target)?,
         }
         self.account.map_or(Ok(()), |account| write!(f, " as {account}"))
     }
@@ -130,7 +141,7 @@ impl RemoteUse<'_> {
     pub fn grant(&self) -> String {
         let account = self.account.map(|account| format!("{account}@")).unwrap_or_default();
         let path = match self.deed {
-            Deed::File(path) => format!(":{path}"),
+            Deed::Read(path) | Deed::Write(path) => format!(":{path}"),
             Deed::Enter | Deed::Run => String::new(),
         };
         format!("remote: [\"{account}{}{path}\"]", self.target)
@@ -239,12 +250,12 @@ mod tests {
     fn paths_leave_commands_out() {
         let paths = ["web-*:/srv/app/**", "web-1:/etc/*.conf"];
         for path in ["/srv/app/a", "/srv/app/a/b", "/etc/app.conf"] {
-            assert!(allows(&paths, None, Deed::File(path)), "{path}");
+            assert!(allows(&paths, None, Deed::Write(path)), "{path}");
         }
         for path in
             ["/srv/app", "/srv/apple/a", "/srv/app/../b", "/etc/a/b.conf", "/etc/passwd", "srv/app/a", "/srv/app//a"]
         {
-            assert!(!allows(&paths, None, Deed::File(path)), "{path}");
+            assert!(!allows(&paths, None, Deed::Write(path)), "{path}");
         }
         assert!(allows(&paths, None, Deed::Enter) && !allows(&paths, None, Deed::Run));
     }
@@ -265,7 +276,7 @@ mod tests {
     #[test]
     fn the_line_that_would_allow_it_does() {
         let target = "web-1".parse().unwrap();
-        for (account, deed) in [(None, Deed::Run), (Some("root"), Deed::File("/etc/a")), (None, Deed::Enter)] {
+        for (account, deed) in [(None, Deed::Run), (Some("root"), Deed::Write("/etc/a")), (None, Deed::Enter)] {
             let wanted = RemoteUse { target: &target, groups: &[], account, deed };
             let line = wanted.grant();
             let list = line.strip_prefix("remote: ").unwrap();

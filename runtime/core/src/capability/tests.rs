@@ -10,6 +10,7 @@ fn effective(plugin: &str, job: Option<&str>) -> EffectiveGrants {
         ceiling: Grants::everything(),
         plugin: grants(plugin),
         job: job.map(grants),
+        looks_only: false,
     }
 }
 
@@ -293,6 +294,7 @@ fn secrets_are_used_as_the_layers_allow() {
         ceiling: Grants::everything(),
         plugin: grants(plugin),
         job: job.map(grants),
+        looks_only: false,
     };
     let name: SecretName = "TOKEN".parse().unwrap();
     let all = r#"{"secrets": ["TOK*"], "reveal": ["TOKEN"]}"#;
@@ -314,7 +316,7 @@ fn secrets_are_used_as_the_layers_allow() {
 fn mounts(request: &str, ceiling: &str, plugin: &str, job: Option<&str>) -> Result<Vec<String>, Denial> {
     let files = |json: &str| grants(&format!("{{\"files\": {json}}}"));
     let (request, ceiling, plugin, job) = (files(request), files(ceiling), files(plugin), job.map(files));
-    let mounts = EffectiveGrants { request, ceiling, plugin, job }.mounts()?;
+    let mounts = EffectiveGrants { request, ceiling, plugin, job, looks_only: false }.mounts()?;
     let text = |mount: Mount| format!("{}:{}", mount.path, if mount.access == Access::ReadOnly { "ro" } else { "rw" });
     Ok(mounts.into_iter().map(text).collect())
 }
@@ -417,4 +419,21 @@ fn a_job_that_limits_itself_keeps_its_own_folder() {
     assert_eq!(effective(r#"{"files": []}"#, Some("{}")).work(), Ok(()));
     let none = EffectiveGrants { ceiling: Grants::default(), ..effective(r#"{"files": []}"#, None) };
     assert_eq!(none.work().unwrap_err().grant, "files: []");
+}
+
+#[test]
+fn a_plan_may_look_and_not_touch() {
+    let grants =
+        EffectiveGrants { looks_only: true, ..effective(r#"{"process": "any", "http": "any", "mail": true}"#, None) };
+    let request = |method| HttpRequest { method, scheme: "https", host: "example.com", port: 443, path: "/" };
+    assert!(grants.http(&request("GET")).is_ok() && grants.http(&request("HEAD")).is_ok());
+    let denial = grants.http(&request("POST")).unwrap_err();
+    let told = "sending POST https://example.com/ is denied: a plan is being made, which touches nothing";
+    assert_eq!((denial.layer, denial.to_string().as_str()), (Layer::Plan, told));
+    assert!(grants.program("/bin/true").is_err() && grants.mail().is_err() && grants.image("alpine").is_err());
+    let target = "web-1".parse().unwrap();
+    let plugin = Grants { remote: Some(RemoteGrant::Any), ..Grants::default() };
+    let grants = EffectiveGrants { plugin, ..grants };
+    let may = |deed| grants.remote(&RemoteUse { target: &target, groups: &[], account: None, deed }).is_ok();
+    assert!(may(Deed::Enter) && may(Deed::Read("/etc/motd")) && !may(Deed::Write("/etc/motd")) && !may(Deed::Run));
 }

@@ -105,8 +105,8 @@ pub struct Run {
     pub origin: Origin,
     /// Which of the job's triggers fired, counted from 0.
     pub trigger: Option<u16>,
-    /// The run that it makes again, if somebody asked for that.
-    pub rerun_of: Option<RunId>,
+    /// What it makes again, if somebody asked for that.
+    pub rerun_of: Option<Rerun>,
     /// Fires behind its own for which its record stands too: they were skipped for the same reason.
     pub missed: Option<Missed>,
     /// The instant it was due.
@@ -127,13 +127,22 @@ pub struct Run {
     pub attempts: Vec<Attempt>,
     /// Why no other attempt followed the last one, if that did not succeed and was not stopped on request.
     pub no_retry: Option<NoRetry>,
-    /// What its successful attempt returned: JSON text.
+    /// What its last attempt returned: JSON text. Of one that failed, with what the plugin gave in detail under `detail`.
     pub result: Option<String>,
     /// When it was found to be late, and those told who asked for that: it had not started by then.
     pub late: Option<Timestamp>,
     /// What it tells, if it is a notification. Its job is then what stands for the notifier
     /// ([`JobId::of_notifier`]), and the name that of the first job that it tells of.
     pub notice: Option<Box<Notice>>,
+}
+
+/// A run that is made again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rerun {
+    /// The run, which is over.
+    pub run: RunId,
+    /// Whether the new run goes on from what the old one left, as far as its plugin can: what was done is not done again.
+    pub resumes: bool,
 }
 
 /// That a running run shall be stopped.
@@ -192,6 +201,16 @@ impl Run {
             late: None,
             notice: None,
         }
+    }
+
+    /// The run whose result the attempt that is going, or is next, goes on from.
+    #[must_use]
+    pub fn resumes(&self) -> Option<RunId> {
+        // Only attempts before it can have told anything.
+        if self.result.is_some() {
+            return Some(self.id);
+        }
+        self.rerun_of.filter(|rerun| rerun.resumes).map(|rerun| rerun.run)
     }
 
     /// Moves the run to `next`, and its version up by one.

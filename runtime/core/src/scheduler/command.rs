@@ -1,6 +1,7 @@
 //! What people and programs ask for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::backfill::Backfill;
 use super::overlap::Passage;
@@ -10,16 +11,20 @@ use crate::batch::{Expectation, Write};
 use crate::dependency::UpstreamRun;
 use crate::event::{Command, Refusal, Reply, Step};
 use crate::id::{JobId, JobName, Namespace, PluginName, RunId};
+use crate::invocation::Invocation;
 use crate::job::Job;
 use crate::plugin::Plugin;
-use crate::run::{CancelCause, Origin};
+use crate::run::{CancelCause, Origin, Rerun, RunState};
 use crate::spec::{ActionRef, JobSpec, ParamValues};
 use crate::time::Timestamp;
+
+/// How long a plugin may take to say what it would do.
+const PLANNING: Duration = Duration::from_secs(60);
 
 /// How a run is asked for.
 #[derive(Default)]
 struct Asked {
-    rerun_of: Option<RunId>,
+    rerun_of: Option<Rerun>,
     force: bool,
     params: Option<Arc<ParamValues>>,
     upstream: Vec<UpstreamRun>,
@@ -42,11 +47,15 @@ impl Scheduler {
                     let job = self.job_named(&namespace, &name);
                     job.and_then(|job| self.start_run(job, Asked { force, params, ..Asked::default() }, moment, step))
                 }
-                Command::RetryRun { namespace, name, job, run, force, params, upstream } => {
+                Command::PlanJob { namespace, name, params } => {
+                    let job = self.job_named(&namespace, &name);
+                    job.and_then(|job| self.plan_job(job, params, moment))
+                }
+                Command::RetryRun { namespace, name, job, rerun, force, params, upstream } => {
                     // Another job may have the name by now.
                     let found = self.job_named(&namespace, &name).ok().filter(|found| *found == job);
                     let found = found.ok_or(Refusal::NoJob { namespace, name });
-                    let asked = Asked { rerun_of: Some(run), force, params, upstream };
+                    let asked = Asked { rerun_of: Some(rerun), force, params, upstream };
                     found.and_then(|job| self.start_run(job, asked, moment, step))
                 }
                 Command::PutCalendar { namespace, spec, expect } => {
@@ -131,6 +140,35 @@ impl Scheduler {
         let origin = if rerun_of.is_some() { Origin::Retry } else { Origin::Manual };
         let start = Start { rerun_of, passage, params, upstream, ..Start::of(id, origin, now) };
         Ok(Reply::Run(self.start(job, start, now, step)))
+    }
+
+    /// The attempt that a run made now would make, with leave to look and not to touch.
+    fn plan_job(
+        &self,
+        job: JobId,
+        params: Option<Arc<ParamValues>>,
+        moment: &mut Moment<'_>,
+    ) -> Result<Reply, Refusal> {
+        let entry = &self.jobs[&job];
+        check_params(&entry.job.spec, params.as_deref())?;
+        let now = moment.now;
+        let start = Start { params, ..Start::of(RunId::random(now, moment.rng), Origin::Manual, now) };
+        let run = self.new_run(job, &start, RunState::Queued, now);
+        let Some(work) = self.work(entry, &run, now) else {
+            return Err(Refusal::NoPlugin(entry.job.spec.action.uses.plugin.clone()));
+        };
+        let mut work = Arc::unwrap_or_clone(work);
+        work.grants.looks_only = true;
+        work.timeout = work.timeout.min(PLANNING);
+        let invocation = Invocation {
+            run: run.id,
+            attempt: 1,
+            origin: run.origin,
+            scheduled_at: now,
+            resumes: None,
+            work: Arc::new(work),
+        };
+        Ok(Reply::Planned(Box::new(invocation)))
     }
 
     fn cancel_run(&mut self, id: RunId, now: Timestamp, step: &mut Step) -> Result<Reply, Refusal> {

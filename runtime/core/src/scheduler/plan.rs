@@ -79,6 +79,7 @@ pub(super) fn work(
             ceiling: options.ceiling.clone(),
             plugin: plugin.granted.clone(),
             job: doing.grants.cloned(),
+            looks_only: false,
         },
     })
 }

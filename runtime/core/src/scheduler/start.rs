@@ -11,8 +11,8 @@ use crate::event::{Effect, Step};
 use crate::id::{JobId, RunId};
 use crate::invocation::Invocation;
 use crate::run::{
-    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, ExpiryReason, Gate, Missed, Origin, Run,
-    RunState, SkipReason, Usage,
+    Attempt, AttemptEnd, AttemptError, AttemptOutcome, Ending, ErrorClass, ExpiryReason, Gate, Missed, Origin, Rerun,
+    Run, RunState, SkipReason, Usage,
 };
 use crate::spec::{Outside, ParamValues};
 use crate::time::Timestamp;
@@ -22,7 +22,7 @@ pub(super) struct Start {
     pub(super) id: RunId,
     pub(super) origin: Origin,
     pub(super) trigger: Option<u16>,
-    pub(super) rerun_of: Option<RunId>,
+    pub(super) rerun_of: Option<Rerun>,
     /// The fires behind its own for which its record stands too.
     pub(super) missed: Option<Missed>,
     pub(super) scheduled_at: Timestamp,
@@ -108,7 +108,7 @@ impl Scheduler {
         run
     }
 
-    fn new_run(&self, job: JobId, start: &Start, state: RunState, now: Timestamp) -> Run {
+    pub(super) fn new_run(&self, job: JobId, start: &Start, state: RunState, now: Timestamp) -> Run {
         let job = &self.jobs[&job].job;
         Run {
             revision: job.revision,
@@ -217,6 +217,7 @@ impl Scheduler {
             attempt,
             origin: run.origin,
             scheduled_at: run.scheduled_at,
+            resumes: run.resumes(),
             work,
         }));
     }

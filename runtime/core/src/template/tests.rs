@@ -66,6 +66,7 @@ fn work(with: &Value) -> Work {
             ceiling: crate::capability::Grants::default(),
             plugin: crate::capability::Grants::default(),
             job: None,
+            looks_only: false,
         },
     }
 }

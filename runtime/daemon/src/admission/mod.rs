@@ -91,6 +91,7 @@ async fn check_doing(doing: Doing<'_>, store: &dyn Store, host: &Host, ceiling: 
         ceiling: ceiling.clone(),
         plugin: plugin.granted.clone(),
         job: doing.grants.cloned(),
+        looks_only: false,
     };
     let mut denials = grants.missing();
     denials.extend(doing.secrets.iter().filter_map(|name| grants.secret(name).err()));

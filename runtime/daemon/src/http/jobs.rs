@@ -193,7 +193,7 @@ pub(super) async fn run(
 }
 
 /// Reads what a start asks for; an empty body asks for nothing beyond the start.
-fn read_start(body: &[u8]) -> Result<StartRequest, Failure> {
+pub(super) fn read_start(body: &[u8]) -> Result<StartRequest, Failure> {
     if body.is_empty() {
         return Ok(StartRequest::default());
     }

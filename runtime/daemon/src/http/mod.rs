@@ -11,6 +11,7 @@ mod jobs;
 mod logs;
 mod notify;
 mod path;
+mod plan;
 mod plugins;
 mod runs;
 mod schedule;
@@ -89,6 +90,7 @@ fn routes() -> Router<Arc<App>> {
         .route("/jobs", get(jobs::list).post(jobs::create))
         .route("/jobs/{name}", get(jobs::show).put(jobs::put).delete(jobs::delete))
         .route("/jobs/{name}/run", post(jobs::run))
+        .route("/jobs/{name}/plan", post(plan::plan))
         .merge(holds::routes())
         .merge(secrets::routes())
         .merge(targets::routes())

@@ -11,14 +11,14 @@ use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::{DEFAULT_LIMIT, MAX_LIMIT, MAX_WAIT_SECONDS, Page, Run, RunListQuery, WaitsFor};
 use sandglass_core::event::{Command, Reply};
 use sandglass_core::id::{JobId, JobName, Namespace, RunId};
-use sandglass_core::run::StateName;
+use sandglass_core::run::{Rerun, StateName};
 use sandglass_core::time::Timestamp;
 use sandglass_store::{Order, RunQuery};
 use serde::Deserialize;
 
 use super::App;
 use super::error::Failure;
-use super::jobs::{StartQuery, find, parse_name, parse_namespace};
+use super::jobs::{find, parse_name, parse_namespace};
 use super::path::Path;
 
 /// How many pages of runs are looked through for those of a job that was deleted.
@@ -162,12 +162,21 @@ pub(super) async fn cancel(
     }
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RetryQuery {
+    #[serde(default)]
+    force: bool,
+    #[serde(default)]
+    failed: bool,
+}
+
 pub(super) async fn retry(
     State(app): State<Arc<App>>,
     Path((namespace, id)): Path<(String, String)>,
-    query: Result<Query<StartQuery>, QueryRejection>,
+    query: Result<Query<RetryQuery>, QueryRejection>,
 ) -> Result<(StatusCode, Json<Run>), Failure> {
-    let Query(StartQuery { force }) = query?;
+    let Query(RetryQuery { force, failed }) = query?;
     let (namespace, id) = (parse_namespace(&namespace)?, parse_id(&id)?);
     let run = load(&app, &namespace, id)?;
     if !run.state.name().is_terminal() {
@@ -180,13 +189,37 @@ pub(super) async fn retry(
             .with_hint("how often a notification is tried is what its notifier says under 'retry'")
             .into());
     }
+    if failed {
+        check_left(&run)?;
+    }
+    let rerun = Rerun { run: id, resumes: failed };
     let (job, params, upstream) = (run.job_id, run.params.clone(), run.upstream.clone());
-    let command = Command::RetryRun { namespace, name: run.job.clone(), job, run: id, force, params, upstream };
+    let command = Command::RetryRun { namespace, name: run.job.clone(), job, rerun, force, params, upstream };
     match app.inbox.ask(command).await? {
         Reply::Run(run) => Ok((StatusCode::ACCEPTED, Json(Run::from(run.as_ref())))),
         Reply::Refused(refusal) => Err(refusal.into()),
         other => Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
     }
+}
+
+/// Refuses to go on from a run that left nothing to go on from.
+fn check_left(run: &sandglass_core::run::Run) -> Result<(), Failure> {
+    let id = run.id;
+    let state = run.state.name();
+    if state == StateName::Succeeded {
+        let detail = format!("run {id} succeeded: nothing of it failed");
+        return Err(Problem::new(Code::BadRequest, detail)
+            .with_hint(format!("`sandglass run retry {id}` does all of it again"))
+            .into());
+    }
+    let result = run.result.as_deref().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    if result.is_none_or(|result| result.get("detail").is_none()) {
+        let detail = format!("run {id} is {} and left no word of what failed of it", state.as_str());
+        return Err(Problem::new(Code::BadRequest, detail)
+            .with_hint(format!("`sandglass run retry {id}` does all of it again"))
+            .into());
+    }
+    Ok(())
 }
 
 /// The run, if it is there and in this namespace.

@@ -11,9 +11,8 @@ use sandglass_containers::{self as containers, ContainerSpec, Error, ExecSpec, M
 use sandglass_core::capability::{Access, Denial};
 use wasmtime::component::Resource;
 
-use super::exec::{self, Elsewhere, How, Orders, Task, about_run, not_put_in, secret_variables, without_secret};
+use super::exec::{self, Elsewhere, How, Orders, Task, not_put_in, without_secret};
 use super::files::place;
-use super::process::RUN_VARIABLE;
 use super::{CallError, CallResult, progress};
 use crate::attempt::Attempt;
 use crate::bindings::docker;
@@ -154,11 +153,6 @@ impl Elsewhere for Container {
         };
         Box::pin(async move { self.0.signal(other).await.map_err(|error| error.to_string()) })
     }
-
-    fn clear(&self) -> BoxFuture<'_, ()> {
-        // It was removed before its end was told.
-        Box::pin(std::future::ready(()))
-    }
 }
 
 fn allowed(attempt: &Attempt, asked: Result<(), Denial>) -> CallResult<()> {
@@ -192,21 +186,10 @@ fn name(attempt: &Attempt) -> String {
     format!("sandglass-{}-{}-{number}", attempt.run, attempt.number)
 }
 
-/// The job's environment and the plugin's, with the values of secrets.
+/// The environment, which the engine takes as text.
 fn environment(attempt: &Attempt, given: &[(String, String)]) -> CallResult<Vec<(String, String)>> {
-    let mut env = about_run(attempt);
-    for (name, value) in secret_variables(attempt, given)? {
-        env.insert(name.to_string(), text(name.as_str(), value.to_vec())?);
-    }
-    let given = given.iter().map(|(name, value)| (name, value));
-    for (name, value) in attempt.env().iter().chain(given) {
-        let filled = attempt.secrets().map_or(Ok(None), |secrets| secrets.for_process(value.as_bytes()));
-        let filled = filled.map_err(not_put_in)?.map(|filled| text(name, filled)).transpose()?;
-        env.insert(name.clone(), filled.unwrap_or_else(|| value.clone()));
-    }
-    // Last, as it is how what a killed daemon left running in a container is found.
-    env.insert(RUN_VARIABLE.to_owned(), attempt.run.to_string());
-    Ok(env.into_iter().collect())
+    let env = exec::environment(attempt, given)?;
+    env.into_iter().map(|(name, value)| Ok((name.clone(), text(&name, value.to_vec())?))).collect()
 }
 
 fn text(name: &str, value: Vec<u8>) -> CallResult<String> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sandglass_core::invocation::CancelReason;
+use serde_json::Value;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
@@ -38,6 +39,19 @@ impl run_context::Host for Guest {
             traceparent: None,
             labels: Vec::new(),
         })
+    }
+
+    fn resumes(&mut self) -> wasmtime::Result<Option<String>> {
+        let Some(run) = self.attempt.resumes else { return Ok(None) };
+        let result = match self.attempt.services.result_of(run) {
+            Ok(result) => result,
+            Err(why) => {
+                tracing::warn!("{why}: the attempt begins from the beginning");
+                None
+            }
+        };
+        let result: Option<Value> = result.and_then(|text| serde_json::from_str(&text).ok());
+        Ok(result.and_then(|result| Some(result.get("detail")?.to_string())))
     }
 
     fn remaining(&mut self) -> wasmtime::Result<Option<u64>> {

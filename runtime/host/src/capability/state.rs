@@ -41,6 +41,16 @@ impl Guest {
         })
     }
 
+    /// What may be read may not always be changed.
+    fn may_change(&self, key: &str) -> CallResult<()> {
+        self.key(key)?;
+        let acting = self.attempt.work.grants.acting(|| format!("changing the state's key {}", key.escape_debug()));
+        acting.map_err(|denial| {
+            self.attempt.denied(&denial);
+            CallError::denied(&denial)
+        })
+    }
+
     fn key(&self, key: &str) -> CallResult<()> {
         self.may_use_state()?;
         if key.is_empty() || key.len() > KEY {
@@ -73,7 +83,7 @@ impl state::Host for Guest {
         expect: state::Expectation,
         ttl: Option<u64>,
     ) -> CallResult<u64> {
-        self.key(&key)?;
+        self.may_change(&key)?;
         if value.len() > VALUE {
             return Err(CallError::new(ErrorCode::LimitExceeded, format!("a value has at most {VALUE} bytes")));
         }
@@ -83,7 +93,7 @@ impl state::Host for Guest {
     }
 
     async fn delete(&mut self, key: String, expect: state::Expectation) -> CallResult<()> {
-        self.key(&key)?;
+        self.may_change(&key)?;
         let call = self.attempt.services.state_delete(self.attempt.work.job_id, key, expectation(expect));
         self.state_call(call).await
     }

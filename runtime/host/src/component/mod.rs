@@ -14,7 +14,7 @@ use wasmtime::component::{Component, Linker};
 
 use self::cache::Cache;
 use crate::attempt::lock;
-use crate::bindings::PluginPre;
+use crate::bindings::{PlanningPre, PluginPre};
 use crate::capability::{self, Gated};
 use crate::config::HostError;
 use crate::engine;
@@ -33,6 +33,8 @@ pub(crate) struct Prepared {
     pub(crate) imports: Gated,
     /// With everything looked up that it imports.
     pub(crate) pre: PluginPre<Guest>,
+    /// How it is asked what a run would do, if it can be.
+    pub(crate) planning: Option<PlanningPre<Guest>>,
 }
 
 /// All components that are ready, and the way to make more so.
@@ -161,8 +163,11 @@ impl Library {
             return Err(RefusedComponent::NoAction(what));
         }
         let pre = self.linker.instantiate_pre(&component).map_err(|error| import_problem(&error))?;
+        let plans = ty.exports(&self.engine).any(|(name, _)| name.starts_with("sandglass:plugin/planner@"));
+        // One that this version does not know is taken for none.
+        let planning = if plans { PlanningPre::new(pre.clone()).ok() } else { None };
         let pre = PluginPre::new(pre).map_err(|error| RefusedComponent::NoAction(format!("{error:#}")))?;
-        Ok(Prepared { component, imports, pre })
+        Ok(Prepared { component, imports, pre, planning })
     }
 }
 

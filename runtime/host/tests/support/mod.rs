@@ -117,6 +117,7 @@ pub fn grants(json: &str) -> EffectiveGrants {
         ceiling: Grants::everything(),
         plugin: serde_json::from_str(json).unwrap(),
         job: None,
+        looks_only: false,
     }
 }
 
@@ -129,6 +130,7 @@ pub fn invocation(work: Work) -> Invocation {
         attempt: 1,
         origin: Origin::Manual,
         scheduled_at: Timestamp::from_secs(1_800_000_000),
+        resumes: None,
         work: Arc::new(work),
     }
 }

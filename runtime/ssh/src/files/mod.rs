@@ -208,6 +208,7 @@ impl Files<'_> {
                     (Ended::Exited(code), true) => format!("exit code {code}"),
                     (Ended::Signalled(signal), true) => format!("ended by the signal {signal}"),
                     (Ended::Lost(why), true) => why,
+                    (Ended::NotStarted(error), true) => error.to_string(),
                 };
                 Err(self.failed(done, path, &why))
             }

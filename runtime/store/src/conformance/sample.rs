@@ -9,7 +9,7 @@ use sandglass_core::job::Job;
 use sandglass_core::notice::{Notice, NoticeEvent, NoticeKind, NoticeOwner};
 use sandglass_core::run::{
     Attempt, AttemptEnd, AttemptError, AttemptOutcome, CancelCause, CancelRequest, Ending, ErrorClass, ExpiryReason,
-    Gate, Missed, NoRetry, Origin, Run, RunState, SkipReason, StateName, Usage,
+    Gate, Missed, NoRetry, Origin, Rerun, Run, RunState, SkipReason, StateName, Usage,
 };
 use sandglass_core::time::Timestamp;
 
@@ -108,7 +108,7 @@ pub(super) fn every_kind(job: &Job) -> Vec<Run> {
     runs[2].queued_at = Timestamp::MAX;
     runs[3].origin = Origin::Retry;
     runs[4].missed = Some(Missed { until: at(90), count: u64::MAX });
-    runs[3].rerun_of = Some(runs[4].id);
+    runs[3].rerun_of = Some(Rerun { run: runs[4].id, resumes: true });
     runs[5].origin = Origin::Dependency;
     runs[5].upstream = StateName::ALL.into_iter().filter(|state| state.is_terminal()).map(upstream).collect();
     runs[6].late = Some(at(-1));

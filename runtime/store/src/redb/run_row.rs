@@ -19,14 +19,14 @@ use sandglass_core::dependency::UpstreamRun;
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::run::{
     Attempt, AttemptEnd, AttemptError, AttemptOutcome, CancelCause, CancelRequest, Ending, ErrorClass, ExpiryReason,
-    Gate, Missed, NoRetry, Origin, Run, RunState, SkipReason, StateName, Usage,
+    Gate, Missed, NoRetry, Origin, Rerun, Run, RunState, SkipReason, StateName, Usage,
 };
 use sandglass_core::time::Timestamp;
 
 use super::codec::{Decoder, Encoder};
 use crate::error::StoreError;
 
-const FORMAT: u8 = 7;
+const FORMAT: u8 = 8;
 /// More attempts than a run can have; a row that claims more is damaged.
 const MAX_ATTEMPTS: usize = 100_000;
 /// More upstream runs than a run can have; a row that claims more is damaged.
@@ -131,7 +131,10 @@ pub(super) fn encode(run: &Run) -> Vec<u8> {
         row.instant_from(run.queued_at, at);
         row.byte(cause_number(cause));
     });
-    row.option(run.rerun_of, |row, id| row.raw(&id.to_bytes()));
+    row.option(run.rerun_of, |row, rerun| {
+        row.raw(&rerun.run.to_bytes());
+        row.byte(u8::from(rerun.resumes));
+    });
     row.byte(run.no_retry.map_or(0, no_retry_number));
     row.option(run.missed, |row, missed| {
         row.instant_from(run.scheduled_at, missed.until);
@@ -270,7 +273,7 @@ pub(super) fn decode(id: RunId, bytes: &[u8]) -> Result<Run, StoreError> {
     let attempts = (0..count).map(|_| decode_attempt(&mut row, queued_at)).collect::<Result<_, _>>()?;
     let result = row.option(Decoder::text)?.map(str::to_owned);
     let cancel = row.option(|row| Ok(CancelRequest { at: row.instant_from(queued_at)?, cause: decode_cause(row)? }))?;
-    let rerun_of = row.option(|row| row.array().map(RunId::from_bytes))?;
+    let rerun_of = row.option(|row| Ok(Rerun { run: RunId::from_bytes(row.array()?), resumes: row.byte()? != 0 }))?;
     let no_retry = match row.byte()? {
         0 => None,
         number => {

@@ -163,6 +163,7 @@ impl Meter {
             attempt: 1,
             origin: Origin::Manual,
             scheduled_at: Timestamp::EPOCH,
+            resumes: None,
             work: Arc::clone(&self.work),
         });
         let meter = Arc::clone(self);

@@ -77,7 +77,7 @@ impl Retries {
 
 /// A run is said to make another again if and only if somebody asked for that, of a run of its job that is over.
 fn made_again(seen: &Seen<'_>, run: &Run) -> Verdict {
-    let original = run.rerun_of.and_then(|original| seen.model.runs.get(&original));
+    let original = run.rerun_of.and_then(|original| seen.model.runs.get(&original.run));
     let over = |original: &&std::sync::Arc<Run>| {
         original.job_id == run.job_id && matches!(original.state, RunState::Ended { .. })
     };
@@ -85,7 +85,7 @@ fn made_again(seen: &Seen<'_>, run: &Run) -> Verdict {
         (Origin::Retry, Some(_)) if original.filter(over).is_some() => Ok(()),
         (Origin::Retry, of) => violation(NAME, format!("run {} makes {of:?} again, which is {original:?}", run.id)),
         (_, None) => Ok(()),
-        (origin, Some(of)) => violation(NAME, format!("run {} ({}) makes {of} again", run.id, origin.as_str())),
+        (origin, Some(of)) => violation(NAME, format!("run {} ({}) makes {} again", run.id, origin.as_str(), of.run)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Saving, deleting and cancelling.
 
 use super::*;
+use crate::run::Rerun;
 
 #[test]
 fn an_unchanged_schedule_keeps_its_next_fire_and_apply_fires_nothing() {
@@ -217,7 +218,7 @@ fn a_run_that_is_made_again_names_the_first_one() {
         namespace: Namespace::default(),
         name: "a".parse().unwrap(),
         job,
-        run: first,
+        rerun: Rerun { run: first, resumes: true },
         force: false,
         params: None,
         upstream: Vec::new(),
@@ -225,7 +226,7 @@ fn a_run_that_is_made_again_names_the_first_one() {
     world.at(t(63), Event::Command { ticket: Ticket(1), command: retry(job.id) });
     let Some(Reply::Run(run)) = world.replies.pop() else { panic!("no run") };
     let found = (run.origin, run.rerun_of, run.scheduled_at, run.trigger, run.revision);
-    assert_eq!(found, (Origin::Retry, Some(first), t(63), None, 2));
+    assert_eq!(found, (Origin::Retry, Some(Rerun { run: first, resumes: true }), t(63), None, 2));
     assert_eq!(world.runs[&first].state.name(), StateName::Failed, "what is over stays as it is");
     // The same gate as any other start.
     world.at(t(64), Event::Command { ticket: Ticket(1), command: retry(job.id) });

@@ -41,7 +41,7 @@ impl Asked<'_> {
             None => self.waiting(run)?,
         };
         let origin = match run.rerun_of {
-            Some(first) => format!("{origin} of run {first}"),
+            Some(first) => format!("{origin} of run {}", first.run),
             None => origin,
         };
         let note = retry_note(run, |at| self.shown(at)).map(|note| format!("; {note}")).unwrap_or_default();

@@ -19,14 +19,11 @@ const DEATH: Duration = Duration::from_secs(10);
 
 /// Something that was started elsewhere, and reads and writes the streams that it was given here.
 pub(crate) trait Elsewhere: Send + Sync + 'static {
-    /// Waits until it has ended and all its output is in its streams. May be waited for again.
+    /// Waits until it has ended, all its output is in its streams, and nothing is left of it. May be waited for again.
     fn ended(&self) -> BoxFuture<'_, How>;
 
     /// Sends it a signal.
     fn signal(&self, signal: Signal) -> BoxFuture<'_, Result<(), String>>;
-
-    /// Clears away what is left of it. Called once, at the end, however that came.
-    fn clear(&self) -> BoxFuture<'_, ()>;
 }
 
 /// What a guest orders besides what is to be started.
@@ -106,15 +103,13 @@ impl<E: Elsewhere> Away<E> {
         self.fate.end(Exit { how, stdout, stderr, cpu: None, peak_memory_bytes: None });
     }
 
-    /// Until it has ended, and nothing of it is left.
+    /// Until it has ended.
     async fn live(&self, attempt: &Attempt, timeout: Option<Duration>, grace: Duration) -> How {
-        let how = tokio::select! {
+        tokio::select! {
             biased;
             how = self.elsewhere.ended() => how,
             why = self.fate.must_stop((!self.despite_stop).then_some(attempt), timeout) => self.stop(why, grace).await,
-        };
-        self.elsewhere.clear().await;
-        how
+        }
     }
 
     async fn stop(&self, why: How, grace: Duration) -> How {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use sandglass_core::id::SecretName;
 
+use zeroize::Zeroizing;
+
 use super::not_put_in;
 use crate::attempt::Attempt;
 use crate::bindings::types::ErrorCode;
@@ -23,6 +25,28 @@ pub(crate) fn about_run(attempt: &Attempt) -> BTreeMap<String, String> {
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect()
+}
+
+/// The environment of what runs elsewhere: what tells of the run, its secrets, the job's variables and the plugin's, with the
+/// values of secrets. What comes later wins.
+pub(crate) fn environment(
+    attempt: &Attempt,
+    given: &[(String, String)],
+) -> CallResult<BTreeMap<String, Zeroizing<Vec<u8>>>> {
+    let about = about_run(attempt).into_iter().map(|(name, value)| (name, Zeroizing::new(value.into_bytes())));
+    let mut env: BTreeMap<String, Zeroizing<Vec<u8>>> = about.collect();
+    for (name, value) in secret_variables(attempt, given)? {
+        env.insert(name.to_string(), Zeroizing::new(value.to_vec()));
+    }
+    let given = given.iter().map(|(name, value)| (name, value));
+    for (name, value) in attempt.env().iter().chain(given) {
+        let filled = attempt.secrets().map_or(Ok(None), |secrets| secrets.for_process(value.as_bytes()));
+        let filled = filled.map_err(not_put_in)?.unwrap_or_else(|| value.clone().into_bytes());
+        env.insert(name.clone(), Zeroizing::new(filled));
+    }
+    // Last, as it is how what was left running is found again.
+    env.insert(RUN_VARIABLE.to_owned(), Zeroizing::new(attempt.run.to_string().into_bytes()));
+    Ok(env)
 }
 
 /// The secrets that become environment variables, but for those whose variable the job or the plugin sets itself.

@@ -194,12 +194,14 @@ mod tests {
             ceiling: everything.clone(),
             plugin: everything,
             job: Some(job),
+            looks_only: false,
         };
         let invocation = Invocation {
             run: RunId::from_bits(1),
             attempt: 1,
             origin: Origin::Manual,
             scheduled_at: Timestamp::EPOCH,
+            resumes: None,
             work: Arc::new(Work { grants, ..probe::work() }),
         };
         let folders = Arc::new(Folders::new(place.join("runs")));

@@ -11,21 +11,14 @@ use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 use crate::attempt::lock;
 use crate::bindings::remote::{Answer, HostOperation};
 use crate::bindings::types::ErrorCode;
-use crate::capability::exec::Task;
 use crate::capability::{CallError, CallResult};
 use crate::guest::Guest;
 
 /// Something that is under way. Dropping it gives it up.
 #[allow(unreachable_pub, reason = "the generated bindings export it again, as far as they reach themselves")]
 pub struct Operation {
-    kind: Kind,
-}
-
-enum Kind {
-    /// A program, which has a watch of its own.
-    Program(Arc<Task>),
-    /// Anything else: a task that puts its answer here.
-    Other { given: Arc<Given>, task: AbortHandle },
+    given: Arc<Given>,
+    task: AbortHandle,
 }
 
 /// Where the answer is put.
@@ -35,11 +28,6 @@ struct Given {
 }
 
 impl Operation {
-    /// A program that was started.
-    pub(super) fn program(task: Task) -> Self {
-        Self { kind: Kind::Program(Arc::new(task)) }
-    }
-
     /// Does `work` beside whatever else the guest does.
     pub(super) fn start(work: impl Future<Output = CallResult<Answer>> + Send + 'static) -> Self {
         let given = Arc::new(Given { answer: Mutex::default(), is_there: watch::Sender::new(false) });
@@ -49,50 +37,36 @@ impl Operation {
             *lock(&place.answer) = Some(answer);
             place.is_there.send_replace(true);
         });
-        Self { kind: Kind::Other { given, task: task.abort_handle() } }
+        Self { given, task: task.abort_handle() }
     }
 }
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        if let Kind::Other { task, .. } = &self.kind {
-            task.abort();
-        }
+        self.task.abort();
     }
 }
 
 /// Ready when there is an answer.
-enum Ready {
-    Program(Arc<Task>),
-    Other(watch::Receiver<bool>),
-}
+struct Ready(watch::Receiver<bool>);
 
 #[wasmtime_wasi::async_trait]
 impl Pollable for Ready {
     async fn ready(&mut self) {
-        match self {
-            Self::Program(task) => drop(task.report().await),
-            // An error means that nobody puts one there any more, which is told when it is asked for.
-            Self::Other(is_there) => drop(is_there.wait_for(|is_there| *is_there).await),
-        }
+        // An error means that nobody puts one there any more, which is told when it is asked for.
+        let _ = self.0.wait_for(|is_there| *is_there).await;
     }
 }
 
 impl HostOperation for Guest {
     async fn subscribe(&mut self, operation: Resource<Operation>) -> wasmtime::Result<Resource<DynPollable>> {
-        let ready = match &self.table.get(&operation)?.kind {
-            Kind::Program(task) => Ready::Program(Arc::clone(task)),
-            Kind::Other { given, .. } => Ready::Other(given.is_there.subscribe()),
-        };
+        let ready = Ready(self.table.get(&operation)?.given.is_there.subscribe());
         let ready = self.table.push(ready)?;
         subscribe(&mut self.table, ready)
     }
 
     async fn finish(&mut self, operation: Resource<Operation>) -> CallResult<Answer> {
-        let given = match &self.table.get(&operation)?.kind {
-            Kind::Program(task) => return Ok(Answer::Ended(task.report().await)),
-            Kind::Other { given, .. } => Arc::clone(given),
-        };
+        let given = Arc::clone(&self.table.get(&operation)?.given);
         // An error means that the task is gone, and then its answer is there or never will be.
         let _ = given.is_there.subscribe().wait_for(|is_there| *is_there).await;
         let taken = lock(&given.answer).take();

@@ -1,22 +1,35 @@
 //! A program on another machine, as the rest of the host sees one that runs elsewhere.
 
-use sandglass_ssh::{Ended, Remote, Sig};
+use std::sync::{Arc, OnceLock};
+
+use sandglass_ssh::{Ended, Remote, Sig, SshError};
 
 use crate::bindings::exec::Signal;
 use crate::capability::exec::{Elsewhere, How};
 use crate::services::BoxFuture;
 
 /// A program on another machine.
-pub(super) struct Program(pub(super) Remote);
+pub(super) struct Program {
+    remote: Remote,
+    refused: Arc<OnceLock<SshError>>,
+}
+
+impl Program {
+    /// `refused` is told why it was not started, should it be so.
+    pub(super) fn new(remote: Remote, refused: Arc<OnceLock<SshError>>) -> Self {
+        Self { remote, refused }
+    }
+}
 
 impl Elsewhere for Program {
     fn ended(&self) -> BoxFuture<'_, How> {
         Box::pin(async {
-            match self.0.ended().await {
+            match self.remote.ended().await {
                 Ended::Exited(code) => How::Exited(i32::try_from(code).unwrap_or(i32::MAX)),
                 Ended::Signalled(signal) => number(&signal)
                     .map_or_else(|| How::Lost(format!("the machine ended it by the signal {signal}")), How::Signalled),
                 Ended::Lost(why) => How::Lost(why),
+                Ended::NotStarted(error) => How::Lost(self.refused.get_or_init(|| error).to_string()),
             }
         })
     }
@@ -31,14 +44,9 @@ impl Elsewhere for Program {
             Signal::Kill => Sig::Kill,
         };
         Box::pin(async move {
-            self.0.signal(signal).await;
+            self.remote.signal(signal).await;
             Ok(())
         })
-    }
-
-    fn clear(&self) -> BoxFuture<'_, ()> {
-        // Its channel is closed, and nothing else is left.
-        Box::pin(std::future::ready(()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A machine that is entered as one account.
 
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -23,9 +23,8 @@ use crate::attempt::Attempt;
 use crate::bindings::exec;
 use crate::bindings::remote::{self, Answer, HostSession};
 use crate::bindings::types::{ErrorCode, FileRef};
-use crate::capability::exec::{Orders, about_run, ends, not_put_in, secret_variables, start, without_secret};
+use crate::capability::exec::{Orders, ends, environment, not_put_in, start, without_secret};
 use crate::capability::files::place;
-use crate::capability::process::RUN_VARIABLE;
 use crate::capability::{CallError, CallResult};
 use crate::guest::Guest;
 use crate::services::BoxFuture;
@@ -119,10 +118,9 @@ impl Session {
         self.place.may(&self.attempt, deed)
     }
 
-    async fn run(&self, given: remote::RemoteCommand) -> CallResult<Operation> {
-        let attempt = &self.attempt;
+    fn run(&self, given: remote::RemoteCommand) -> CallResult<Operation> {
         self.may(Deed::Run)?;
-        given.argv.iter().try_for_each(|arg| without_secret(attempt, arg))?;
+        given.argv.iter().try_for_each(|arg| without_secret(&self.attempt, arg))?;
         let is_pipe = matches!(given.input, exec::Input::Pipe)
             || [&given.stdout, &given.stderr].iter().any(|output| matches!(output, exec::Output::Pipe));
         if is_pipe {
@@ -132,7 +130,7 @@ impl Session {
             ));
         }
         let program = sandglass_ssh::Program {
-            env: environment(attempt, &given.env)?,
+            env: environment(&self.attempt, &given.env)?.into_iter().collect(),
             argv: given.argv,
             cwd: given.cwd,
             run_as: self.account().map(str::to_owned),
@@ -143,38 +141,44 @@ impl Session {
             stderr: given.stderr,
             label: Some(self.place.target.to_string()),
             timeout: given.timeout.map(Duration::from_nanos),
-            grace: given.grace.map_or(attempt.work.grace, Duration::from_nanos),
+            grace: given.grace.map_or(self.attempt.work.grace, Duration::from_nanos),
             despite_stop: given.despite_stop,
         };
-        let connecting = self.connecting.clone();
-        let launch = async move |[stdin, stdout, stderr]: [OwnedFd; 3]| {
-            let unusable = |error: std::io::Error| CallError::new(ErrorCode::Unavailable, error.to_string());
-            let stdin = ends::source(stdin).map_err(unusable)?;
-            let (stdout, stderr) = (ends::sink(stdout).map_err(unusable)?, ends::sink(stderr).map_err(unusable)?);
-            Ok(Program(Remote::start(connecting, program, stdin, stdout, stderr)))
-        };
-        Ok(Operation::program(start(attempt, orders, launch).await?))
+        let (attempt, connecting) = (Arc::clone(&self.attempt), self.connecting.clone());
+        Ok(Operation::start(conduct(attempt, connecting, program, orders)))
     }
 }
 
-/// What is known of the run, the job's environment and the plugin's, with the values of secrets.
-fn environment(attempt: &Attempt, given: &[(String, String)]) -> CallResult<Vec<(String, Zeroizing<Vec<u8>>)>> {
-    let mut texts = about_run(attempt);
-    texts.insert(RUN_VARIABLE.to_owned(), attempt.run.to_string());
-    texts.extend(attempt.env().iter().chain(given.iter().map(|(name, value)| (name, value))).map(own));
-    let mut env = Vec::with_capacity(texts.len());
-    for (name, value) in texts {
-        let filled = attempt.secrets().map_or(Ok(None), |secrets| secrets.for_process(value.as_bytes()));
-        let filled = filled.map_err(not_put_in)?.unwrap_or_else(|| value.into_bytes());
-        env.push((name, Zeroizing::new(filled)));
+/// Connects, and sees a program through. It fails if the program was not started.
+async fn conduct(
+    attempt: Arc<Attempt>,
+    connecting: Connecting,
+    program: sandglass_ssh::Program,
+    orders: Orders,
+) -> CallResult<Answer> {
+    let connected = match orders.despite_stop {
+        true => connecting.await,
+        false => attempt.unless_stopped(connecting).await.ok_or_else(CallError::cancelled)?,
+    };
+    let connection = connected.map_err(|error| failed(&attempt, &error))?;
+    let refused = Arc::new(OnceLock::new());
+    let told = Arc::clone(&refused);
+    let launch = async move |[stdin, stdout, stderr]: [OwnedFd; 3]| {
+        let unusable = |error: std::io::Error| CallError::new(ErrorCode::Unavailable, error.to_string());
+        let stdin = ends::source(stdin).map_err(unusable)?;
+        let (stdout, stderr) = (ends::sink(stdout).map_err(unusable)?, ends::sink(stderr).map_err(unusable)?);
+        Ok(Program::new(Remote::start(connection, program, stdin, stdout, stderr), told))
+    };
+    let report = start(&attempt, orders, launch).await?.report().await;
+    match refused.get() {
+        Some(error) => Err(failed(&attempt, error)),
+        None => Ok(Answer::Ended(report)),
     }
-    let secrets = secret_variables(attempt, given)?;
-    env.extend(secrets.into_iter().map(|(name, value)| (name.to_string(), Zeroizing::new(value.to_vec()))));
-    Ok(env)
 }
 
-fn own((name, value): (&String, &String)) -> (String, String) {
-    (name.clone(), value.clone())
+/// What writing a file is, when it is only asked what it would be.
+fn writing<'a>(path: &'a str, options: &remote::CopyOptions) -> Deed<'a> {
+    if options.dry_run { Deed::Read(path) } else { Deed::Write(path) }
 }
 
 fn copied(report: remote::CopyReport) -> Answer {
@@ -197,10 +201,10 @@ fn found(stat: files::Stat) -> remote::Stat {
 }
 
 impl Guest {
-    /// The session, if these paths may be touched over it.
-    fn session(&self, session: &Resource<Session>, paths: &[&str]) -> CallResult<&Session> {
+    /// The session, if this may be done over it.
+    fn session(&self, session: &Resource<Session>, deeds: &[Deed<'_>]) -> CallResult<&Session> {
         let session = self.table.get(session)?;
-        paths.iter().try_for_each(|path| session.may(Deed::File(path)))?;
+        deeds.iter().try_for_each(|deed| session.may(*deed))?;
         Ok(session)
     }
 
@@ -215,7 +219,7 @@ impl HostSession for Guest {
         session: Resource<Session>,
         command: remote::RemoteCommand,
     ) -> CallResult<Resource<Operation>> {
-        let operation = self.table.get(&session)?.run(command).await?;
+        let operation = self.table.get(&session)?.run(command)?;
         self.push_operation(operation)
     }
 
@@ -226,7 +230,7 @@ impl HostSession for Guest {
         dest: String,
         options: remote::CopyOptions,
     ) -> CallResult<Resource<Operation>> {
-        let session = self.session(&session, &[&dest])?;
+        let session = self.session(&session, &[writing(&dest, &options)])?;
         let file = place::file(&session.attempt, &source, OFlags::RDONLY, Access::ReadOnly)?;
         let attempt = Arc::clone(&session.attempt);
         let operation = session.with_files(move |files| {
@@ -244,7 +248,7 @@ impl HostSession for Guest {
         contents: Vec<u8>,
         options: remote::CopyOptions,
     ) -> CallResult<Resource<Operation>> {
-        let session = self.session(&session, &[&path])?;
+        let session = self.session(&session, &[writing(&path, &options)])?;
         if contents.len() > WRITE {
             let message =
                 format!("{path}: a plugin writes at most {WRITE} bytes by itself; upload a file of the run instead");
@@ -264,7 +268,7 @@ impl HostSession for Guest {
         path: String,
         limit: u32,
     ) -> CallResult<Resource<Operation>> {
-        let session = self.session(&session, &[&path])?;
+        let session = self.session(&session, &[Deed::Read(&path)])?;
         let limit = usize::try_from(limit.min(READ)).unwrap_or(usize::MAX);
         let operation = session
             .with_files(move |files| Box::pin(async move { files.read(&path, limit).await.map(Answer::Contents) }));
@@ -277,7 +281,7 @@ impl HostSession for Guest {
         path: String,
         digest: bool,
     ) -> CallResult<Resource<Operation>> {
-        let session = self.session(&session, &[&path])?;
+        let session = self.session(&session, &[Deed::Read(&path)])?;
         let operation = session.with_files(move |files| {
             Box::pin(async move { Ok(Answer::Found(files.stat(&path, digest).await?.map(found))) })
         });
@@ -290,7 +294,7 @@ impl HostSession for Guest {
         path: String,
         mode: Option<u32>,
     ) -> CallResult<Resource<Operation>> {
-        let session = self.session(&session, &[&path])?;
+        let session = self.session(&session, &[Deed::Write(&path)])?;
         let operation = session
             .with_files(move |files| Box::pin(async move { files.make_dir(&path, mode).await.map(|()| Answer::Done) }));
         self.push_operation(operation)
@@ -302,7 +306,7 @@ impl HostSession for Guest {
         source: String,
         dest: String,
     ) -> CallResult<Resource<Operation>> {
-        let session = self.session(&session, &[&source, &dest])?;
+        let session = self.session(&session, &[Deed::Write(&source), Deed::Write(&dest)])?;
         let operation = session.with_files(move |files| {
             Box::pin(async move { files.rename(&source, &dest).await.map(|()| Answer::Done) })
         });
@@ -315,7 +319,7 @@ impl HostSession for Guest {
         source: String,
         dest: String,
     ) -> CallResult<Resource<Operation>> {
-        let session = self.session(&session, &[&source, &dest])?;
+        let session = self.session(&session, &[Deed::Read(&source), Deed::Write(&dest)])?;
         let operation = session
             .with_files(move |files| Box::pin(async move { files.copy(&source, &dest).await.map(|()| Answer::Done) }));
         self.push_operation(operation)
@@ -327,7 +331,7 @@ impl HostSession for Guest {
         path: String,
         recursive: bool,
     ) -> CallResult<Resource<Operation>> {
-        let session = self.session(&session, &[&path])?;
+        let session = self.session(&session, &[Deed::Write(&path)])?;
         let operation = session.with_files(move |files| {
             Box::pin(async move { files.remove(&path, recursive).await.map(|()| Answer::Done) })
         });

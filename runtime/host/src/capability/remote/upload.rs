@@ -76,7 +76,7 @@ impl Upload {
             |error: std::io::Error| SshError::Invalid(format!("the file for {} cannot be read: {error}", self.dest));
         let (digest, bytes) = digests.of(&mut file).await.map_err(unreadable)?;
         let changed = !self.is_there(files, digest).await?;
-        if changed {
+        if changed && !self.options.dry_run {
             files.put(&self.dest, file, digest, &self.put()).await?;
         }
         Ok(CopyReport { bytes, changed, sha256: digest.to_string() })
@@ -88,7 +88,7 @@ impl Upload {
         let unread = |error: std::io::Error| SshError::Invalid(error.to_string());
         let (digest, bytes) = FileDigest::of(&mut content).await.map_err(unread)?;
         let changed = !self.is_there(files, digest).await?;
-        if changed {
+        if changed && !self.options.dry_run {
             files.put(&self.dest, contents, digest, &self.put()).await?;
         }
         Ok(CopyReport { bytes, changed, sha256: digest.to_string() })

@@ -1,0 +1,70 @@
+# What is asked of a package manager. $1: `installed`, `install`, `remove` or `name`; $2: the manager, or nothing for the one
+# that is there; $3: whether its lists are fetched first; the rest: packages, or a file.
+set -u
+do=$1 manager=$2 refresh=$3
+shift 3
+if [ -z "$manager" ]; then
+  for try in apt-get dnf yum apk brew; do
+    if command -v "$try" > /dev/null; then manager=$try; break; fi
+  done
+fi
+case $manager in
+  apt | apt-get) manager=apt program=apt-get;;
+  dnf | yum) program=$manager manager=dnf; command -v "$program" > /dev/null || program=yum;;
+  apk | brew) program=$manager;;
+  *) echo "there is no package manager that is known: apt, dnf, apk or brew" >&2; exit 69;;
+esac
+if ! command -v "$program" > /dev/null; then echo "there is no $program" >&2; exit 69; fi
+
+# The version of $1 that is installed.
+version() {
+  case $manager in
+    apt) v=$(dpkg-query -W -f '${db:Status-Status} ${Version}' -- "$1" 2> /dev/null) && [ "${v%% *}" = installed ] && echo "${v#* }";;
+    dnf) rpm -q --qf '%{VERSION}-%{RELEASE}\n' -- "$1" 2> /dev/null;;
+    apk) v=$(apk info -e -v -- "$1" 2> /dev/null) && [ -n "$v" ] && echo "${v#"$1"-}";;
+    brew) v=$(brew list --versions -- "$1" 2> /dev/null) && [ -n "$v" ] && echo "${v##* }";;
+  esac
+}
+
+case $do in
+  installed)
+    for package; do
+      if v=$(version "${package%%=*}"); then echo "${package%%=*} $v"; fi
+    done;;
+  name)
+    case $manager in
+      apt) exec dpkg-deb -W --showformat='${Package}=${Version}\n' -- "$1";;
+      dnf) exec rpm -qp --qf '%{NAME}=%{VERSION}-%{RELEASE}\n' -- "$1";;
+      *) echo "files are installed by apt and dnf: give steps of your own" >&2; exit 69;;
+    esac;;
+  install)
+    case $manager in
+      apt)
+        export DEBIAN_FRONTEND=noninteractive
+        if [ -n "$refresh" ]; then apt-get -o DPkg::Lock::Timeout=300 update || exit; fi
+        exec apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends --allow-downgrades -- "$@";;
+      dnf)
+        # A version stands after a dash there; a file is itself.
+        for package; do
+          shift
+          case $package in /*) ;; *=*) package=${package%%=*}-${package#*=};; esac
+          set -- "$@" "$package"
+        done
+        exec "$program" install -y ${refresh:+--refresh} -- "$@";;
+      apk) exec apk add ${refresh:+--update-cache} -- "$@";;
+      brew)
+        for package; do shift; set -- "$@" "$(echo "$package" | tr = @)"; done
+        if [ -n "$refresh" ]; then brew update || exit; fi
+        exec brew install -- "$@";;
+    esac;;
+  remove)
+    for package; do shift; set -- "$@" "${package%%=*}"; done
+    case $manager in
+      apt)
+        export DEBIAN_FRONTEND=noninteractive
+        exec apt-get -o DPkg::Lock::Timeout=300 remove -y -- "$@";;
+      dnf) exec "$program" remove -y -- "$@";;
+      apk) exec apk del -- "$@";;
+      brew) exec brew uninstall -- "$@";;
+    esac;;
+esac
