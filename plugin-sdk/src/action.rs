@@ -47,6 +47,16 @@ pub trait Action {
     fn run(params: Self::Params, context: &Context) -> Result<Outcome<Self::Output>, Failure>;
 }
 
+/// Examples that are written as JSON text: a list of parameters. The guest that reads them is smaller than one that makes
+/// them.
+///
+/// # Panics
+/// If the text is no list in JSON. It is the plugin's own, so a test finds that.
+#[must_use]
+pub fn examples(text: &str) -> Vec<Value> {
+    serde_json::from_str(text).expect("the examples are a list in JSON")
+}
+
 /// Schemas written ahead, as JSON text.
 #[derive(Debug, Clone, Copy)]
 pub struct Schemas {

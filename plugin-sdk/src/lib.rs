@@ -69,6 +69,7 @@ pub mod secrets;
 #[cfg(feature = "state")]
 pub mod state;
 pub mod wait;
+mod words;
 
 mod dispatch;
 mod host;
@@ -81,12 +82,13 @@ pub mod bindings;
 /// What placeholders of secrets begin with: a text that holds this may hold a secret once it has left the sandbox.
 pub const PLACEHOLDER: &str = "sgl-secret-";
 
-pub use action::{Action, Issue, Outcome, Schemas};
+pub use action::{Action, Issue, Outcome, Schemas, examples};
 pub use bindings::sandglass::plugin::types::{Error, ErrorCode, FileRef};
 pub use context::{CancelReason, Context, Progress, RunInfo};
 pub use failure::{Failure, Retry};
 pub use period::Period;
-pub use sandglass_plugin_macros::{export, output, params};
+pub use sandglass_plugin_macros::{export, include_json, output, params};
+pub use words::Words;
 
 #[cfg(feature = "log")]
 pub use log;

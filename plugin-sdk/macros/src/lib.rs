@@ -1,6 +1,7 @@
 //! The macros of `sandglass-plugin`, which re-exports them; see there.
 
 mod export;
+mod include;
 mod model;
 
 use proc_macro::TokenStream;
@@ -22,6 +23,14 @@ use proc_macro::TokenStream;
 pub fn export(input: TokenStream) -> TokenStream {
     let export = syn::parse_macro_input!(input as export::Export);
     export.expand().unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// The JSON of a file, named from the package's folder, as text without what only makes it readable: such as a schema written
+/// ahead, of which the guest carries every byte.
+#[proc_macro]
+pub fn include_json(input: TokenStream) -> TokenStream {
+    let path = syn::parse_macro_input!(input as syn::LitStr);
+    include::json(&path).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Makes a type an action's parameters: derives what reads it from JSON and what describes it as a JSON Schema, without

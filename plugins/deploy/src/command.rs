@@ -2,22 +2,27 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::LocalBoxFuture;
 use sandglass_plugin::plan::{Effect, Plan, Planned, Step};
-use sandglass_plugin::remote::{ExitReport, Session, Target};
-use sandglass_plugin::serde_json::{Value, json};
-use sandglass_plugin::{Action, Context, Error, Failure, Issue, Outcome, Period, Schemas, params};
+use sandglass_plugin::remote::{Session, Target};
+use sandglass_plugin::serde_json::Value;
+use sandglass_plugin::{
+    Action, Context, Error, Failure, Issue, Outcome, Period, Schemas, Words, examples, include_json, params,
+};
 
-use crate::deployment::{Deployment, Fault};
+use crate::change::{Change, Order};
+use crate::deployment::{Deployment, Done};
+use crate::fault::Fault;
 use crate::report::Report;
 use crate::rollout::{self, rollout};
 use crate::strategy::{Kind, Strategy};
-use crate::words::{OneOrMany, Words, judge};
+use crate::words::shown;
 
 /// What a job gives.
 #[params]
 pub(crate) struct Params {
     /// The targets: names, patterns such as "web-*", "group:NAME", or an expression on labels such as "role == web".
-    targets: OneOrMany,
+    targets: Words,
     /// A command line for the targets' shell, or a list of a program and its arguments.
     #[serde(default)]
     command: Option<Words>,
@@ -54,28 +59,14 @@ impl Action for Command {
     const TITLE: &'static str = "Run a command on targets";
     const DESCRIPTION: &'static str = "Runs a command, or several, on targets over SSH; exit codes decide.";
     const SCHEMAS: Option<Schemas> = Some(Schemas {
-        params: include_str!("command.params.json"),
-        output: Some(include_str!("command.output.json")),
+        params: include_json!("src/command.params.json"),
+        output: Some(include_json!("src/command.output.json")),
     });
     type Params = Params;
     type Output = Report;
 
     fn examples() -> Vec<Value> {
-        vec![
-            json!({ "targets": "web-*", "command": "systemctl is-active nginx" }),
-            json!({
-                "targets": "group:web",
-                "commands": ["systemctl stop app", "systemctl start app"],
-                "account": "root",
-                "strategy": { "kind": "rolling", "batch": 2, "pause": "10s", "health_check": "curl -fsS localhost/health" },
-            }),
-            json!({
-                "targets": ["db-1", "db-2"],
-                "command": ["/opt/app/migrate", "up"],
-                "undo": ["/opt/app/migrate", "down"],
-                "strategy": { "kind": "transactional" },
-            }),
-        ]
+        examples(include_json!("src/command.examples.json"))
     }
 
     fn validate(params: &Params) -> Vec<Issue> {
@@ -113,68 +104,56 @@ impl Plan for Command {
 }
 
 impl Params {
-    async fn execute(&self, session: &Session, words: &Words, undoing: bool) -> Result<ExitReport, Error> {
-        let mut command = words.command();
-        for (name, value) in &self.env {
-            command = command.env(name, value);
+    fn order(&self, words: &Words) -> Order {
+        let success = if self.expected_exit_codes.is_empty() { vec![0] } else { self.expected_exit_codes.clone() };
+        Order {
+            words: words.clone(),
+            env: self.env.clone().into_iter().collect(),
+            working_dir: self.working_dir.clone(),
+            timeout: self.timeout.map(|timeout| timeout.0),
+            success,
         }
-        if let Some(dir) = &self.working_dir {
-            command = command.current_dir(dir);
-        }
-        if let Some(timeout) = self.timeout {
-            command = command.timeout(timeout.0);
-        }
-        if undoing {
-            command = command.despite_stop();
-        }
-        session.run(&command).await
     }
 
-    fn judge(&self, words: &Words, report: &ExitReport) -> Result<(), Fault> {
-        let success = if self.expected_exit_codes.is_empty() { &[0][..] } else { &self.expected_exit_codes };
-        judge(&words.shown(), report, success)
+    fn all(&self) -> impl Iterator<Item = &Words> {
+        self.command.iter().chain(&self.commands)
     }
 }
 
 impl Deployment for Params {
-    /// Whether anything was begun.
-    type Kept = bool;
-
-    async fn apply(&self, _: &Target, session: &Session, kept: &mut bool, changed: &mut bool) -> Result<(), Fault> {
-        for words in self.command.iter().chain(&self.commands) {
-            let before = (*kept, *changed);
-            // What a command changes, nobody tells. Said before it runs, as waiting for it may be given up.
-            (*kept, *changed) = (true, true);
-            match self.execute(session, words, false).await {
-                Ok(report) => self.judge(words, &report)?,
-                Err(error) => {
-                    // It was not started.
-                    (*kept, *changed) = before;
-                    return Err(error.into());
+    fn apply<'a>(
+        &'a self,
+        _: &'a Target,
+        session: &'a Session,
+        done: &'a mut Done,
+    ) -> LocalBoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            for (number, words) in self.all().enumerate() {
+                let order = self.order(words);
+                // One command undoes all of them. What they change, nobody tells. Said before the first runs, as waiting
+                // for it may be given up.
+                if number == 0 {
+                    done.changes.push(Change::Ran { undo: self.undo.as_ref().map(|undo| self.order(undo)) });
+                    done.is_changed = true;
                 }
+                let report = order.run(session, false).await.inspect_err(|_| {
+                    if number == 0 {
+                        // It was not started.
+                        *done = Done::default();
+                    }
+                })?;
+                order.judge(&report)?;
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
-    async fn plan(&self, target: &Target, _: &Session) -> Result<Vec<Step>, Fault> {
+    fn plan<'a>(&'a self, target: &'a Target, _: &'a Session) -> LocalBoxFuture<'a, Result<Vec<Step>, Fault>> {
         let account = self.account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
-        let all = self.command.iter().chain(&self.commands);
         let step = |words: &Words| {
-            Step::new(Effect::Execute, target.name.as_str(), format!("run '{}'{account}", words.shown()))
+            Step::new(Effect::Execute, target.name.as_str(), format!("run '{}'{account}", shown(words)))
         };
-        Ok(all.map(step).collect())
-    }
-
-    async fn undo(&self, _: &Target, session: &Session, kept: bool) -> Result<(), Fault> {
-        match &self.undo {
-            _ if !kept => Ok(()),
-            Some(words) => self.judge(words, &self.execute(session, words, true).await?),
-            None => Err(Fault::new("the job has no `undo`")),
-        }
-    }
-
-    async fn settle(&self, _: &Target, _: &Session, _: bool) -> Result<(), Fault> {
-        Ok(())
+        let steps = self.all().map(step).collect();
+        Box::pin(std::future::ready(Ok(steps)))
     }
 }

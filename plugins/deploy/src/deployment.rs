@@ -1,55 +1,31 @@
-//! What is done on one target, and how it is undone.
+//! What is done on one target.
 
-use std::future::Future;
-
+use futures_util::future::LocalBoxFuture;
 use sandglass_plugin::plan::Step;
 use sandglass_plugin::remote::{Session, Target};
-use sandglass_plugin::{Error, ErrorCode};
 
-/// What is done on each target.
+use crate::change::Change;
+use crate::fault::Fault;
+
+/// What is done on each target. Called through a pointer, so that doing it on many is compiled once.
 pub(crate) trait Deployment {
-    /// What must be known of a target to undo what was done on it.
-    type Kept: Default;
-
-    /// Does it. What could be undone is written to `kept` before it is done, and `changed` is set once anything may be other
-    /// than before, however it ends.
-    fn apply(
-        &self,
-        target: &Target,
-        session: &Session,
-        kept: &mut Self::Kept,
-        changed: &mut bool,
-    ) -> impl Future<Output = Result<(), Fault>>;
+    /// Does it on the target that `session` enters, and writes down in `done` what is done.
+    fn apply<'a>(
+        &'a self,
+        target: &'a Target,
+        session: &'a Session,
+        done: &'a mut Done,
+    ) -> LocalBoxFuture<'a, Result<(), Fault>>;
 
     /// What would be done; nothing is.
-    fn plan(&self, target: &Target, session: &Session) -> impl Future<Output = Result<Vec<Step>, Fault>>;
-
-    /// Undoes what `kept` tells of, all that can be undone even if some cannot.
-    fn undo(&self, target: &Target, session: &Session, kept: Self::Kept) -> impl Future<Output = Result<(), Fault>>;
-
-    /// Clears away what was kept, once all went well.
-    fn settle(&self, target: &Target, session: &Session, kept: Self::Kept) -> impl Future<Output = Result<(), Fault>>;
+    fn plan<'a>(&'a self, target: &'a Target, session: &'a Session) -> LocalBoxFuture<'a, Result<Vec<Step>, Fault>>;
 }
 
-/// What went wrong on a target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
-    pub(crate) message: String,
-    /// That of the program that failed.
-    pub(crate) exit_code: Option<i32>,
-    /// Whether trying again may help.
-    pub(crate) is_passing: bool,
-}
-
-impl Fault {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), exit_code: None, is_passing: false }
-    }
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        let is_passing = matches!(error.code, ErrorCode::Unavailable | ErrorCode::LimitExceeded);
-        Self { message: error.message, exit_code: None, is_passing }
-    }
+/// What was done on a target.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// What could be undone, in order; written down before it is done.
+    pub(crate) changes: Vec<Change>,
+    /// Whether anything may be other than before.
+    pub(crate) is_changed: bool,
 }

@@ -1,17 +1,21 @@
 //! The action `files`.
 
+use futures_util::future::LocalBoxFuture;
 use sandglass_plugin::plan::{Effect, Plan, Planned, Step};
 use sandglass_plugin::remote::{CopyOptions, FileKind, Session, Target};
 use sandglass_plugin::schemars::{self, JsonSchema};
 use sandglass_plugin::serde::{self, Deserialize};
-use sandglass_plugin::serde_json::{Value, json};
-use sandglass_plugin::{Action, Context, Error, Failure, FileRef, Issue, Outcome, Schemas, files, params};
+use sandglass_plugin::serde_json::Value;
+use sandglass_plugin::{
+    Action, Context, Error, Failure, FileRef, Issue, Outcome, Schemas, Words, examples, files, include_json, params,
+};
 
-use crate::deployment::{Deployment, Fault};
+use crate::change::Change;
+use crate::deployment::{Deployment, Done};
+use crate::fault::Fault;
 use crate::report::Report;
 use crate::rollout::{self, rollout};
 use crate::strategy::{Kind, Strategy};
-use crate::words::OneOrMany;
 
 /// The most files of a job.
 const MAX_FILES: usize = 1000;
@@ -22,7 +26,7 @@ const MAX_PARENTS: usize = 64;
 #[params]
 pub(crate) struct Params {
     /// The targets: names, patterns such as "web-*", "group:NAME", or an expression on labels such as "role == web".
-    targets: OneOrMany,
+    targets: Words,
     /// The files.
     files: Vec<FileSpec>,
     /// The account that writes them, by `sudo`, if not the one that logs in.
@@ -65,32 +69,15 @@ impl Action for Files {
     const TITLE: &'static str = "Put files on targets";
     const DESCRIPTION: &'static str =
         "Puts files on targets over SSH, each whole or not at all; what is there already is left alone.";
-    const SCHEMAS: Option<Schemas> =
-        Some(Schemas { params: include_str!("files.params.json"), output: Some(include_str!("files.output.json")) });
+    const SCHEMAS: Option<Schemas> = Some(Schemas {
+        params: include_json!("src/files.params.json"),
+        output: Some(include_json!("src/files.output.json")),
+    });
     type Params = Params;
     type Output = Report;
 
     fn examples() -> Vec<Value> {
-        vec![
-            json!({
-                "targets": "group:web",
-                "files": [{ "dest": "/etc/motd", "contents": "Welcome.\n", "mode": "0644", "owner": "root:root" }],
-                "account": "root",
-            }),
-            json!({
-                "targets": ["web-1", "web-2"],
-                "files": [
-                    { "source": "/srv/builds/app", "dest": "/opt/app/bin/app", "mode": "0755" },
-                    { "dest": "/opt/app/old.conf", "absent": true },
-                ],
-                "strategy": { "kind": "transactional" },
-            }),
-            json!({
-                "targets": "role == web and zone == eu",
-                "files": [{ "source": "/srv/builds/site.tar", "dest": "/srv/site.tar" }],
-                "strategy": { "kind": "canary", "batch": 1, "health_check": "test -s /srv/site.tar" },
-            }),
-        ]
+        examples(include_json!("src/files.examples.json"))
     }
 
     fn validate(params: &Params) -> Vec<Issue> {
@@ -151,15 +138,6 @@ struct Deployed {
     suffix: String,
 }
 
-/// What was done to a file, and is undone by.
-#[derive(Debug)]
-enum Change {
-    /// A copy of what was there is at `kept`.
-    Replaced { dest: String, kept: String },
-    /// There was nothing, and none of these folders, the innermost first.
-    Created { dest: String, folders: Vec<String> },
-}
-
 impl Deployed {
     fn of(files: Vec<FileSpec>, strategy: &Strategy, context: &Context) -> Self {
         // The same for all attempts of a run, so that one finds what was kept by another that was cut off.
@@ -168,7 +146,7 @@ impl Deployed {
     }
 
     /// Keeps what is at `dest`, so that it can be put back.
-    async fn keep(&self, session: &Session, dest: &str, number: usize, kept: &mut Vec<Change>) -> Result<(), Fault> {
+    async fn keep(&self, session: &Session, dest: &str, number: usize, done: &mut Done) -> Result<(), Fault> {
         match session.stat(dest, false).await? {
             Some(found) if found.kind == FileKind::Directory => {
                 Err(Fault::new(format!("{dest} is a folder, and a file should be there")))
@@ -179,12 +157,12 @@ impl Deployed {
                 if session.stat(&place, false).await?.is_none() {
                     session.copy(dest, &place).await?;
                 }
-                kept.push(Change::Replaced { dest: dest.to_owned(), kept: place });
+                done.changes.push(Change::Replaced { dest: dest.to_owned(), kept: place });
                 Ok(())
             }
             None => {
                 let folders = missing_folders(session, dest).await?;
-                kept.push(Change::Created { dest: dest.to_owned(), folders });
+                done.changes.push(Change::Created { dest: dest.to_owned(), folders });
                 Ok(())
             }
         }
@@ -247,67 +225,41 @@ async fn missing_folders(session: &Session, dest: &str) -> Result<Vec<String>, F
 }
 
 impl Deployment for Deployed {
-    type Kept = Vec<Change>;
-
-    async fn apply(
-        &self,
-        _: &Target,
-        session: &Session,
-        kept: &mut Vec<Change>,
-        changed: &mut bool,
-    ) -> Result<(), Fault> {
-        for (number, file) in self.files.iter().enumerate() {
-            if self.keeps {
-                self.keep(session, &file.dest, number, kept).await?;
-            }
-            *changed |= self.put(session, file, false).await?;
-        }
-        Ok(())
-    }
-
-    async fn plan(&self, target: &Target, session: &Session) -> Result<Vec<Step>, Fault> {
-        let mut steps = Vec::new();
-        for file in &self.files {
-            if !self.put(session, file, true).await? {
-                continue;
-            }
-            let (effect, what) = if file.absent {
-                (Effect::Remove, "remove the file")
-            } else if session.stat(&file.dest, false).await?.is_some() {
-                (Effect::Update, "replace the file")
-            } else {
-                (Effect::Create, "write the file")
-            };
-            steps.push(Step::new(effect, format!("{}:{}", target.name, file.dest), what));
-        }
-        Ok(steps)
-    }
-
-    async fn undo(&self, _: &Target, session: &Session, kept: Vec<Change>) -> Result<(), Fault> {
-        let mut first = None;
-        for change in kept.into_iter().rev() {
-            let undone = match change {
-                Change::Replaced { dest, kept } => session.rename(&kept, &dest).await,
-                Change::Created { dest, folders } => {
-                    let mut undone = session.remove(&dest, false).await;
-                    for folder in folders {
-                        undone = undone.and(session.remove(&folder, false).await);
-                    }
-                    undone
+    fn apply<'a>(
+        &'a self,
+        _: &'a Target,
+        session: &'a Session,
+        done: &'a mut Done,
+    ) -> LocalBoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            for (number, file) in self.files.iter().enumerate() {
+                if self.keeps {
+                    self.keep(session, &file.dest, number, done).await?;
                 }
-            };
-            first = first.or(undone.err());
-        }
-        first.map_or(Ok(()), |error| Err(error.into()))
+                done.is_changed |= self.put(session, file, false).await?;
+            }
+            Ok(())
+        })
     }
 
-    async fn settle(&self, _: &Target, session: &Session, kept: Vec<Change>) -> Result<(), Fault> {
-        for change in kept {
-            if let Change::Replaced { kept, .. } = change {
-                session.remove(&kept, false).await?;
+    fn plan<'a>(&'a self, target: &'a Target, session: &'a Session) -> LocalBoxFuture<'a, Result<Vec<Step>, Fault>> {
+        Box::pin(async move {
+            let mut steps = Vec::new();
+            for file in &self.files {
+                if !self.put(session, file, true).await? {
+                    continue;
+                }
+                let (effect, what) = if file.absent {
+                    (Effect::Remove, "remove the file")
+                } else if session.stat(&file.dest, false).await?.is_some() {
+                    (Effect::Update, "replace the file")
+                } else {
+                    (Effect::Create, "write the file")
+                };
+                steps.push(Step::new(effect, format!("{}:{}", target.name, file.dest), what));
             }
-        }
-        Ok(())
+            Ok(steps)
+        })
     }
 }
 

@@ -1,10 +1,12 @@
 //! The plugin `deploy`: runs commands, puts files and installs software on many targets.
 //!
-//! What is done on one target is a [`deployment`], which knows how to do it and how to undo it; a [`strategy`] says on which
+//! What is done on one target is a [`deployment`], which writes down each [`change`], so that it can be undone; a [`strategy`] says on which
 //! targets at once, and when to stop; the [`rollout`] does it, and tells what each target is left with in a [`report`].
 
+mod change;
 mod command;
 mod deployment;
+mod fault;
 mod files;
 mod report;
 mod rollout;

@@ -1,33 +1,27 @@
 //! Doing a deployment on targets, batch by batch, and undoing it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::time::Instant;
 
 use futures_util::StreamExt as _;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, LocalBoxFuture, select};
 use futures_util::stream;
 use sandglass_plugin::plan::{Effect, Planned, Step};
 use sandglass_plugin::remote::{self, Session, Target};
 use sandglass_plugin::serde_json::Value;
 use sandglass_plugin::{Context, Error, Failure, Outcome, Progress, log, wait};
 
-use crate::deployment::{Deployment, Fault};
+use crate::change::{Change, undo_all};
+use crate::deployment::{Deployment, Done};
+use crate::fault::Fault;
 use crate::report::{Report, State, TargetReport};
 use crate::strategy::{Kind, Strategy};
-use crate::words::judge;
-
-/// A target that was worked on.
-struct Done<'a, K> {
-    target: &'a Target,
-    report: TargetReport,
-    /// What to undo it by; none if nothing was begun there.
-    undo: Option<(Session, K)>,
-}
+use crate::words::{command, judge, shown};
 
 /// Does `deployment` on the targets that `selectors` name.
-pub(crate) fn rollout<D: Deployment>(
-    deployment: &D,
+pub(crate) fn rollout(
+    deployment: &dyn Deployment,
     selectors: &[String],
     account: Option<&str>,
     strategy: &Strategy,
@@ -39,73 +33,101 @@ pub(crate) fn rollout<D: Deployment>(
             format!("no target is named by {}; `sandglass target list` tells which there are", selectors.join(", "));
         return Err(Failure::new("no_targets", message).never_retry());
     }
-    let total = targets.len();
-    let before = context.resumes().map(|left| done_before(&left)).unwrap_or_default();
-    let (earlier, targets): (Vec<_>, Vec<_>) =
-        targets.into_iter().partition(|target| before.iter().any(|done| done.target == target.name));
-    let earlier: Vec<TargetReport> =
-        before.into_iter().filter(|done| earlier.iter().any(|target| target.name == done.target)).collect();
-    if !earlier.is_empty() {
-        log::info!("{} of {total} targets were done before, and are left alone", earlier.len());
+    let left = context.resumes();
+    let reports: Vec<_> = targets.iter().map(|target| before(&target.name, left.as_ref())).collect();
+    let rest: Vec<usize> = (0..targets.len()).filter(|at| !reports[*at].earlier).collect();
+    let ended = targets.len() - rest.len();
+    if ended > 0 {
+        log::info!("{ended} of {} targets were done before, and are left alone", targets.len());
     }
-    let ended = Cell::new(earlier.len());
-    let rollout = Rollout { deployment, account, strategy, context, total, ended, failed: Cell::new(0) };
-    wait::block_on(rollout.run(&targets, earlier))
+    let rollout = Rollout {
+        deployment,
+        account,
+        strategy,
+        context,
+        targets: &targets,
+        reports: RefCell::new(reports),
+        worked: RefCell::default(),
+        ended: Cell::new(ended),
+        failed: Cell::new(0),
+    };
+    let is_stopped = wait::block_on(rollout.run(&rest));
+    Report::new(rollout.reports.into_inner()).conclude(is_stopped)
 }
 
 /// What `deployment` would do on the targets that `selectors` name.
-pub(crate) fn plan<D: Deployment>(
-    deployment: &D,
+pub(crate) fn plan(
+    deployment: &dyn Deployment,
     selectors: &[String],
     account: Option<&str>,
     strategy: &Strategy,
 ) -> Result<Planned, Error> {
     let targets = remote::select(selectors)?;
-    let look = async |target: &Target| {
-        let session = Session::connect(&target.name, account)?;
-        deployment.plan(target, &session).await
+    let found = RefCell::new(vec![Vec::new(); targets.len()]);
+    let is_complete = Cell::new(true);
+    let look = async |at: usize| {
+        let target: &Target = &targets[at];
+        let looked = match Session::connect(&target.name, account) {
+            Ok(session) => deployment.plan(target, &session).await,
+            Err(error) => Err(error.into()),
+        };
+        found.borrow_mut()[at] = looked.unwrap_or_else(|fault| {
+            is_complete.set(false);
+            let summary = format!("cannot be looked at: {}", fault.message);
+            vec![Step::new(Effect::Other, target.name.as_str(), summary)]
+        });
     };
-    let looking = stream::iter(&targets).map(look).buffered(strategy.limit());
-    let found: Vec<Result<Vec<Step>, Fault>> = wait::block_on(looking.collect());
-    let is_complete = found.iter().all(Result::is_ok);
-    let mut steps = Vec::new();
-    for (target, found) in targets.iter().zip(found) {
-        match found {
-            Ok(found) => steps.extend(found),
-            Err(fault) => {
-                let summary = format!("cannot be looked at: {}", fault.message);
-                steps.push(Step::new(Effect::Other, target.name.as_str(), summary));
-            }
-        }
-    }
-    Ok(Planned { steps, is_complete })
+    let looking = (0..targets.len()).map(|at| -> LocalBoxFuture<'_, ()> { Box::pin(look(at)) }).collect();
+    wait::block_on(all(looking, strategy.limit()));
+    Ok(Planned { steps: found.into_inner().concat(), is_complete: is_complete.get() })
 }
 
-struct Rollout<'a, D> {
-    deployment: &'a D,
+/// Does all of them, so many beside one another.
+async fn all(work: Vec<LocalBoxFuture<'_, ()>>, limit: usize) {
+    stream::iter(work).for_each_concurrent(limit, |one| one).await;
+}
+
+/// What is known of a target before it is worked on: that it was done, if an earlier attempt left it so.
+fn before(target: &str, left: Option<&Value>) -> TargetReport {
+    let mut report = TargetReport {
+        target: target.to_owned(),
+        state: State::NotStarted,
+        changed: false,
+        duration_ms: 0,
+        earlier: false,
+        message: None,
+        exit_code: None,
+        is_passing: true,
+    };
+    let found = left.and_then(|left| left["targets"].as_array()?.iter().find(|found| found["target"] == target));
+    if let Some(found) = found.filter(|found| found["state"] == "succeeded") {
+        (report.state, report.earlier) = (State::Succeeded, true);
+        report.changed = found["changed"] == true;
+        report.duration_ms = found["duration_ms"].as_u64().unwrap_or_default();
+    }
+    report
+}
+
+struct Rollout<'a> {
+    deployment: &'a dyn Deployment,
     account: Option<&'a str>,
     strategy: &'a Strategy,
     context: &'a Context,
-    total: usize,
+    targets: &'a [Target],
+    /// Of each target, in their order.
+    reports: RefCell<Vec<TargetReport>>,
+    /// Those that were worked on and what was done there, in the order in which they ended.
+    worked: RefCell<Vec<Worked>>,
     ended: Cell<usize>,
     failed: Cell<usize>,
 }
 
-/// What is told of the targets that were done, by what an earlier attempt left.
-fn done_before(left: &Value) -> Vec<TargetReport> {
-    let targets = left["targets"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let done = targets.iter().filter(|target| target["state"] == "succeeded");
-    done.map(|target| TargetReport {
-        target: target["target"].as_str().unwrap_or_default().to_owned(),
-        state: State::Succeeded,
-        changed: target["changed"] == true,
-        duration_ms: target["duration_ms"].as_u64().unwrap_or_default(),
-        earlier: true,
-        message: None,
-        exit_code: None,
-        is_passing: true,
-    })
-    .collect()
+/// A target that was worked on.
+struct Worked {
+    /// Which.
+    at: usize,
+    session: Session,
+    changes: Vec<Change>,
 }
 
 /// A message that names its target, as those about connections do already.
@@ -113,39 +135,35 @@ pub(crate) fn named(target: &str, message: &str) -> String {
     if message.starts_with(target) { message.to_owned() } else { format!("{target}: {message}") }
 }
 
-impl<D: Deployment> Rollout<'_, D> {
-    /// Works on `targets`; `earlier` are those that were done before.
-    async fn run(&self, targets: &[Target], earlier: Vec<TargetReport>) -> Result<Outcome<Report>, Failure> {
-        let mut done = Vec::with_capacity(targets.len());
+impl Rollout<'_> {
+    /// Works on the targets at these places. Whether it was asked to stop before all was done.
+    async fn run(&self, targets: &[usize]) -> bool {
         let mut rest = targets;
         self.tell("");
         let sizes = self.strategy.batches(targets.len());
         for (number, size) in sizes.iter().enumerate() {
             let (batch, others) = rest.split_at(*size);
             rest = others;
+            let working = batch.iter().map(|at| -> LocalBoxFuture<'_, ()> { Box::pin(self.target(*at)) }).collect();
             // Those that were begun end in any order; what is undone is undone from the last to the first.
-            let working = stream::iter(batch).map(|target| self.target(target)).buffer_unordered(self.strategy.limit());
-            let mut ended: Vec<_> = working.collect().await;
+            all(working, self.strategy.limit()).await;
             if self.goes_on() {
-                self.look_after(&mut ended, number + 1 == sizes.len()).await;
+                self.look_after(batch, number + 1 == sizes.len()).await;
             }
             if self.strategy.kind != Kind::Transactional {
-                for one in &mut ended {
-                    self.settle(one.target, one.undo.take()).await;
-                }
+                self.settle().await;
             }
-            done.extend(ended);
         }
         let is_stopped = self.context.cancelled().is_some();
-        let is_whole = self.failed.get() == 0 && !is_stopped;
-        for one in done.iter_mut().rev() {
-            if is_whole {
-                self.settle(one.target, one.undo.take()).await;
-            } else {
-                self.undo(one).await;
-            }
+        if self.failed.get() == 0 && !is_stopped {
+            self.settle().await;
+            return false;
         }
-        Report::new(earlier.into_iter().chain(done.into_iter().map(|one| one.report)).collect()).conclude(is_stopped)
+        let worked = std::mem::take(&mut *self.worked.borrow_mut());
+        for one in worked.into_iter().rev() {
+            self.undo(one).await;
+        }
+        is_stopped
     }
 
     fn goes_on(&self) -> bool {
@@ -153,54 +171,49 @@ impl<D: Deployment> Rollout<'_, D> {
     }
 
     #[allow(clippy::disallowed_methods, reason = "how long a target takes is told by the sandbox's own clock")]
-    async fn target<'t>(&self, target: &'t Target) -> Done<'t, D::Kept> {
-        let name = &target.name;
-        let mut report = TargetReport {
-            target: name.clone(),
-            state: State::NotStarted,
-            changed: false,
-            duration_ms: 0,
-            earlier: false,
-            message: None,
-            exit_code: None,
-            is_passing: true,
-        };
+    async fn target(&self, at: usize) {
         if !self.goes_on() {
-            return Done { target, report, undo: None };
+            return;
         }
+        let target = &self.targets[at];
+        let name = &target.name;
         let start = Instant::now();
-        let mut undo = None;
         match Session::connect(name, self.account) {
-            Err(error) => self.blame(&mut report, error.into()),
+            Err(error) => self.blame(at, error.into()),
             Ok(session) => {
-                let mut kept = D::Kept::default();
+                let mut done = Done::default();
                 // What is under way when the run is asked to stop is given up, so that there is time to undo it.
-                let applying = self.deployment.apply(target, &session, &mut kept, &mut report.changed);
-                let applied = match select(pin!(applying), pin!(wait::stopped())).await {
+                let applying = self.deployment.apply(target, &session, &mut done);
+                let applied = match select(applying, pin!(wait::stopped())).await {
                     Either::Left((applied, _)) => applied,
                     Either::Right(((), _)) => Err(Fault::new("it was given up, as the run was asked to stop")),
                 };
+                let is_changed = done.is_changed;
+                self.reports.borrow_mut()[at].changed = is_changed;
                 match applied {
                     Ok(()) => {
-                        report.state = State::Succeeded;
-                        log::info!("{name}: {}", if report.changed { "changed" } else { "as it should be" });
+                        self.reports.borrow_mut()[at].state = State::Succeeded;
+                        log::info!("{name}: {}", if is_changed { "changed" } else { "as it should be" });
                     }
-                    Err(fault) => self.blame(&mut report, fault),
+                    Err(fault) => self.blame(at, fault),
                 }
-                undo = Some((session, kept));
+                let worked = Worked { at, session, changes: done.changes };
                 // Nobody comes back to it, and so many targets need not be connected to at once.
                 if self.strategy.kind == Kind::Parallel {
-                    self.settle(target, undo.take()).await;
+                    self.clear(worked).await;
+                } else {
+                    self.worked.borrow_mut().push(worked);
                 }
             }
         }
-        report.duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.reports.borrow_mut()[at].duration_ms = duration_ms;
         self.ended.set(self.ended.get() + 1);
         self.tell(name);
-        Done { target, report, undo }
     }
 
-    fn blame(&self, report: &mut TargetReport, fault: Fault) {
+    fn blame(&self, at: usize, fault: Fault) {
+        let report = &mut self.reports.borrow_mut()[at];
         log::error!("{}", named(&report.target, &fault.message));
         self.failed.set(self.failed.get() + 1);
         report.state = State::Failed;
@@ -210,7 +223,7 @@ impl<D: Deployment> Rollout<'_, D> {
     }
 
     /// Waits after a batch, and looks whether its targets are well.
-    async fn look_after(&self, batch: &mut [Done<'_, D::Kept>], is_last: bool) {
+    async fn look_after(&self, batch: &[usize], is_last: bool) {
         // Nothing comes after the last, unless its targets are looked at.
         let pause = self.strategy.pause().filter(|_| !is_last || self.strategy.health_check.is_some());
         if let Some(pause) = pause
@@ -219,58 +232,69 @@ impl<D: Deployment> Rollout<'_, D> {
             return;
         }
         let Some(check) = &self.strategy.health_check else { return };
-        for one in batch {
-            let Some((session, _)) = one.undo.as_ref().filter(|_| one.report.state == State::Succeeded) else {
+        for at in batch {
+            if self.reports.borrow()[*at].state != State::Succeeded {
                 continue;
+            }
+            let asked = {
+                let worked = self.worked.borrow();
+                worked.iter().find(|one| one.at == *at).map(|one| one.session.run(&command(check)))
             };
-            let health = match session.run(&check.command()).await {
-                Ok(report) => judge(&check.shown(), &report, &[0]),
+            let Some(asked) = asked else { continue };
+            let health = match asked.await {
+                Ok(report) => judge(&shown(check), &report, &[0]),
                 Err(error) => Err(error.into()),
             };
             if let Err(fault) = health {
                 let message = format!("the health check failed: {}", fault.message);
-                self.blame(&mut one.report, Fault { message, ..fault });
+                self.blame(*at, Fault { message, ..fault });
             }
         }
     }
 
-    async fn undo(&self, one: &mut Done<'_, D::Kept>) {
-        let Some((_, kept)) = one.undo.take() else { return };
-        let name = &one.report.target;
+    async fn undo(&self, one: Worked) {
+        let name = &self.targets[one.at].name;
         // Not over the connection that what was done may have broken.
-        let session = match Session::connect(name, self.account) {
-            Ok(session) => session,
-            Err(error) => {
-                one.report.state = State::UndoFailed;
-                one.report.message = Some(error.message);
-                return;
-            }
+        let undone = match Session::connect(name, self.account) {
+            Ok(session) => undo_all(one.changes, &session).await,
+            Err(error) => Err(error.into()),
         };
-        match self.deployment.undo(one.target, &session, kept).await {
+        let report = &mut self.reports.borrow_mut()[one.at];
+        match undone {
             Ok(()) => {
                 log::info!("{name}: undone");
-                (one.report.state, one.report.changed) = (State::Undone, false);
+                (report.state, report.changed) = (State::Undone, false);
             }
             Err(fault) => {
                 log::error!("{name}: what was done could not be undone: {}", fault.message);
-                one.report.state = State::UndoFailed;
-                let before = one.report.message.take().map(|message| format!("{message}; ")).unwrap_or_default();
-                one.report.message = Some(format!("{before}what was done could not be undone: {}", fault.message));
+                report.state = State::UndoFailed;
+                let before = report.message.take().map(|message| format!("{message}; ")).unwrap_or_default();
+                report.message = Some(format!("{before}what was done could not be undone: {}", fault.message));
             }
         }
     }
 
-    async fn settle(&self, target: &Target, kept: Option<(Session, D::Kept)>) {
-        let Some((session, kept)) = kept else { return };
-        if let Err(fault) = self.deployment.settle(target, &session, kept).await {
-            log::warn!("{}: what was kept for undoing is still there: {}", target.name, fault.message);
+    /// Clears away what was kept for undoing, everywhere.
+    async fn settle(&self) {
+        let worked = std::mem::take(&mut *self.worked.borrow_mut());
+        for one in worked {
+            self.clear(one).await;
+        }
+    }
+
+    async fn clear(&self, one: Worked) {
+        for change in one.changes {
+            if let Err(fault) = change.settle(&one.session).await {
+                let name = &self.targets[one.at].name;
+                log::warn!("{name}: what was kept for undoing is still there: {}", fault.message);
+            }
         }
     }
 
     fn tell(&self, target: &str) {
         self.context.report(&Progress {
             completed: self.ended.get() as u64,
-            total: Some(self.total as u64),
+            total: Some(self.targets.len() as u64),
             unit: Some("targets".to_owned()),
             message: (!target.is_empty()).then(|| target.to_owned()),
         });

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use sandglass_plugin::schemars::{self, JsonSchema};
 use sandglass_plugin::serde::{self, Deserialize};
-use sandglass_plugin::{Issue, Period};
-
-use crate::words::Words;
+use sandglass_plugin::{Issue, Period, Words};
 
 /// How many targets are worked on at once unless a job says otherwise.
 const LIMIT: u32 = 10;

@@ -11,6 +11,7 @@ use sandglass_plugin::{Action, CancelReason, Error, ErrorCode, Failure, Outcome}
 
 use crate::command::Command;
 use crate::files::Files;
+use crate::software::Software;
 
 /// Machines with files, on each of which commands that hold a word fail.
 #[derive(Clone, Default)]
@@ -199,6 +200,91 @@ fn a_transaction_of_files_leaves_all_as_it_was() {
     assert_eq!((again.changed, again.summary.as_deref()), (Some(false), Some("2 targets done, 0 changed")));
 }
 
+/// Machines with packages, on which what `sh` is asked to do by the packages' script is done to a table.
+fn with_packages(machines: &Machines, call: &RemoteCall) -> Result<Answer, Error> {
+    let RemoteAsk::Run(command) = &call.ask else { return machines.answer(call) };
+    let Some((what, packages)) = command.argv.get(4).zip(command.argv.get(7..)) else { return machines.answer(call) };
+    let mut files = machines.files.borrow_mut();
+    let key = |name: &str| (call.target.clone(), format!("package {name}"));
+    let mut stdout = String::new();
+    machines.commands.borrow_mut().push(format!("{}: {what} {}", call.target, packages.join(" ")));
+    for package in packages {
+        let (name, version) = package.split_once('=').unwrap_or((package, "2"));
+        match what.as_str() {
+            "installed" => {
+                stdout.extend(files.get(&key(name)).map(|version| format!("{name} {version}\n")));
+            }
+            "install" if name != call.target => drop(files.insert(key(name), version.replace('*', "9"))),
+            "remove" => drop(files.remove(&key(name))),
+            _ => {}
+        }
+    }
+    let (stdout, stderr) = (stdout.into_bytes(), Vec::new());
+    Ok(Answer::Ended(ExitReport { ending: Ending::Exited(0), stdout, stderr, cpu_ns: None, peak_memory: None }))
+}
+
+#[test]
+fn packages_are_installed_where_they_are_not_and_undone_to_what_was() {
+    let machines = Machines::default();
+    let put = |target: &str, name: &str, version: &str| {
+        machines.files.borrow_mut().insert((target.to_owned(), format!("package {name}")), version.to_owned());
+    };
+    put("a", "nginx", "1.25");
+    put("b", "curl", "8.1");
+    let before = machines.files.borrow().clone();
+    let host = |targets: &[&'static str]| {
+        let machines = machines.clone();
+        Host::new().targets(targets.iter().copied()).on_remote(move |call| with_packages(&machines, call))
+    };
+    // On the third nothing of its own name gets installed, whatever the package manager says.
+    let mut params = json!({
+        "targets": "*", "software": { "packages": ["nginx=1.2*", "curl=9*", "c"] },
+        "strategy": { "kind": "transactional", "limit": 1 },
+    });
+    let result = host(&["a", "b", "c"]).run::<Software>(params.clone());
+    assert_eq!(states(&result), [state("a", "undone"), state("b", "undone"), state("c", "undone")]);
+    let failure = result.expect_err("c has no c");
+    assert!(failure.message.contains("c is not there, although its installation succeeded"), "{failure:?}");
+    assert_eq!(*machines.files.borrow(), before);
+    let commands = machines.commands.borrow().clone();
+    assert_eq!(commands[..2], ["a: installed nginx=1.2* curl=9* c", "a: install curl=9* c"]);
+    assert!(commands.contains(&"b: install curl=8.1".to_owned()), "{commands:?}");
+    params["software"]["packages"] = json!(["nginx=1.2*"]);
+    let done = host(&["a", "b"]).run::<Software>(params.clone()).expect("both can be had");
+    assert_eq!((done.changed, done.summary.as_deref()), (Some(true), Some("2 targets done, 1 changed")));
+    params["state"] = json!("absent");
+    let gone = host(&["a", "b"]).run::<Software>(params.clone()).expect("both can be removed");
+    assert_eq!(gone.summary.as_deref(), Some("2 targets done, 2 changed"));
+    let again = host(&["a", "b"]).run::<Software>(params).expect("nothing is there");
+    assert_eq!(again.changed, Some(false));
+}
+
+#[test]
+fn software_has_steps_of_its_own_and_others_for_a_platform() {
+    let machines = Machines::default();
+    let run = |software: Value, targets: &[&'static str]| {
+        machines.commands.borrow_mut().clear();
+        let params = json!({
+            "targets": "*", "platforms": { "linux": software }, "strategy": { "kind": "transactional", "limit": 1 },
+        });
+        (machines.host(targets.iter().copied()).run::<Software>(params), machines.commands.borrow().clone())
+    };
+    let steps = json!({ "check": "check b", "install": "install c", "verify": "verify", "remove": "remove" });
+    let (result, commands) = run(steps, &["a", "b", "c"]);
+    assert_eq!(states(&result), [state("a", "succeeded"), state("b", "succeeded"), state("c", "succeeded")]);
+    // Where the check succeeds nothing else is done.
+    assert_eq!(commands, ["a: check b", "b: check b", "b: install c", "b: verify", "c: check b"]);
+    let steps = json!({ "install": "install", "verify": "verify b", "remove": "remove" });
+    let (result, commands) = run(steps, &["a", "b"]);
+    assert_eq!(states(&result), [state("a", "undone"), state("b", "undone")]);
+    assert_eq!(commands[4..], ["b: remove", "a: remove"]);
+    let (result, _) = run(json!({ "install": "x", "remove": "y" }), &["a"]);
+    assert_eq!(result.expect("it has no check").changed, Some(true));
+    let planned =
+        machines.host(["a"]).plan::<Software>(json!({ "targets": "*", "software": { "packages": ["nginx"] } }));
+    assert_eq!(planned.expect("it can say").steps[0].summary, "install nginx unless it is there");
+}
+
 #[test]
 fn a_plan_tells_what_would_change_and_touches_nothing() {
     let machines = Machines::default();
@@ -303,6 +389,22 @@ fn bad_parameters_are_named() {
     for example in Command::examples() {
         assert!(host.validate::<Command>(example.clone()).is_empty(), "{example}");
     }
+    for example in Software::examples() {
+        assert!(host.validate::<Software>(example.clone()).is_empty(), "{example}");
+    }
+    for (software, pointer) in [
+        (json!({}), "/software/install"),
+        (json!({ "packages": ["-y"] }), "/software/packages/0"),
+        (json!({ "packages": ["a"], "install": "b" }), "/software/packages"),
+        (json!({ "artifact": "a.tar" }), "/software/artifact"),
+        (json!({ "install": " " }), "/software/install"),
+    ] {
+        let params = json!({ "targets": "a", "software": software });
+        assert_eq!(pointers(host.validate::<Software>(params)), [pointer]);
+    }
+    assert_eq!(pointers(host.validate::<Software>(json!({ "targets": "a" }))), ["/software"]);
+    let undone = json!({ "targets": "a", "software": { "install": "a" }, "strategy": { "kind": "transactional" } });
+    assert_eq!(pointers(host.validate::<Software>(undone)), ["/software/remove"]);
     for example in Files::examples() {
         assert!(host.validate::<Files>(example.clone()).is_empty(), "{example}");
     }
@@ -312,4 +414,5 @@ fn bad_parameters_are_named() {
 fn the_schemas_written_ahead_are_those_of_the_types() {
     check_schemas::<Command>(concat!(env!("CARGO_MANIFEST_DIR"), "/src/command"));
     check_schemas::<Files>(concat!(env!("CARGO_MANIFEST_DIR"), "/src/files"));
+    check_schemas::<Software>(concat!(env!("CARGO_MANIFEST_DIR"), "/src/software"));
 }

@@ -1,72 +1,32 @@
 //! A command as a job gives it, and what its end means.
 
+use sandglass_plugin::Words;
 use sandglass_plugin::remote::{self, Ending, ExitReport, Output};
-use sandglass_plugin::schemars::{self, JsonSchema};
-use sandglass_plugin::serde::{self, Deserialize};
 
-use crate::deployment::Fault;
+use crate::fault::Fault;
 
 /// How much of the end of a command's output is kept for the report, in bytes.
 const TAIL: u32 = 2048;
 
-/// A command line for the target's shell, or a program with its arguments.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(crate = "self::serde", untagged)]
-#[schemars(crate = "self::schemars")]
-pub(crate) enum Words {
-    /// A command line, read by the target's `sh`.
-    Line(String),
-    /// A program and its arguments, read by no shell.
-    Argv(Vec<String>),
+/// A command as it is started: a line is read by the target's `sh`, a list by no shell. Its output goes to the run's, and its
+/// end is kept.
+pub(crate) fn command(words: &Words) -> remote::Command {
+    let command = match words {
+        Words::Line(line) => remote::Command::new(["sh", "-c", line]),
+        Words::List(argv) => remote::Command::new(argv),
+    };
+    command.outputs(Output::Capture(TAIL), Output::Capture(TAIL))
 }
 
-/// One or several.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(crate = "self::serde", untagged)]
-#[schemars(crate = "self::schemars")]
-pub(crate) enum OneOrMany {
-    /// One.
-    One(String),
-    /// Several.
-    Many(Vec<String>),
-}
-
-impl OneOrMany {
-    pub(crate) fn into_vec(self) -> Vec<String> {
-        match self {
-            Self::One(one) => vec![one],
-            Self::Many(many) => many,
-        }
-    }
-}
-
-impl Words {
-    pub(crate) fn is_empty(&self) -> bool {
-        match self {
-            Self::Line(line) => line.trim().is_empty(),
-            Self::Argv(argv) => argv.first().is_none_or(String::is_empty),
-        }
-    }
-
-    /// As it is started; its output goes to the run's, and its end is kept.
-    pub(crate) fn command(&self) -> remote::Command {
-        let command = match self {
-            Self::Line(line) => remote::Command::new(["sh", "-c", line]),
-            Self::Argv(argv) => remote::Command::new(argv),
-        };
-        command.outputs(Output::Capture(TAIL), Output::Capture(TAIL))
-    }
-
-    /// As people know it.
-    pub(crate) fn shown(&self) -> String {
-        let text = match self {
-            Self::Line(line) => line.clone(),
-            Self::Argv(argv) => argv.join(" "),
-        };
-        match text.char_indices().nth(80) {
-            Some((end, _)) => format!("{}…", &text[..end]),
-            None => text,
-        }
+/// A command as people know it.
+pub(crate) fn shown(words: &Words) -> String {
+    let text = match words {
+        Words::Line(line) => line.clone(),
+        Words::List(argv) => argv.join(" "),
+    };
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 

@@ -2,14 +2,25 @@
 
 use sandglass_plugin::remote::{self, Output, Session};
 
-use super::recipe::Recipe;
-use crate::deployment::Fault;
+use super::recipe::Manager;
+use crate::fault::Fault;
 use crate::words::judge;
 
-/// What is asked of a package manager.
+/// What is asked of a package manager. `$1`: `installed`, `install`, `remove` or `name`; `$2`: the manager, or nothing for the
+/// one that is there; `$3`: whether its lists are fetched first; the rest: packages, or a file. Without comments of its own,
+/// as the guest carries it: `dnf` has a version after a dash where others have `=`, and a file is itself.
 const SCRIPT: &str = include_str!("packages.sh");
 /// The most of its answer that is read, in bytes.
 const ANSWER: u32 = 64 << 10;
+
+/// The package manager of a target, as a job names it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PackageManager {
+    /// Which; the one that is there by default.
+    pub(super) manager: Option<Manager>,
+    /// Whether it fetches its lists before it installs anything.
+    pub(super) refresh: bool,
+}
 
 /// A package as a job names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,41 +65,54 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
 
 /// The names and versions of what is installed of these packages.
 pub(super) async fn installed(
-    recipe: &Recipe,
+    manager: PackageManager,
     session: &Session,
     names: &[String],
 ) -> Result<Vec<(String, String)>, Fault> {
-    let told = ask(recipe, session, "installed", names, false).await?;
+    let told = ask(manager, session, "installed", names, false).await?;
     let line = |line: &str| line.split_once(' ').map(|(name, version)| (name.to_owned(), version.to_owned()));
     Ok(told.lines().filter_map(line).collect())
 }
 
 /// The package that a file holds.
-pub(super) async fn name_of(recipe: &Recipe, session: &Session, file: &str) -> Result<String, Fault> {
-    let told = ask(recipe, session, "name", &[file.to_owned()], false).await?;
+pub(super) async fn name_of(manager: PackageManager, session: &Session, file: &str) -> Result<String, Fault> {
+    let told = ask(manager, session, "name", &[file.to_owned()], false).await?;
     Ok(told.trim().to_owned())
 }
 
 /// Installs packages, or files of packages.
-pub(super) async fn install(recipe: &Recipe, session: &Session, what: &[String], undoing: bool) -> Result<(), Fault> {
-    ask(recipe, session, "install", what, undoing).await.map(drop)
+pub(crate) async fn install(
+    manager: PackageManager,
+    session: &Session,
+    what: &[String],
+    undoing: bool,
+) -> Result<(), Fault> {
+    ask(manager, session, "install", what, undoing).await.map(drop)
 }
 
 /// Removes packages.
-pub(super) async fn remove(recipe: &Recipe, session: &Session, what: &[String], undoing: bool) -> Result<(), Fault> {
-    ask(recipe, session, "remove", what, undoing).await.map(drop)
+pub(crate) async fn remove(
+    manager: PackageManager,
+    session: &Session,
+    what: &[String],
+    undoing: bool,
+) -> Result<(), Fault> {
+    ask(manager, session, "remove", what, undoing).await.map(drop)
 }
 
 async fn ask(
-    recipe: &Recipe,
+    manager: PackageManager,
     session: &Session,
     what: &str,
     packages: &[String],
     undoing: bool,
 ) -> Result<String, Fault> {
-    let manager = recipe.manager.map_or("", |manager| manager.as_str());
-    let refresh = if recipe.refresh && !undoing { "yes" } else { "" };
-    let words = ["sh", "-c", SCRIPT, "sh", what, manager, refresh];
+    if packages.is_empty() {
+        return Ok(String::new());
+    }
+    let name = manager.manager.map_or("", Manager::as_str);
+    let refresh = if manager.refresh && !undoing { "yes" } else { "" };
+    let words = ["sh", "-c", SCRIPT, "sh", what, name, refresh];
     let mut command = remote::Command::new(words.into_iter().map(str::to_owned).chain(packages.iter().cloned()));
     if undoing {
         command = command.despite_stop();

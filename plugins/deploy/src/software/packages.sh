@@ -1,5 +1,3 @@
-# What is asked of a package manager. $1: `installed`, `install`, `remove` or `name`; $2: the manager, or nothing for the one
-# that is there; $3: whether its lists are fetched first; the rest: packages, or a file.
 set -u
 do=$1 manager=$2 refresh=$3
 shift 3
@@ -16,7 +14,6 @@ case $manager in
 esac
 if ! command -v "$program" > /dev/null; then echo "there is no $program" >&2; exit 69; fi
 
-# The version of $1 that is installed.
 version() {
   case $manager in
     apt) v=$(dpkg-query -W -f '${db:Status-Status} ${Version}' -- "$1" 2> /dev/null) && [ "${v%% *}" = installed ] && echo "${v#* }";;
@@ -44,7 +41,6 @@ case $do in
         if [ -n "$refresh" ]; then apt-get -o DPkg::Lock::Timeout=300 update || exit; fi
         exec apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends --allow-downgrades -- "$@";;
       dnf)
-        # A version stands after a dash there; a file is itself.
         for package; do
           shift
           case $package in /*) ;; *=*) package=${package%%=*}-${package#*=};; esac

@@ -1,23 +1,25 @@
 //! Bringing a target to have software, or not to have it, and undoing that.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sandglass_plugin::log;
+use futures_util::future::LocalBoxFuture;
+use sandglass_plugin::Words;
 use sandglass_plugin::plan::{Effect, Step};
 use sandglass_plugin::remote::{CopyOptions, ExitReport, Session, Target};
 
-use super::packages::{self, Package};
-use super::recipe::{Recipe, Steps, Way};
-use crate::deployment::{Deployment, Fault};
+use super::packages::{self, Package, PackageManager};
+use super::recipe::{Platforms, Recipe, Steps, Way};
+use crate::change::{Change, Order};
+use crate::deployment::{Deployment, Done};
+use crate::fault::Fault;
 use crate::files::reference;
-use crate::words::{Words, judge};
+use crate::words::{judge, shown};
 
 /// What targets should have, or not have.
 pub(super) struct Provided {
-    pub(super) usual: Recipe,
+    pub(super) usual: Option<Recipe>,
     /// What holds instead for targets of a platform.
-    pub(super) platforms: BTreeMap<String, Recipe>,
+    pub(super) platforms: Platforms,
     pub(super) is_absent: bool,
     /// How long a step may take.
     pub(super) timeout: Option<Duration>,
@@ -25,33 +27,17 @@ pub(super) struct Provided {
     pub(super) run: String,
 }
 
-/// What was done on a target, and is undone by.
-#[derive(Debug, Default)]
-pub(crate) struct Undo {
-    /// Packages that were not there.
-    remove: Vec<String>,
-    /// Packages that were there, with their versions.
-    install: Vec<String>,
-    /// Whether steps were begun.
-    steps: bool,
-    /// A file that was brought.
-    file: Option<String>,
-}
-
 impl Provided {
     fn recipe(&self, target: &Target) -> Result<&Recipe, Fault> {
-        let recipe = self.platforms.get(&target.platform).unwrap_or(&self.usual);
-        if *recipe == Recipe::default() {
-            return Err(Fault::new(format!("the job says nothing for the platform {}", target.platform)));
-        }
-        Ok(recipe)
+        let found = self.platforms.get(&target.platform).or(self.usual.as_ref());
+        found.ok_or_else(|| Fault::new(format!("the job says nothing for the platform {}", target.platform)))
     }
 
     /// Brings the file to the target; where it is there.
-    async fn bring(&self, session: &Session, source: &str, kept: &mut Undo) -> Result<String, Fault> {
+    async fn bring(&self, session: &Session, source: &str, done: &mut Done) -> Result<String, Fault> {
         let name = source.rsplit('/').next().unwrap_or_default();
         let place = format!("/tmp/sandglass-{}-{name}", self.run);
-        kept.file = Some(place.clone());
+        done.changes.push(Change::Brought(place.clone()));
         // Read by the package manager's own account on some systems.
         let options =
             CopyOptions { mode: Some(0o644), owner: None, make_parents: false, skip_unchanged: true, dry_run: false };
@@ -62,13 +48,13 @@ impl Provided {
     /// Makes the packages as they should be; `file` is installed in place of the first.
     async fn packages(
         &self,
-        recipe: &Recipe,
+        manager: PackageManager,
         session: &Session,
         wanted: &[String],
         file: Option<&str>,
-        (kept, changed): (&mut Undo, &mut bool),
+        done: &mut Done,
     ) -> Result<(), Fault> {
-        let there = packages::installed(recipe, session, wanted).await?;
+        let there = packages::installed(manager, session, wanted).await?;
         let version = |there: &[(String, String)], name: &str| {
             there.iter().find(|(found, _)| found == name).map(|(_, version)| version.clone())
         };
@@ -80,22 +66,24 @@ impl Provided {
         if wrong.is_empty() {
             return Ok(());
         }
+        let (mut absent, mut present) = (Vec::new(), Vec::new());
         for text in &wrong {
             let name = Package::of(text).name;
             match version(&there, &name) {
-                Some(found) => kept.install.push(format!("{name}={found}")),
-                None => kept.remove.push(name),
+                Some(found) => present.push(format!("{name}={found}")),
+                None => absent.push(name),
             }
         }
-        *changed = true;
+        done.changes.push(Change::Packages { manager, absent, present });
+        done.is_changed = true;
         let wrong: Vec<String> = wrong.into_iter().cloned().collect();
         if self.is_absent {
-            packages::remove(recipe, session, &wrong, false).await?;
+            packages::remove(manager, session, &wrong, false).await?;
         } else {
             let what = file.map_or(wrong.clone(), |file| vec![file.to_owned()]);
-            packages::install(recipe, session, &what, false).await?;
+            packages::install(manager, session, &what, false).await?;
         }
-        let there = packages::installed(recipe, session, &wrong).await?;
+        let there = packages::installed(manager, session, &wrong).await?;
         match wrong.iter().find(|text| !is_right(&there, &Package::of(text))) {
             None => Ok(()),
             Some(text) => {
@@ -108,39 +96,37 @@ impl Provided {
         }
     }
 
-    async fn steps(
-        &self,
-        session: &Session,
-        steps: Steps<'_>,
-        (kept, changed): (&mut Undo, &mut bool),
-    ) -> Result<(), Fault> {
+    async fn steps(&self, session: &Session, steps: Steps<'_>, done: &mut Done) -> Result<(), Fault> {
         let artifact = match steps.artifact {
-            Some(source) => Some(self.bring(session, source, kept).await?),
+            Some(source) => Some(self.bring(session, source, done).await?),
             None => None,
         };
         let artifact = artifact.as_deref();
         if let Some(check) = steps.check {
-            let is_there = self.is_well(&self.step(session, check, artifact, false).await?)?;
+            let is_there = self.is_well(&self.order(check, artifact).run(session, false).await?)?;
             if is_there != self.is_absent {
                 return Ok(());
             }
         }
-        (kept.steps, *changed) = (true, true);
-        let doing = if self.is_absent { steps.remove } else { steps.install };
-        let doing = doing.ok_or_else(|| Fault::new("the job has no step for it"))?;
-        judge(&doing.shown(), &self.step(session, doing, artifact, false).await?, &[0])?;
+        let (doing, undoing) =
+            if self.is_absent { (steps.remove, steps.install) } else { (steps.install, steps.remove) };
+        let doing = self.order(doing.ok_or_else(|| Fault::new("the job has no step for it"))?, artifact);
+        done.changes.push(Change::Ran { undo: undoing.map(|words| self.order(words, artifact)) });
+        done.is_changed = true;
+        doing.obeyed(session, false).await?;
         // What was removed is gone when the check fails.
         let (words, succeeds) = match steps.verify {
             Some(verify) => (Some(verify), true),
             None => (steps.check, !self.is_absent),
         };
         let Some(words) = words else { return Ok(()) };
-        let report = self.step(session, words, artifact, false).await?;
+        let order = self.order(words, artifact);
+        let report = order.run(session, false).await?;
         if succeeds {
-            return judge(&words.shown(), &report, &[0]);
+            return order.judge(&report);
         }
         match self.is_well(&report)? {
-            true => Err(Fault::new(format!("'{}' still finds it, although it was removed", words.shown()))),
+            true => Err(Fault::new(format!("'{}' still finds it, although it was removed", shown(words)))),
             false => Ok(()),
         }
     }
@@ -154,50 +140,46 @@ impl Provided {
         }
     }
 
-    async fn step(
-        &self,
-        session: &Session,
-        words: &Words,
-        artifact: Option<&str>,
-        undoing: bool,
-    ) -> Result<ExitReport, Fault> {
-        let mut command = words.command();
-        if let Some(artifact) = artifact {
-            command = command.env("ARTIFACT", artifact);
+    fn order(&self, words: &Words, artifact: Option<&str>) -> Order {
+        Order {
+            words: words.clone(),
+            env: artifact.map(|file| ("ARTIFACT".to_owned(), file.to_owned())).into_iter().collect(),
+            working_dir: None,
+            timeout: self.timeout,
+            success: vec![0],
         }
-        if let Some(timeout) = self.timeout {
-            command = command.timeout(timeout);
-        }
-        if undoing {
-            command = command.despite_stop();
-        }
-        Ok(session.run(&command).await?)
     }
 }
 
 impl Deployment for Provided {
-    type Kept = Undo;
-
-    async fn apply(
-        &self,
-        target: &Target,
-        session: &Session,
-        kept: &mut Undo,
-        changed: &mut bool,
-    ) -> Result<(), Fault> {
-        let recipe = self.recipe(target)?;
-        match recipe.way() {
-            Way::Packages(wanted) => self.packages(recipe, session, wanted, None, (kept, changed)).await,
-            Way::File(source) => {
-                let file = self.bring(session, source, kept).await?;
-                let name = packages::name_of(recipe, session, &file).await?;
-                self.packages(recipe, session, &[name], Some(&file), (kept, changed)).await
+    fn apply<'a>(
+        &'a self,
+        target: &'a Target,
+        session: &'a Session,
+        done: &'a mut Done,
+    ) -> LocalBoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            let recipe = self.recipe(target)?;
+            let manager = recipe.manager();
+            match recipe.way() {
+                Way::Packages(wanted) => self.packages(manager, session, wanted, None, done).await,
+                Way::File(source) => {
+                    let file = self.bring(session, source, done).await?;
+                    let name = packages::name_of(manager, session, &file).await?;
+                    self.packages(manager, session, &[name], Some(&file), done).await
+                }
+                Way::Steps(steps) => self.steps(session, steps, done).await,
             }
-            Way::Steps(steps) => self.steps(session, steps, (kept, changed)).await,
-        }
+        })
     }
 
-    async fn plan(&self, target: &Target, _: &Session) -> Result<Vec<Step>, Fault> {
+    fn plan<'a>(&'a self, target: &'a Target, _: &'a Session) -> LocalBoxFuture<'a, Result<Vec<Step>, Fault>> {
+        Box::pin(std::future::ready(self.planned(target)))
+    }
+}
+
+impl Provided {
+    fn planned(&self, target: &Target) -> Result<Vec<Step>, Fault> {
         let recipe = self.recipe(target)?;
         let name = target.name.as_str();
         let (done, undone) =
@@ -211,39 +193,10 @@ impl Deployment for Provided {
             Way::File(file) => vec![Step::new(Effect::Execute, name, format!("{done} the package in {file} {undone}"))],
             Way::Steps(steps) => {
                 let words = if self.is_absent { steps.remove } else { steps.install };
-                let unless = steps.check.map(|check| format!(", unless '{}' says it need not be", check.shown()));
-                let shown = words.map(Words::shown).unwrap_or_default();
+                let unless = steps.check.map(|check| format!(", unless '{}' says it need not be", shown(check)));
+                let shown = words.map(shown).unwrap_or_default();
                 vec![Step::new(Effect::Execute, name, format!("run '{shown}'{}", unless.unwrap_or_default()))]
             }
         })
-    }
-
-    async fn undo(&self, target: &Target, session: &Session, kept: Undo) -> Result<(), Fault> {
-        let recipe = self.recipe(target)?;
-        let mut undone = Ok(());
-        if kept.steps
-            && let Way::Steps(steps) = recipe.way()
-        {
-            let words = if self.is_absent { steps.install } else { steps.remove };
-            let words = words.ok_or_else(|| Fault::new("the job has no step that undoes it"))?;
-            let report = self.step(session, words, kept.file.as_deref(), true).await;
-            undone = report.and_then(|report| judge(&words.shown(), &report, &[0]));
-        }
-        if !kept.remove.is_empty() {
-            undone = undone.and(packages::remove(recipe, session, &kept.remove, true).await);
-        }
-        if !kept.install.is_empty() {
-            undone = undone.and(packages::install(recipe, session, &kept.install, true).await);
-        }
-        if let Some(file) = &kept.file {
-            undone = undone.and(session.remove(file, false).await.map_err(Fault::from));
-        }
-        undone
-    }
-
-    async fn settle(&self, target: &Target, session: &Session, kept: Undo) -> Result<(), Fault> {
-        let Some(file) = kept.file else { return Ok(()) };
-        log::debug!("{}: removing {file}", target.name);
-        Ok(session.remove(&file, false).await?)
     }
 }

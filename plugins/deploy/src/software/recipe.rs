@@ -1,11 +1,10 @@
 //! How software gets onto the targets of one platform.
 
-use sandglass_plugin::Issue;
 use sandglass_plugin::schemars::{self, JsonSchema};
 use sandglass_plugin::serde::{self, Deserialize};
+use sandglass_plugin::{Issue, Words};
 
-use super::packages::Package;
-use crate::words::Words;
+use super::packages::{Package, PackageManager};
 
 /// The most packages of a job.
 const MAX_PACKAGES: usize = 500;
@@ -32,6 +31,28 @@ pub(crate) struct Recipe {
     pub(super) verify: Option<Words>,
     /// The command that removes it, for `state: absent` and for undoing.
     pub(super) remove: Option<Words>,
+}
+
+/// What holds for the targets of each platform.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(crate = "self::serde", deny_unknown_fields, default)]
+#[schemars(crate = "self::schemars")]
+pub(crate) struct Platforms {
+    linux: Option<Recipe>,
+    macos: Option<Recipe>,
+    windows: Option<Recipe>,
+}
+
+impl Platforms {
+    /// What there is, by the names of platforms.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &Recipe)> {
+        let all = [("linux", &self.linux), ("macos", &self.macos), ("windows", &self.windows)];
+        all.into_iter().filter_map(|(name, recipe)| Some((name, recipe.as_ref()?)))
+    }
+
+    pub(super) fn get(&self, platform: &str) -> Option<&Recipe> {
+        self.all().find(|(name, _)| *name == platform).map(|(_, recipe)| recipe)
+    }
 }
 
 /// A package manager.
@@ -81,6 +102,10 @@ pub(super) struct Steps<'a> {
 }
 
 impl Recipe {
+    pub(super) const fn manager(&self) -> PackageManager {
+        PackageManager { manager: self.manager, refresh: self.refresh }
+    }
+
     pub(super) fn way(&self) -> Way<'_> {
         if !self.packages.is_empty() {
             return Way::Packages(&self.packages);

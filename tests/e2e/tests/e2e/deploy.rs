@@ -187,6 +187,143 @@ fn machines_that_refuse_hang_or_break_off_keep_none_of_the_others() {
         assert!(said.contains(line), "{line}: {said}");
     }
     drop(silent);
+    // What each of them is left with is told, and once they are mended only those that failed are worked on again.
+    let told = &run["result"]["detail"]["targets"];
+    let states: Vec<_> =
+        told.as_array().expect("each is told of").iter().map(|one| (&one["target"], &one["state"])).collect();
+    assert_eq!(states[0], (&json!("other-key"), &json!("failed")), "{told:#}");
+    assert_eq!((states[1].1, states[2].1, states[5].1), (&json!("succeeded"), &json!("failed"), &json!("succeeded")));
+    let shown = home.cli(&["run", "show", id]).expect(0).stdout;
+    assert!(shown.contains("target: web-2") && shown.contains("state: failed"), "{shown}");
+    let targets = servers.iter().enumerate();
+    let mended: String = targets
+        .map(|(at, server)| target(&format!("web-{}", at + 1), server.address(), server.port(), &server.host_key()))
+        .collect();
+    home.write(
+        "fleet.yaml",
+        mended + &target("other-key", servers[3].address(), servers[3].port(), &servers[3].host_key()),
+    );
+    home.cli(&["apply", "fleet.yaml"]).expect(0);
+    for server in &servers {
+        let _ = fs::remove_file(server.mnt().join("done"));
+    }
+    let again = home.cli(&["run", "retry", id, "--failed", "--wait", "--json"]).expect(0).json();
+    assert_eq!((&again["rerun_of"], &again["resumes"]), (&json!(id), &json!(true)), "{again:#}");
+    assert_eq!(again["result"]["output"]["succeeded"], 6, "{again:#}");
+    let touched: Vec<bool> = servers.iter().map(|server| server.mnt().join("done").exists()).collect();
+    assert_eq!(touched, [false, true, true, true, false]);
+    // Nothing is left that failed.
+    let refused = home.cli(&["run", "retry", again["id"].as_str().expect("an id"), "--failed"]).expect(3);
+    assert!(refused.stderr.contains("nothing of it failed"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_plan_says_what_would_change_on_targets_and_changes_nothing() {
+    let Some(servers) = servers() else { return };
+    let home = Home::new();
+    let daemon = fleet(&home, &servers);
+    fs::write(servers[0].mnt().join("motd"), "hello\n").expect("a file can be written");
+    fs::write(servers[1].mnt().join("motd"), "old\n").expect("a file can be written");
+    fs::write(servers[2].mnt().join("old"), "").expect("a file can be written");
+    let before: Vec<_> = servers.iter().map(|server| snapshot(&server.mnt())).collect();
+    run_with(&mut home.command(&["secret", "set", "WORD"]), b"hello").expect(0);
+    let with = json!({
+        "targets": ["web-1", "web-2", "web-3"],
+        "files": [{ "dest": "/mnt/motd", "contents": "{{ secret.WORD }}\n" }, { "dest": "/mnt/old", "absent": true }],
+    });
+    daemon.put(&json!({ "name": "motd", "action": { "use": "deploy/files", "with": with } }));
+    let plan = home.cli(&["job", "plan", "motd", "--json"]).expect(0).json();
+    let steps = plan["steps"].as_array().expect("it has steps");
+    let steps: Vec<_> = steps.iter().map(|step| (step["effect"].as_str(), step["target"].as_str())).collect();
+    let expected = [("update", "web-2:/mnt/motd"), ("create", "web-3:/mnt/motd"), ("remove", "web-3:/mnt/old")];
+    assert_eq!(steps, expected.map(|(effect, target)| (Some(effect), Some(target))), "{plan:#}");
+    assert_eq!(
+        (&plan["complete"], &plan["params"]["files"][0]["contents"]),
+        (&json!(true), &json!("{{ secret.WORD }}\n"))
+    );
+    let shown = home.cli(&["job", "plan", "motd"]).expect(0).stdout;
+    assert!(shown.contains("3 steps of deploy/files; nothing was done"), "{shown}");
+    for (at, server) in servers.iter().enumerate() {
+        assert_eq!(snapshot(&server.mnt()), before[at], "web-{}", at + 1);
+    }
+    assert_eq!(daemon.ended(&daemon.start_run("motd"))["result"]["output"]["changed"], 2);
+    let shown = home.cli(&["job", "plan", "motd"]).expect(0).stdout;
+    assert!(shown.contains("would change nothing"), "{shown}");
+    // A plugin that cannot say is shown with what it would be given.
+    daemon.put(&json!({ "name": "plain", "command": "echo {{ job.name }}" }));
+    let shown = home.cli(&["job", "plan", "plain"]).expect(0).stdout;
+    assert!(shown.contains("shell/run") && shown.contains("echo plain"), "{shown}");
+    home.cli(&["job", "plan", "nothing"]).expect(4);
+    let runs = home.cli(&["run", "list", "--job", "plain", "--json"]).expect(0).json();
+    assert_eq!(runs["items"], json!([]), "a plan is no run");
+}
+
+/// Gives a server a package manager that keeps its packages in files, and installs none while there is a file `broken`.
+fn with_package_manager(server: &Sshd) {
+    let bin = server.mnt().join("bin");
+    fs::create_dir_all(&bin).expect("a folder can be made");
+    fs::create_dir_all(server.mnt().join("packages")).expect("a folder can be made");
+    let query =
+        "#!/bin/sh\nfor name; do :; done\n[ -f /mnt/packages/$name ] && echo installed $(cat /mnt/packages/$name)\n";
+    let apt = "#!/bin/sh\nwhile [ $# -gt 0 ]; do case $1 in install|remove) do=$1;; --) shift; break;; esac; shift; done\n\
+               echo \"$do $*\" >> /mnt/asked\n[ ! -f /mnt/broken ] || { echo 'E: no space left' >&2; exit 100; }\n\
+               for p; do n=${p%%=*}; v=${p#*=}; [ $v != $p ] || v=1.0\n\
+               if [ $do = install ]; then echo $v > /mnt/packages/$n; else rm /mnt/packages/$n; fi; done\n";
+    for (name, text) in [("dpkg-query", query), ("apt-get", apt)] {
+        fs::write(bin.join(name), text).expect("a file can be written");
+        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    }
+}
+
+#[test]
+fn software_is_installed_where_it_is_not_and_a_failure_is_undone() {
+    let Some(servers) = servers() else { return };
+    let home = Home::new();
+    let daemon = fleet(&home, &servers);
+    servers.iter().for_each(with_package_manager);
+    let package = |at: usize, name: &str| {
+        fs::read_to_string(servers[at].mnt().join("packages").join(name)).ok().map(|text| text.trim().to_owned())
+    };
+    fs::write(servers[0].mnt().join("packages/nginx"), "1.24-2\n").expect("a file can be written");
+    fs::write(servers[1].mnt().join("packages/nginx"), "0.9\n").expect("a file can be written");
+    fs::write(servers[2].mnt().join("broken"), "").expect("a file can be written");
+    let mut with = json!({
+        "targets": ["web-1", "web-2", "web-3"],
+        "software": { "packages": ["nginx=1.24*"] },
+        "strategy": { "kind": "transactional", "limit": 1 },
+    });
+    let run = ended(&daemon, "nginx", "deploy/software", &with, &json!({}));
+    assert_eq!(run["state"], "failed", "{run:#}");
+    let message = run["attempts"][0]["error"]["message"].as_str().expect("a message");
+    assert!(message.contains("2 undone") && message.contains("E: no space left"), "{message}");
+    assert_eq!((package(0, "nginx").as_deref(), package(1, "nginx").as_deref()), (Some("1.24-2"), Some("0.9")));
+    fs::remove_file(servers[2].mnt().join("broken")).expect("it is there");
+    with["software"]["packages"] = json!(["nginx=1.24-3"]);
+    let run = ended(&daemon, "nginx", "deploy/software", &with, &json!({}));
+    assert_eq!((&run["state"], &run["result"]["output"]["changed"]), (&json!("succeeded"), &json!(3)), "{run:#}");
+    assert!((0..3).all(|at| package(at, "nginx").as_deref() == Some("1.24-3")));
+    let run = ended(&daemon, "nginx", "deploy/software", &with, &json!({}));
+    assert_eq!(run["result"]["output"]["changed"], 0, "{run:#}");
+    // Steps of the job's own, with a file.
+    let builds = home.path().join("builds");
+    fs::create_dir(&builds).expect("a folder can be made");
+    fs::write(builds.join("tool"), "#!/bin/sh\necho tool 2.1\n").expect("a file can be written");
+    let with = json!({
+        "targets": ["web-4", "web-5"],
+        "software": {
+            "artifact": builds.join("tool"),
+            "check": "/mnt/tool | grep -qx 'tool 2.1'",
+            "install": "install -m 755 \"$ARTIFACT\" /mnt/tool",
+        },
+    });
+    let grants = json!({ "grants": { "remote": ["web-*"], "files": [format!("{}:ro", builds.display())] } });
+    let run = ended(&daemon, "tool", "deploy/software", &with, &grants);
+    assert_eq!(run["result"]["output"]["changed"], 2, "{run:#}");
+    let run = ended(&daemon, "tool", "deploy/software", &with, &grants);
+    assert_eq!(run["result"]["output"]["changed"], 0, "{run:#}");
+    let left = fs::read_dir("/tmp").expect("there is one").flatten();
+    let left: Vec<_> = left.filter(|entry| entry.file_name().to_string_lossy().ends_with("-tool")).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]

@@ -1,0 +1,106 @@
+//! What was done on a target, and how it is undone.
+
+use std::time::Duration;
+
+use sandglass_plugin::Words;
+use sandglass_plugin::remote::{ExitReport, Session};
+
+use crate::fault::Fault;
+use crate::software::packages::{self, PackageManager};
+use crate::words::{command, judge, shown};
+
+/// Something that was done on a target, written down before it is done.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// A command was begun; `undo` undoes it, if anything does.
+    Ran { undo: Option<Order> },
+    /// A copy of the file that was at `dest` is at `kept`.
+    Replaced { dest: String, kept: String },
+    /// There was no file at `dest`, and none of these folders, the innermost first.
+    Created { dest: String, folders: Vec<String> },
+    /// A file was brought that nothing needs afterwards.
+    Brought(String),
+    /// Packages were changed: these were not there, those had these versions.
+    Packages { manager: PackageManager, absent: Vec<String>, present: Vec<String> },
+}
+
+impl Change {
+    /// Undoes it.
+    pub(crate) async fn undo(self, session: &Session) -> Result<(), Fault> {
+        match self {
+            Self::Ran { undo: Some(order) } => order.obeyed(session, true).await,
+            Self::Ran { undo: None } => Err(Fault::new("the job has no step that undoes it")),
+            Self::Replaced { dest, kept } => Ok(session.rename(&kept, &dest).await?),
+            Self::Created { dest, folders } => {
+                let mut undone = session.remove(&dest, false).await;
+                for folder in folders {
+                    undone = undone.and(session.remove(&folder, false).await);
+                }
+                Ok(undone?)
+            }
+            Self::Brought(file) => Ok(session.remove(&file, false).await?),
+            Self::Packages { manager, absent, present } => {
+                let removed = packages::remove(manager, session, &absent, true).await;
+                removed.and(packages::install(manager, session, &present, true).await)
+            }
+        }
+    }
+
+    /// Clears away what was kept for undoing it.
+    pub(crate) async fn settle(self, session: &Session) -> Result<(), Fault> {
+        match self {
+            Self::Replaced { kept: file, .. } | Self::Brought(file) => Ok(session.remove(&file, false).await?),
+            Self::Ran { .. } | Self::Created { .. } | Self::Packages { .. } => Ok(()),
+        }
+    }
+}
+
+/// Undoes changes, the last first: all that can be undone, even if some cannot.
+pub(crate) async fn undo_all(changes: Vec<Change>, session: &Session) -> Result<(), Fault> {
+    let mut undone = Ok(());
+    for change in changes.into_iter().rev() {
+        undone = undone.and(change.undo(session).await);
+    }
+    undone
+}
+
+/// A command as a job orders it.
+#[derive(Debug, Clone)]
+pub(crate) struct Order {
+    pub(crate) words: Words,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) working_dir: Option<String>,
+    pub(crate) timeout: Option<Duration>,
+    /// Which exit codes mean success.
+    pub(crate) success: Vec<i32>,
+}
+
+impl Order {
+    /// Runs it to its end. An error means that it was not started.
+    pub(crate) async fn run(&self, session: &Session, undoing: bool) -> Result<ExitReport, Fault> {
+        let mut command = command(&self.words);
+        for (name, value) in &self.env {
+            command = command.env(name, value);
+        }
+        if let Some(dir) = &self.working_dir {
+            command = command.current_dir(dir);
+        }
+        if let Some(timeout) = self.timeout {
+            command = command.timeout(timeout);
+        }
+        if undoing {
+            command = command.despite_stop();
+        }
+        Ok(session.run(&command).await?)
+    }
+
+    /// Whether its end is a success.
+    pub(crate) fn judge(&self, report: &ExitReport) -> Result<(), Fault> {
+        judge(&shown(&self.words), report, &self.success)
+    }
+
+    /// Runs it, and fails if it does.
+    pub(crate) async fn obeyed(&self, session: &Session, undoing: bool) -> Result<(), Fault> {
+        self.judge(&self.run(session, undoing).await?)
+    }
+}
