@@ -1,6 +1,7 @@
 //! The developer commands, as `cargo xtask COMMAND`.
 
 mod coverage;
+mod plugin_pages;
 mod run;
 mod setup;
 mod tidy;
@@ -28,6 +29,7 @@ cargo xtask COMMAND [ARGUMENTS]
   sim [--seeds N] [--first S] [--seed S [--trace]]
                      simulate lives of the daemon; with --seed, one of them, told line by line with --trace
   sim --defects      seed defects into the scheduler, and show after how many lives the checkers find each
+  plugin-pages       write the tables of parameters in the plugins' pages, from the plugins' schemas
   tidy               check what no compiler checks: file lengths, words, which crate imports which
   ci                 everything that must hold before a change is taken: format, lints, tidy, documentation, tests
                      and how much they cover, simulated lives
@@ -87,6 +89,7 @@ fn perform(command: &str, rest: &[String]) -> Result {
             run::cargo(&["build", "--release", "--package", "sandglass", "--package", "sandglass-bench"], &[])?;
             run::program(std::process::Command::new(run::target_dir().join("release/sandglass-bench")).args(rest))
         }
+        "plugin-pages" => plugin_pages::perform(&root()),
         "fuzz" => run::cargo(&["run", "--package", "sandglass-fuzz", "--"], rest),
         "sim" => run::simulation(rest),
         "tidy" => tidy::check(&root()),

@@ -5,18 +5,19 @@ mod sources;
 
 use std::path::Path;
 
-use crate::Result;
+use crate::{Result, plugin_pages};
 
 /// One thing that is not as it should be, and where.
-struct Finding {
-    place: String,
-    problem: String,
+pub(crate) struct Finding {
+    pub(crate) place: String,
+    pub(crate) problem: String,
 }
 
 /// Checks everything and names everything that it finds.
 pub(crate) fn check(root: &Path) -> Result {
     let mut findings = sources::check(root)?;
     findings.extend(imports::check(root)?);
+    findings.extend(plugin_pages::check(root)?);
     for finding in &findings {
         eprintln!("{}: {}", finding.place, finding.problem);
     }

@@ -34,9 +34,10 @@ impl Provided {
     }
 
     /// Brings the file to the target; where it is there.
-    async fn bring(&self, session: &Session, source: &str, done: &mut Done) -> Result<String, Fault> {
+    async fn bring(&self, target: &Target, session: &Session, source: &str, done: &mut Done) -> Result<String, Fault> {
         let name = source.rsplit('/').next().unwrap_or_default();
-        let place = format!("/tmp/sandglass-{}-{name}", self.run);
+        // Two targets may be one machine.
+        let place = format!("/tmp/sandglass-{}-{}-{name}", self.run, target.name);
         done.changes.push(Change::Brought(place.clone()));
         // Read by the package manager's own account on some systems.
         let options =
@@ -96,9 +97,9 @@ impl Provided {
         }
     }
 
-    async fn steps(&self, session: &Session, steps: Steps<'_>, done: &mut Done) -> Result<(), Fault> {
+    async fn steps(&self, target: &Target, session: &Session, steps: Steps<'_>, done: &mut Done) -> Result<(), Fault> {
         let artifact = match steps.artifact {
-            Some(source) => Some(self.bring(session, source, done).await?),
+            Some(source) => Some(self.bring(target, session, source, done).await?),
             None => None,
         };
         let artifact = artifact.as_deref();
@@ -164,11 +165,11 @@ impl Deployment for Provided {
             match recipe.way() {
                 Way::Packages(wanted) => self.packages(manager, session, wanted, None, done).await,
                 Way::File(source) => {
-                    let file = self.bring(session, source, done).await?;
+                    let file = self.bring(target, session, source, done).await?;
                     let name = packages::name_of(manager, session, &file).await?;
                     self.packages(manager, session, &[name], Some(&file), done).await
                 }
-                Way::Steps(steps) => self.steps(session, steps, done).await,
+                Way::Steps(steps) => self.steps(target, session, steps, done).await,
             }
         })
     }

@@ -19,6 +19,7 @@ mod no_start;
 mod notify;
 mod notify_services;
 mod people;
+mod plugin_pages;
 mod plugins;
 mod retention;
 mod retries;
