@@ -20,7 +20,7 @@ use crate::capability::exec::Tasks;
 use crate::capability::files::Mounted;
 use crate::capability::process::Folders;
 use crate::capability::progress::Coalescer;
-use crate::capability::remote::Digests;
+use crate::capability::remote::{Digests, Known};
 use crate::secrets::RunSecrets;
 use crate::services::Services;
 use crate::stop::Stop;
@@ -46,6 +46,8 @@ pub(crate) struct Attempt {
     pub(crate) services: Arc<dyn Services>,
     pub(crate) stop: Stop,
     pub(crate) tasks: Tasks,
+    /// The targets that it may work on, once it has asked for them.
+    pub(crate) fleet: OnceLock<Known>,
     /// Of files that it sends to other machines.
     pub(crate) digests: Digests,
     pub(crate) progress: Coalescer,
@@ -96,6 +98,7 @@ impl Attempt {
             mounts: OnceLock::new(),
             services,
             stop: Stop::default(),
+            fleet: OnceLock::new(),
             digests: Digests::default(),
             progress: Coalescer::default(),
             spent: AtomicU64::new(0),

@@ -24,9 +24,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 const ANSWER: Duration = Duration::from_secs(60);
 const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
 /// What the image's programs are called.
-const APPLETS: [&str; 16] = [
+const APPLETS: [&str; 17] = [
     "sh", "cat", "echo", "env", "false", "head", "id", "kill", "ls", "mount", "printf", "pwd", "sleep", "touch",
-    "true", "yes",
+    "true", "wc", "yes",
 ];
 
 /// A running engine. It ends with this, its containers with it.

@@ -40,20 +40,19 @@ impl remote::Host for Guest {
         }
         let selectors: Result<Vec<Selector>, _> = selectors.iter().map(|text| text.parse()).collect();
         let selectors = selectors.map_err(|error| invalid(error.to_string()))?;
-        let fleet = fleet(attempt)?;
+        let Known { fleet, groups } = known(attempt)?;
         let selected = fleet.select(&selectors);
         let selected = selected.map_err(|error| CallError::new(ErrorCode::NotFound, error.to_string()))?;
         // All of them are asked for before the first is worked on.
-        let groups = members(&fleet);
         for target in &selected {
-            Place::of(&groups, &target.spec.name, None).may(attempt, Deed::Enter)?;
+            Place::of(groups, &target.spec.name, None).may(attempt, Deed::Enter)?;
         }
         Ok(selected.into_iter().map(told).collect())
     }
 
     async fn connect(&mut self, target: String, run_as: Option<String>) -> CallResult<Resource<Session>> {
         let attempt = &self.attempt;
-        let fleet = fleet(attempt)?;
+        let Known { fleet, groups } = known(attempt)?;
         let name: TargetName =
             target.parse().map_err(|error: sandglass_core::id::InvalidId| invalid(error.to_string()))?;
         let found = fleet.target(&name).ok_or_else(|| {
@@ -73,11 +72,17 @@ impl remote::Host for Guest {
         }
         // The account that logs in needs no switching.
         let run_as = run_as.filter(|account| *account != found.spec.account.as_str());
-        let place = Place::of(&members(&fleet), &name, run_as);
+        let place = Place::of(groups, &name, run_as);
         place.may(attempt, Deed::Enter)?;
-        let session = Session::new(attempt, place, session::way(attempt, &fleet, found)?);
+        let session = Session::new(attempt, place, session::way(attempt, fleet, found)?);
         Ok(self.table.push(session)?)
     }
+}
+
+/// The targets and groups as an attempt found them when it first asked. What is changed meanwhile is for the next one.
+pub(crate) struct Known {
+    fleet: Fleet,
+    groups: Members,
 }
 
 /// The targets of each group.
@@ -116,9 +121,15 @@ impl Place {
     }
 }
 
-fn fleet(attempt: &Attempt) -> CallResult<Fleet> {
+fn known(attempt: &Attempt) -> CallResult<&Known> {
+    if let Some(known) = attempt.fleet.get() {
+        return Ok(known);
+    }
     let found = attempt.services.fleet(&attempt.work.namespace);
-    found.map_err(|why| CallError::new(ErrorCode::Unavailable, format!("the targets cannot be read: {why}")))
+    let fleet =
+        found.map_err(|why| CallError::new(ErrorCode::Unavailable, format!("the targets cannot be read: {why}")))?;
+    let groups = members(&fleet);
+    Ok(attempt.fleet.get_or_init(|| Known { fleet, groups }))
 }
 
 fn told(target: &Arc<Target>) -> remote::Target {
