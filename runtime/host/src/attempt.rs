@@ -21,6 +21,7 @@ use crate::capability::files::Mounted;
 use crate::capability::process::Folders;
 use crate::capability::progress::Coalescer;
 use crate::capability::remote::Digests;
+use crate::capability::tls::Encryption;
 use crate::secrets::RunSecrets;
 use crate::services::Services;
 use crate::stop::Stop;
@@ -55,6 +56,8 @@ pub(crate) struct Attempt {
     spent_in_host: AtomicU64,
     /// HTTP connections that are open.
     pub(crate) connections: AtomicU32,
+    /// What it said of TLS.
+    pub(crate) encryption: Encryption,
     started: Mutex<Option<Instant>>,
     output_bytes: AtomicU64,
     denial: Mutex<Option<Denial>>,
@@ -101,6 +104,7 @@ impl Attempt {
             spent: AtomicU64::new(0),
             spent_in_host: AtomicU64::new(0),
             connections: AtomicU32::new(0),
+            encryption: Encryption::default(),
             started: Mutex::default(),
             output_bytes: AtomicU64::new(0),
             denial: Mutex::default(),
