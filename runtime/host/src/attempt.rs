@@ -123,6 +123,10 @@ impl Attempt {
                 upstream.result = self.services.result_of(upstream.run.run).map_err(NotFilled::Template)?;
             }
         }
+        let shows_output_of = scope.notice.as_ref().and_then(|notice| notice.shows_output_of());
+        if let Some(run) = shows_output_of.filter(|_| self.may_name_output()) {
+            scope.to_mut().output = self.services.last_output(run);
+        }
         if let Some(secrets) = self.secrets() {
             let placeholders = secrets.all().iter().map(|held| (held.secret.name.clone(), held.placeholder.clone()));
             scope.to_mut().secrets = placeholders.collect();
@@ -133,6 +137,11 @@ impl Attempt {
         // Filled in once: the guest starts only after this.
         _ = self.filled.set(Filled { params: params.to_string(), env, working_dir });
         Ok(())
+    }
+
+    /// Whether a template may name what a run printed: reading it takes longer than looking for the word.
+    fn may_name_output(&self) -> bool {
+        self.work.env.values().chain([&self.work.params]).any(|text| text.contains("output"))
     }
 
     /// Gets the values of the secrets that the work names, as far as it may use them.
