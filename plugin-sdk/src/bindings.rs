@@ -167,6 +167,22 @@ pub mod mail {
     });
 }
 
+/// The interface by which requests of the capability `http` choose certificates.
+#[cfg(feature = "http")]
+pub mod tls {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: r"
+            package sandglass:sdk-tls;
+            world plugin { import sandglass:plugin/tls@0.1.0; }
+        ",
+        world: "sandglass:sdk-tls/plugin",
+        with: { "sandglass:plugin/types@0.1.0": crate::bindings::sandglass::plugin::types },
+        additional_derives: [PartialEq, Eq],
+        generate_all,
+    });
+}
+
 /// The interfaces of the capability `http`.
 #[cfg(feature = "http")]
 pub mod http {

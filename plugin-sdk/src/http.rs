@@ -7,7 +7,9 @@ use std::time::Duration;
 use crate::{Context, Failure, Retry};
 
 mod retry_after;
+mod tls;
 mod url;
+pub use tls::{Identity, Tls};
 pub use url::Url;
 
 /// The most that a response's body may take unless the request says otherwise.
@@ -28,6 +30,8 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// How much of the response's body is kept, in bytes.
     pub max_body_bytes: usize,
+    /// Whom it trusts, and who it says that it is; without it the web's authorities, and nobody.
+    pub tls: Option<Tls>,
 }
 
 impl Request {
@@ -41,6 +45,7 @@ impl Request {
             body: Vec::new(),
             timeout: None,
             max_body_bytes: DEFAULT_MAX_BODY_BYTES,
+            tls: None,
         }
     }
 
@@ -78,11 +83,21 @@ impl Request {
         self
     }
 
+    /// Chooses certificates. They are for all requests that the attempt sends to this server from then on.
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// Sends the request and reads the response. Ends early when the run should stop.
     ///
     /// # Errors
     /// When no response arrived; a response of whatever status is none.
     pub fn send(&self, _context: &Context) -> Result<Response, HttpError> {
+        if let Some(tls) = &self.tls {
+            tls.choose(&self.url)?;
+        }
         #[cfg(target_arch = "wasm32")]
         return crate::host::guest_http::send(self);
         #[cfg(not(target_arch = "wasm32"))]

@@ -47,6 +47,8 @@ pub(crate) mod remote;
 pub(crate) mod secrets;
 #[cfg(feature = "state")]
 pub(crate) mod state;
+#[cfg(feature = "http")]
+pub(crate) mod tls;
 pub(crate) mod work;
 
 #[cfg(feature = "docker")]

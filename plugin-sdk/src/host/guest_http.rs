@@ -178,6 +178,14 @@ fn broken(error: StreamError) -> HttpError {
     HttpError::Transport("connection".to_owned(), message)
 }
 
+/// The same with what the host says of it.
+fn told(what: &str) -> String {
+    match crate::bindings::tls::sandglass::plugin::tls::failure() {
+        Some(why) => format!("{what}: {why}"),
+        None => what.to_owned(),
+    }
+}
+
 fn transport(error: ErrorCode) -> HttpError {
     let (code, message) = match error {
         ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => {
@@ -199,10 +207,11 @@ fn transport(error: ErrorCode) -> HttpError {
             ("connection", "the connection was closed before the response was complete".to_owned())
         }
         ErrorCode::ConnectionLimitReached => ("connection", "too many connections are open".to_owned()),
-        ErrorCode::TlsCertificateError => ("tls", "the server's certificate is not trusted".to_owned()),
+        ErrorCode::TlsCertificateError => ("tls", told("the server's certificate is not trusted")),
         ErrorCode::TlsProtocolError | ErrorCode::TlsAlertReceived(_) => {
-            ("tls", "the server and the host do not agree on encryption".to_owned())
+            ("tls", told("the connection could not be encrypted"))
         }
+        ErrorCode::HttpResponseHeaderSectionSize(_) => ("protocol", "the head of the response is too long".to_owned()),
         ErrorCode::HttpRequestUriInvalid => return HttpError::Invalid("the address is not valid".to_owned()),
         ErrorCode::HttpRequestMethodInvalid => return HttpError::Invalid("the method is not valid".to_owned()),
         ErrorCode::InternalError(Some(message)) => ("transport", message),

@@ -7,6 +7,7 @@ mod schema;
 mod status;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 sandglass_plugin::export! {
     name: "http",

@@ -10,6 +10,7 @@ use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, PLACEHOLDER, Pe
 use crate::assertion::Assertion;
 use crate::auth::Auth;
 use crate::status::ExpectedStatus;
+use crate::tls::Tls;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_RESPONSE_BYTES: u32 = 64 * 1024;
@@ -46,6 +47,9 @@ pub(crate) struct Params {
     /// How the request proves whose it is.
     #[serde(default)]
     auth: Option<Auth>,
+    /// Whom the request trusts, and who it says that it is, where that is not as on the web.
+    #[serde(default)]
+    tls: Option<Tls>,
     /// Which statuses mean success: a status, a pattern such as "2xx" or "200-299", or a list; "2xx" by default.
     #[serde(default)]
     expected_status: ExpectedStatus,
@@ -102,6 +106,14 @@ impl Action for SendRequest {
                 "auth": { "bearer": "{{ secret.API_TOKEN }}" },
                 "assertions": [{ "at": "/count", "max": 100 }],
             }),
+            json!({
+                "url": "https://intern.example.com/backup",
+                "tls": {
+                    "ca": "{{ secret.OUR_CA }}",
+                    "client_certificate": "{{ secret.CLIENT_CERTIFICATE }}",
+                    "client_key": "{{ secret.CLIENT_KEY }}",
+                },
+            }),
         ]
     }
 
@@ -131,6 +143,12 @@ impl Action for SendRequest {
         let has_authorization = params.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
         if has_authorization && matches!(params.auth, Some(Auth::Basic { .. } | Auth::Bearer(_))) {
             issues.push(Issue::at("/auth", "give either `auth` or a header `Authorization`, not both"));
+        }
+        if let Some(tls) = &params.tls {
+            if params.url.starts_with("http://") {
+                issues.push(Issue::at("/tls", "it is for an address that begins with https://"));
+            }
+            issues.extend(tls.issue());
         }
         if params.assertions.len() > MAX_ASSERTIONS {
             issues.push(Issue::at("/assertions", format!("expected at most {MAX_ASSERTIONS}")));
@@ -182,6 +200,9 @@ fn request(params: &Params) -> Result<Request, Failure> {
             request = request.header("content-type", "application/x-www-form-urlencoded");
         }
         request = request.body(encoded(form));
+    }
+    if let Some(tls) = &params.tls {
+        request = request.tls(tls.chosen());
     }
     match &params.auth {
         Some(auth) => auth.sign(request),
@@ -247,6 +268,9 @@ fn redirected(mut request: Request, status: u16, location: &str, proof: &str) ->
         let about_body = name.starts_with("content-");
         (same_server || !secret) && (!becomes_get || !about_body)
     });
+    if !same_server {
+        request.tls = None;
+    }
     request.url = url;
     Ok(request)
 }

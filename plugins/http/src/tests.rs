@@ -224,3 +224,33 @@ fn no_secret_follows_a_redirect_to_another_server() {
 fn the_schemas_are_those_of_the_types() {
     sandglass_plugin::testing::check_schemas::<SendRequest>(concat!(env!("CARGO_MANIFEST_DIR"), "/src/request"));
 }
+
+#[test]
+fn certificates_go_to_the_server_that_they_are_for() {
+    const PEM: &str = "-----BEGIN CERTIFICATE-----\n";
+    let server = |request: &sandglass_plugin::http::Request| {
+        Ok(match request.url.path_and_query() {
+            "/old" => response(307, &[("location", "/new")], ""),
+            "/new" => response(307, &[("location", "https://other/newest")], ""),
+            _ => response(200, &[], ""),
+        })
+    };
+    let tls = json!({ "ca": PEM, "client_certificate": PEM, "client_key": "sgl-secret-1" });
+    let host = Host::new().on_http(server);
+    let params = json!({ "url": "https://a/old", "follow_redirects": 2, "tls": tls });
+    host.run::<SendRequest>(params).expect("the redirects lead to 200");
+    let [old, new, newest] = &host.requests()[..] else { panic!("there are three requests") };
+    let chosen = old.tls.clone().expect("it was chosen");
+    assert_eq!(chosen.client.map(|client| client.key).as_deref(), Some("sgl-secret-1"));
+    assert_eq!((&new.tls, &newest.tls), (&old.tls, &None));
+
+    let wrong = [
+        json!({ "url": "http://a", "tls": { "ca": PEM } }),
+        json!({ "url": "https://a", "tls": { "ca": "/etc/ssl/ca.pem" } }),
+        json!({ "url": "https://a", "tls": { "client_key": PEM } }),
+    ];
+    for params in wrong {
+        let issues = Host::new().validate::<SendRequest>(params.clone());
+        assert_eq!(issues.first().map(|issue| issue.pointer.as_str()), Some("/tls"), "{params}");
+    }
+}

@@ -5,11 +5,12 @@ use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Schemas};
 
 use crate::message::{Message, Mood, params_with_message};
 use crate::post;
-use crate::text::{fitted, line};
+use crate::text::{fitted, last_lines, line};
 
 // Discord's limit is 6000 for all of an embed; these are within it together, with ten fields, and each within its own.
 const MAX_TITLE: usize = 256;
-const MAX_TEXT: usize = 2500;
+const MAX_TEXT: usize = 1500;
+const MAX_OUTPUT: usize = 1500;
 const MAX_NAME: usize = 60;
 const MAX_VALUE: usize = 200;
 const MAX_LINK: usize = 2000;
@@ -69,6 +70,12 @@ fn body(message: &Message) -> Value {
         json!({ "title": markup(&message.title, MAX_TITLE), "fields": fields, "color": color(message.mood()) });
     if !message.text.is_empty() {
         embed["description"] = markup(&message.text, MAX_TEXT).into();
+    }
+    if let Some(output) = &message.output {
+        // Within a block of code only what would end it is read: three backticks, which a character of no width parts.
+        let code = last_lines(output, MAX_OUTPUT, |character| (character == '`').then_some("`\u{200b}"));
+        let text = embed["description"].as_str().unwrap_or_default();
+        embed["description"] = format!("{text}\n```\n{code}\n```").into();
     }
     if let Some(link) = message.link.as_ref().filter(|link| link.len() <= MAX_LINK) {
         embed["url"] = link.as_str().into();

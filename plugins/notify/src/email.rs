@@ -88,6 +88,9 @@ fn text(message: &Message) -> String {
     for (name, value) in &message.fields {
         text.push_str(&format!("\n{name}: {}", value.replace('\n', " ")));
     }
+    if let Some(output) = &message.output {
+        text.push_str(&format!("\n\nThe last lines of its output:\n\n{output}"));
+    }
     if let Some(link) = &message.link {
         text.push_str(&format!("\n\n{link}"));
     }

@@ -43,6 +43,10 @@ macro_rules! params_with_message {
                 "Due": "{% if run.scheduled_at %}{{ run.scheduled_at | date('%Y-%m-%d %H:%M:%S %Z') }}{% endif %}"
             }))]
             pub(crate) fields: std::collections::BTreeMap<String, sandglass_plugin::serde_json::Value>,
+            /// The last lines that the run printed, if it went wrong; an empty text leaves them out.
+            #[serde(default)]
+            #[schemars(extend("default" = "{{ run.output }}"))]
+            pub(crate) output: Option<String>,
             /// An address for more; by default the run in the daemon's API, if `public_url` is configured.
             #[serde(default)]
             #[schemars(extend("default" = "{{ run.url }}"))]
@@ -57,7 +61,8 @@ macro_rules! params_with_message {
             /// What is told.
             fn message(&self) -> Result<$crate::message::Message, sandglass_plugin::Failure> {
                 $crate::message::Message::new(
-                    self.title.as_deref(), self.text.as_deref(), &self.fields, self.link.as_deref(), self.event.as_deref(),
+                    self.title.as_deref(), self.text.as_deref(), &self.fields, self.output.as_deref(), self.link.as_deref(),
+                    self.event.as_deref(),
                 )
             }
         }
@@ -73,6 +78,8 @@ pub(crate) struct Message {
     pub(crate) text: String,
     /// At most [`MAX_FIELDS`].
     pub(crate) fields: Vec<(String, String)>,
+    /// What a program printed.
+    pub(crate) output: Option<String>,
     /// An `http` or `https` address.
     pub(crate) link: Option<String>,
     pub(crate) event: Option<String>,
@@ -95,6 +102,7 @@ impl Message {
         title: Option<&str>,
         text: Option<&str>,
         fields: &BTreeMap<String, Value>,
+        output: Option<&str>,
         link: Option<&str>,
         event: Option<&str>,
     ) -> Result<Self, Failure> {
@@ -115,7 +123,8 @@ impl Message {
         let shown = fields.iter().filter_map(|(name, value)| Some((name.clone(), plain(value)?)));
         let is_address = |link: &String| link.starts_with("https://") || link.starts_with("http://");
         let link = given(link).filter(is_address).filter(|link| !link.contains(char::is_whitespace));
-        Ok(Self { title, text, fields: shown.take(MAX_FIELDS).collect(), link, event: given(event) })
+        let fields = shown.take(MAX_FIELDS).collect();
+        Ok(Self { title, text, fields, output: given(output), link, event: given(event) })
     }
 
     pub(crate) fn mood(&self) -> Mood {

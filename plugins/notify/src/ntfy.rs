@@ -93,6 +93,9 @@ fn body(message: &Message) -> String {
     for (name, value) in &message.fields {
         body.push_str(&format!("\n{name}: {}", value.replace('\n', " ")));
     }
+    if let Some(output) = &message.output {
+        body.push_str(&format!("\n\n{output}"));
+    }
     let mut body: String = body.chars().filter(|character| !character.is_control() || *character == '\n').collect();
     if body.len() > MAX_BODY {
         body.truncate(body.floor_char_boundary(MAX_BODY));

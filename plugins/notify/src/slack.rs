@@ -5,7 +5,7 @@ use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Schemas};
 
 use crate::message::{Message, params_with_message};
 use crate::post;
-use crate::text::{fitted, line, plain};
+use crate::text::{fitted, last_lines, line, plain};
 
 // Slack's limits of block kit: a header, a section, and a field.
 const MAX_HEADER: usize = 150;
@@ -61,6 +61,12 @@ fn body(message: &Message) -> Value {
         let fields: Vec<Value> =
             message.fields.iter().map(|(name, value)| shown(line(&format!("{name}: {value}"), MAX_FIELD))).collect();
         blocks.push(json!({ "type": "section", "fields": fields }));
+    }
+    if let Some(output) = &message.output {
+        // A text within rich text is read as it stands.
+        let text = json!({ "type": "text", "text": last_lines(output, MAX_SECTION, |_| None) });
+        let lines = json!({ "type": "rich_text_preformatted", "elements": [text] });
+        blocks.push(json!({ "type": "rich_text", "elements": [lines] }));
     }
     // As a link in markup, because a button would ask for an app that answers it.
     let link = message.link.as_ref().filter(|link| link.len() <= MAX_FIELD && !link.contains(['|', '>', '<']));

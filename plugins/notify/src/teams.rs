@@ -5,11 +5,12 @@ use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Schemas};
 
 use crate::message::{Message, Mood, params_with_message};
 use crate::post;
-use crate::text::{line, plain};
+use crate::text::{last_lines, line, plain};
 
 // Teams takes a message of 28 KB; a unit of text is at most three bytes.
 const MAX_TITLE: usize = 300;
 const MAX_TEXT: usize = 5000;
+const MAX_OUTPUT: usize = 2100;
 const MAX_FIELD: usize = 300;
 const MAX_LINK: usize = 2000;
 
@@ -65,6 +66,10 @@ fn body(message: &Message) -> Value {
             json!({ "type": "TextRun", "text": line(value, MAX_FIELD) }),
         ])
     }));
+    if let Some(output) = &message.output {
+        let text = last_lines(output, MAX_OUTPUT, |_| None);
+        shown.push(rich(vec![json!({ "type": "TextRun", "text": text, "fontType": "Monospace" })]));
+    }
     let mut card = json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",

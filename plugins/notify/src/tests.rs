@@ -57,7 +57,7 @@ fn a_webhook_has_all_that_is_told() {
     assert!(request.headers.contains(&("Authorization".to_owned(), "Bearer x".to_owned())));
     let expected = json!({
         "title": "nightly: failed", "text": "job 'nightly' failed", "event": "failed", "link": "https://jobs/1",
-        "fields": { "Run": "01K", "State": "failed", "Exit code": "3" },
+        "fields": { "Run": "01K", "State": "failed", "Exit code": "3" }, "output": null,
     });
     assert_eq!(serde_json::from_slice::<Value>(&request.body).expect("JSON"), expected);
     let posted = posted::<Webhook>(json!({ "url": "https://a", "text": "one\ntwo" }));
@@ -236,4 +236,55 @@ fn the_schemas_written_ahead_are_those_of_the_types() {
     check::<Teams>();
     check::<Ntfy>();
     check::<Email>();
+}
+
+#[test]
+fn what_the_run_printed_stands_below_and_is_no_markup() {
+    let printed = format!("first\n```\n{HOSTILE}\nlast");
+    let params = |text: &str| {
+        let mut params = told("nightly: failed", "why");
+        params["output"] = json!(text);
+        params
+    };
+    let blocks = posted::<Slack>(params(&printed))["blocks"].clone();
+    let lines = &blocks[3]["elements"][0];
+    assert_eq!((&blocks[3]["type"], &lines["type"]), (&json!("rich_text"), &json!("rich_text_preformatted")));
+    assert!(lines["elements"][0]["text"].as_str().expect("a text").ends_with("last"), "{blocks}");
+
+    let description = posted::<Discord>(params(&printed))["embeds"][0]["description"].clone();
+    let description = description.as_str().expect("a text");
+    assert!(
+        description.starts_with("why\n```\nfirst\n`\u{200b}`") && description.ends_with("last\n```"),
+        "{description}"
+    );
+    assert_eq!(description.matches("```").count(), 2, "{description}");
+
+    let card = posted::<Teams>(params(&printed))["attachments"][0]["content"]["body"].clone();
+    let last = card.as_array().and_then(|body| body.last()).expect("a block");
+    assert_eq!(last["inlines"][0]["fontType"], "Monospace", "{card}");
+
+    let body = sent::<Ntfy>(params("a\nb")).body;
+    assert!(String::from_utf8_lossy(&body).ends_with("State: failed\n\na\nb"));
+    assert_eq!(posted::<Webhook>(params("a\nb"))["output"], "a\nb");
+    let mut mail = params("a\nb");
+    mail.as_object_mut().expect("an object").remove("url");
+    mail["to"] = json!(["ops@example.com"]);
+    let host = Host::new();
+    host.run::<Email>(mail).expect("the server takes it");
+    assert!(
+        host.mails()[0].text.contains("The last lines of its output:\n\na\nb\n\nhttps://jobs/1"),
+        "{:?}",
+        host.mails()
+    );
+
+    // However much there is, each service gets what it takes, the end of it.
+    let much = "`@<&>\u{1f600}\n".repeat(3000) + "last";
+    let units = |text: &Value| text.as_str().expect("a text").encode_utf16().count();
+    let slack = posted::<Slack>(params(&much))["blocks"][3]["elements"][0]["elements"][0]["text"].clone();
+    let embed = posted::<Discord>(params(&much))["embeds"][0].clone();
+    let sizes = (units(&slack), units(&embed["description"]));
+    assert!(sizes.0 <= 3000 && sizes.1 <= 4096, "{sizes:?}");
+    assert!(slack.as_str().is_some_and(|text| text.ends_with("last")) && embed.to_string().contains("last\\n```"));
+    assert!(sent::<Ntfy>(params(&much)).body.len() <= 4096);
+    assert!(sent::<Teams>(params(&much)).body.len() <= 28_000);
 }

@@ -34,6 +34,18 @@ pub(crate) fn plain(text: &str, most: usize) -> String {
     fitted(text, most, |_| None)
 }
 
+/// The last lines of `text` that are short enough, with every character as `escape` writes it.
+pub(crate) fn last_lines(text: &str, most: usize, escape: impl Fn(char) -> Option<&'static str> + Copy) -> String {
+    let mut rest = text;
+    loop {
+        let fits = fitted(rest, usize::MAX, escape);
+        match rest.split_once('\n') {
+            Some((_, later)) if fits.encode_utf16().count() > most => rest = later,
+            _ => return fitted(rest, most, escape),
+        }
+    }
+}
+
 /// The same on one line.
 pub(crate) fn line(text: &str, most: usize) -> String {
     fitted(text, most, |character| (character == '\n').then_some(" "))
@@ -46,7 +58,7 @@ fn is_hidden(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{fitted, line, plain};
+    use super::{fitted, last_lines, line, plain};
 
     #[test]
     fn what_is_too_long_is_cut_at_a_character() {
@@ -59,6 +71,15 @@ mod tests {
         assert_eq!(fitted("a&&", 11, escape), "a&amp;&amp;");
         assert_eq!(fitted("a&&", 10, escape), "a&amp;…");
         assert_eq!(fitted("&&", 5, escape), "…");
+    }
+
+    #[test]
+    fn of_what_was_printed_the_end_is_shown() {
+        let escape = |character| (character == '`').then_some("''");
+        assert_eq!(last_lines("a\nb`\nc", 6, escape), "b''\nc");
+        assert_eq!(last_lines("a\nb`\nc", 5, escape), "b''\nc");
+        assert_eq!(last_lines("a\nb`\nc", 4, escape), "c");
+        assert_eq!(last_lines("abcd", 3, escape), "ab…");
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Action for Webhook {
     const NAME: &'static str = "webhook";
     const TITLE: &'static str = "Post a message as JSON";
     const DESCRIPTION: &'static str =
-        "Posts a JSON object with title, text, event, fields and link to an address of your own.";
+        "Posts a JSON object with title, text, event, fields, output and link to an address of your own.";
     const SCHEMAS: Option<Schemas> = Some(Schemas { params: include_str!("webhook.params.json"), output: None });
     type Params = Params;
     type Output = ();
@@ -67,6 +67,7 @@ impl Action for Webhook {
             "text": text::plain(&message.text, MAX_TEXT),
             "event": message.event,
             "fields": fields,
+            "output": message.output.as_ref().map(|output| text::last_lines(output, MAX_TEXT, |_| None)),
             "link": message.link,
         });
         let mut request = post::request(&params.url, &body)?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sandglass_core::batch::{Batch, Expectation, Write};
 use sandglass_core::id::{JobId, Namespace, RunId, SecretName};
 use sandglass_core::invocation::Work;
+use sandglass_core::notice::Tail;
 use sandglass_core::output::OutputChunk;
 use sandglass_core::target::Fleet;
 use sandglass_core::time::{Clock, Timestamp};
@@ -16,7 +17,9 @@ use sandglass_host::services::{
     BoxFuture, Containers, MailError, MailMessage, Progress, SecretValue, StateEntry, StateError, StateExpectation,
     StatePage,
 };
-use sandglass_store::{CommitError, Committer, ConflictKind, STATE_BYTES, STATE_KEYS, Store, StoreError};
+use sandglass_store::{
+    CommitError, Committer, ConflictKind, OutputPosition, STATE_BYTES, STATE_KEYS, Store, StoreError,
+};
 use tokio::sync::oneshot;
 
 use crate::admission;
@@ -25,6 +28,9 @@ use crate::dispatch::effects::Payload;
 use crate::mail::{MailConfig, Mailer};
 use crate::output::Outputs;
 use crate::secrets::Secrets;
+
+/// How much of a run's output is read at once, in bytes.
+const OUTPUT_PAGE: usize = 1 << 20;
 
 /// The daemon's side of the host.
 pub(crate) struct HostServices {
@@ -116,6 +122,24 @@ impl Services for HostServices {
             Ok(Some(run)) => Ok(run.result.clone()),
             Ok(None) => Ok(None),
             Err(error) => Err(format!("the result of run {run} cannot be read: {error}")),
+        }
+    }
+
+    // Files of a run that is over, bounded by its limit on output and in the system's cache as they were just written.
+    fn last_output(&self, run: RunId) -> Option<String> {
+        let (mut tail, mut next) = (Tail::default(), OutputPosition::from_offset(0));
+        loop {
+            match self.store.read_output(run, next, OUTPUT_PAGE) {
+                Ok(page) if page.next == next => return tail.into_text(),
+                Ok(page) => {
+                    page.chunks.iter().for_each(|chunk| tail.push(chunk));
+                    next = page.next;
+                }
+                Err(error) => {
+                    tracing::warn!("a notification lacks the output of run {run}, which cannot be read: {error}");
+                    return None;
+                }
+            }
         }
     }
 

@@ -21,6 +21,7 @@ use crate::capability::files::Mounted;
 use crate::capability::process::Folders;
 use crate::capability::progress::Coalescer;
 use crate::capability::remote::{Digests, Known};
+use crate::capability::tls::Encryption;
 use crate::secrets::RunSecrets;
 use crate::services::Services;
 use crate::stop::Stop;
@@ -57,6 +58,8 @@ pub(crate) struct Attempt {
     spent_in_host: AtomicU64,
     /// HTTP connections that are open.
     pub(crate) connections: AtomicU32,
+    /// What it said of TLS.
+    pub(crate) encryption: Encryption,
     started: Mutex<Option<Instant>>,
     output_bytes: AtomicU64,
     denial: Mutex<Option<Denial>>,
@@ -104,6 +107,7 @@ impl Attempt {
             spent: AtomicU64::new(0),
             spent_in_host: AtomicU64::new(0),
             connections: AtomicU32::new(0),
+            encryption: Encryption::default(),
             started: Mutex::default(),
             output_bytes: AtomicU64::new(0),
             denial: Mutex::default(),
@@ -122,6 +126,10 @@ impl Attempt {
                 upstream.result = self.services.result_of(upstream.run.run).map_err(NotFilled::Template)?;
             }
         }
+        let shows_output_of = scope.notice.as_ref().and_then(|notice| notice.shows_output_of());
+        if let Some(run) = shows_output_of.filter(|_| self.may_name_output()) {
+            scope.to_mut().output = self.services.last_output(run);
+        }
         if let Some(secrets) = self.secrets() {
             let placeholders = secrets.all().iter().map(|held| (held.secret.name.clone(), held.placeholder.clone()));
             scope.to_mut().secrets = placeholders.collect();
@@ -132,6 +140,11 @@ impl Attempt {
         // Filled in once: the guest starts only after this.
         _ = self.filled.set(Filled { params: params.to_string(), env, working_dir });
         Ok(())
+    }
+
+    /// Whether a template may name what a run printed: reading it takes longer than looking for the word.
+    fn may_name_output(&self) -> bool {
+        self.work.env.values().chain([&self.work.params]).any(|text| text.contains("output"))
     }
 
     /// Gets the values of the secrets that the work names, as far as it may use them.

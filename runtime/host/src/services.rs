@@ -34,6 +34,11 @@ pub trait Services: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// The last lines that a run printed which is over, as a notification shows them; none if there are none.
+    fn last_output(&self, _run: RunId) -> Option<String> {
+        None
+    }
+
     /// The values of secrets of a namespace, by name. Fails with what is wrong, and what to do, if one is not there.
     fn secrets(&self, _namespace: &Namespace, names: &BTreeSet<SecretName>) -> Result<Vec<SecretValue>, String> {
         names.first().map_or(Ok(Vec::new()), |name| Err(format!("there is no secret {name}")))

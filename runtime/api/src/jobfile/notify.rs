@@ -86,6 +86,21 @@ mod tests {
     }
 
     #[test]
+    fn a_service_or_an_address_is_enough() {
+        let short = "name: a\ncommand: x\nnotify: {on_failure: [slack, ops@example.com], on_success: ntfy}\n";
+        let long = r#"[
+            {"on": ["failed", "timed_out", "interrupted"], "use": "notify/slack", "with": {"url": "{{ secret.SLACK_URL }}"}},
+            {"on": ["failed", "timed_out", "interrupted"], "use": "notify/email", "with": {"to": ["ops@example.com"]}},
+            {"on": ["succeeded"], "use": "notify/ntfy", "with": {"url": "{{ secret.NTFY_URL }}"}}
+        ]"#;
+        let long = format!("name: a\ncommand: x\nnotify: {long}\n");
+        let of = |text: &str| parse(text, Format::Yaml, "f.yaml").unwrap().remove(0).notify.clone();
+        assert_eq!(of(short), of(&long));
+        // A seed's own words.
+        assert_eq!(of("name: a\ncommand: x\nnotify:\n  on_failure: slack\n").as_slice().len(), 1);
+    }
+
+    #[test]
     fn mistakes_are_told_with_their_places() {
         for (file, fault) in [
             ("notify: 5\njobs: []\n", "f.yaml:1:9: expected a list of notifiers, found a number"),
@@ -101,9 +116,14 @@ mod tests {
                 "notify: [{on: [failed], use: a, with: {x: '{{ secret }}'}}]\n",
                 "f.yaml:1:43: name the secret: write {{ secret.NAME }}",
             ),
+            ("name: a\ncommand: x\nnotify: {slack: x}\n", "f.yaml:3:9: expected a list of notifiers, found a map"),
             (
-                "name: a\ncommand: x\nnotify: {on_failure: slack}\n",
-                "f.yaml:3:9: expected a list of notifiers, found a map",
+                "name: a\ncommand: x\nnotify: {on_failure: pager}\n",
+                "f.yaml:3:22: expected slack, discord, teams, ntfy, webhook, or a mail address",
+            ),
+            (
+                "name: a\ncommand: x\nnotify: {on_failure: slack, on_falure: slack}\n",
+                "f.yaml:3:29: 'on_falure' is none of on_failure, on_success, on_recovery",
             ),
             ("name: a\ncommand: x\nnotify: [{on: [], use: a}]\n", "f.yaml:3:15: a notifier that tells of nothing"),
         ] {

@@ -1,5 +1,6 @@
 //! The short forms of job files, turned into the canonical form on the tree, where every value keeps its place.
 
+mod notify;
 pub(super) mod schedule;
 
 use super::error::NodeError;
@@ -258,8 +259,9 @@ fn http(span: Span, value: Node) -> Result<Node, NodeError> {
     Ok(action(span, "http", Node::new(url.span, Value::Map(with))))
 }
 
-/// The environment variables of each notifier of a list.
+/// A list of notifiers, of which the environment variables are texts, or its short form.
 pub(super) fn notifiers(list: &mut Node) -> Result<(), NodeError> {
+    notify::spelled_out(list)?;
     let (span, kind) = (list.span, list.kind_name());
     let Value::List(items) = &mut list.value else {
         let hint = "write a '-' before each, such as - {on: [failed], use: http, with: {url: …}}";

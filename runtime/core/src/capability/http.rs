@@ -54,6 +54,15 @@ impl HttpGrant {
         }
     }
 
+    /// Whether some request to the server of `request` is allowed.
+    #[must_use]
+    pub fn reaches(&self, request: &HttpRequest<'_>) -> bool {
+        match self {
+            Self::Any | Self::Public => true,
+            Self::Requests(patterns) => patterns.iter().any(|pattern| pattern.reaches(request)),
+        }
+    }
+
     /// Whether the grant names, literally, where `request` would go if it were sent to `address`: by a pattern whose host
     /// is a name without `*` and the very name asked for, or is that address. A name counts whatever it resolves to:
     /// who writes down `localhost` or `db.internal` means the special address behind it.
@@ -85,7 +94,9 @@ impl fmt::Display for HttpRequest<'_> {
 }
 
 impl HttpRequest<'_> {
-    fn origin(&self) -> String {
+    /// Scheme, host and, unless it is the scheme's own, port.
+    #[must_use]
+    pub fn origin(&self) -> String {
         let host = if self.host.contains(':') && !self.host.starts_with('[') {
             format!("[{}]", self.host)
         } else {

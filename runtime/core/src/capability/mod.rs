@@ -309,6 +309,24 @@ impl EffectiveGrants {
         Ok(())
     }
 
+    /// Whether any request to the server of `request` may be sent, whatever its method and path.
+    ///
+    /// # Errors
+    ///
+    /// If a layer allows none.
+    pub fn http_server(&self, request: &HttpRequest<'_>) -> Result<(), Denial> {
+        let refusing =
+            self.layers().find(|(_, grants)| !grants.http.as_ref().is_some_and(|grant| grant.reaches(request)));
+        match refusing {
+            Some((layer, _)) => {
+                let origin = request.origin();
+                let grant = format!("http: [\"{origin}/*\"]");
+                Err(Denial { what: format!("choosing certificates for {origin}"), layer, grant })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Whether `request`, already allowed by its text, may be sent to `address`.
     ///
     /// A public address may be reached. A special one (loopback, private, link-local, …) only if the plugin's grant or

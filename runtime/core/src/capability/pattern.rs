@@ -51,20 +51,21 @@ impl HttpPattern {
     /// Whether the pattern matches `request`.
     #[must_use]
     pub fn matches(&self, request: &HttpRequest<'_>) -> bool {
+        let method = self.methods.is_empty() || self.methods.iter().any(|method| method == request.method);
+        method && self.reaches(request) && self.path_matches(request.path)
+    }
+
+    /// Whether the pattern matches any request to the server of `request`.
+    #[must_use]
+    pub fn reaches(&self, request: &HttpRequest<'_>) -> bool {
         let scheme = request.scheme.to_ascii_lowercase();
         let port = match self.port {
             Port::Any => true,
             Port::OfScheme => default_port(&scheme) == Some(request.port),
             Port::Number(port) => port == request.port,
         };
-        let method = self.methods.is_empty() || self.methods.iter().any(|method| method == request.method);
         let known = matches!(scheme.as_str(), "http" | "https");
-        method
-            && known
-            && (self.scheme == "*" || self.scheme == scheme)
-            && port
-            && host_matches(&self.host, request.host)
-            && self.path_matches(request.path)
+        known && (self.scheme == "*" || self.scheme == scheme) && port && host_matches(&self.host, request.host)
     }
 
     /// Whether the host stands for one host only.

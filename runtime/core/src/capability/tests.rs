@@ -437,3 +437,15 @@ fn a_plan_may_look_and_not_touch() {
     let may = |deed| grants.remote(&RemoteUse { target: &target, groups: &[], account: None, deed }).is_ok();
     assert!(may(Deed::Enter) && may(Deed::Read("/etc/motd")) && !may(Deed::Write("/etc/motd")) && !may(Deed::Run));
 }
+
+#[test]
+fn a_server_is_reached_by_any_of_its_requests() {
+    let grants = effective(r#"{"http": ["POST https://a.example:8443/v1/*"]}"#, None);
+    assert!(grants.http_server(&request("GET https A.example 8443 /")).is_ok());
+    for other in ["GET http a.example 8443 /", "GET https a.example 443 /", "GET https b.example 8443 /"] {
+        let denial = grants.http_server(&request(other)).unwrap_err();
+        assert!(denial.what.contains("choosing certificates for http"), "{denial:?}");
+        assert!(denial.grant.ends_with("/*\"]"), "{denial:?}");
+    }
+    assert!(effective("{}", None).http_server(&request("GET https a.example 443 /")).is_err());
+}

@@ -8,6 +8,7 @@ mod grouping;
 mod health;
 mod matching;
 mod summary;
+mod tail;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ pub use grouping::grouped;
 pub use health::Health;
 pub use matching::of_end;
 pub use summary::summary;
+pub use tail::Tail;
 
 use crate::id::{JobId, JobName, Namespace, RunId};
 use crate::run::{Run, StateName};
@@ -223,6 +225,13 @@ impl Notice {
             self.events.pop();
         }
         self.events.push(event);
+    }
+
+    /// The run whose last output goes with it: that of the newest event, if it went wrong.
+    #[must_use]
+    pub fn shows_output_of(&self) -> Option<RunId> {
+        let went_wrong = |kind| matches!(kind, NoticeKind::Failed | NoticeKind::TimedOut | NoticeKind::Interrupted);
+        self.newest().filter(|event| went_wrong(event.kind)).and_then(|event| event.run)
     }
 
     /// The event that came last.

@@ -49,6 +49,9 @@ pub struct Scope {
     pub public_url: Option<String>,
     /// What the run tells of, if it is a notification: `job` and `run` are then those of the newest event.
     pub notice: Option<Box<Notice>>,
+    /// The last lines that the run printed of which the notification tells. Read before the attempt starts, as is the result
+    /// of [`Upstream`].
+    pub output: Option<String>,
 }
 
 /// A run of another job, as templates name it.
@@ -97,7 +100,7 @@ impl Upstream {
 }
 
 /// The names there are in a notification.
-pub(super) const NOTICE_NAMES: [&str; 14] = [
+pub(super) const NOTICE_NAMES: [&str; 15] = [
     "notification.event",
     "notification.summary",
     "notification.count",
@@ -110,6 +113,7 @@ pub(super) const NOTICE_NAMES: [&str; 14] = [
     "run.reason",
     "run.message",
     "run.exit_code",
+    "run.output",
     "run.scheduled_at",
     "run.url",
 ];
@@ -139,6 +143,7 @@ impl Scope {
             zone: spec.timezone.unwrap_or(default_zone),
             public_url: None,
             notice: None,
+            output: None,
         }
     }
 
@@ -170,6 +175,7 @@ impl Scope {
             zone: job.and_then(|job| job.timezone).unwrap_or(default_zone),
             public_url: None,
             notice: Some(Box::new(notice.clone())),
+            output: None,
         }
     }
 
@@ -219,6 +225,7 @@ impl Scope {
                 "reason": run(|event| event.reason.as_deref().into()),
                 "message": run(|event| event.message.as_deref().into()),
                 "exit_code": run(|event| event.exit_code.into()),
+                "output": self.output,
                 "scheduled_at": run(|event| event.scheduled_at.map(|at| at.to_string()).into()),
                 "url": newest.and_then(|event| event.run).and_then(|run| self.url_of(run)),
             },

@@ -40,6 +40,7 @@ fn scope(spec: &JobSpec) -> Scope {
         secrets: std::collections::BTreeMap::from([("TOKEN".parse().unwrap(), "placeholder".to_owned())]),
         public_url: None,
         notice: None,
+        output: None,
     }
 }
 
@@ -255,6 +256,12 @@ fn notifications_have_values_of_their_own() {
     let known = Scope { public_url: Some("https://a/b".to_owned()), ..of_notice() };
     let expected = json!("https://a/b/api/v1/namespaces/default/runs/00000000000000000000000007");
     assert_eq!(render(&link, &known).unwrap().params["x"], expected);
+    // What a run printed is no template, whatever it looks like.
+    let shown = work(&json!({ "x": "{{ run.output }}", "y": "<{{ run.output }}>" }));
+    let printed = Scope { output: Some("1 {{ secret.A }}\n2".to_owned()), ..of_notice() };
+    let rendered = render(&shown, &printed).unwrap().params;
+    assert_eq!(rendered, json!({ "x": "1 {{ secret.A }}\n2", "y": "<1 {{ secret.A }}\n2>" }));
+    assert_eq!(render(&shown, &of_notice()).unwrap().params, json!({ "x": null, "y": "<>" }));
     let error = render(&work(&json!({ "x": "{{ run.nothing }}" })), &of_notice()).unwrap_err();
     assert_eq!(error.pointer, "/notify/3/with/x");
 }

@@ -17,6 +17,7 @@ pub(crate) struct MailFile {
     port: Option<u16>,
     #[serde(default)]
     encryption: Encryption,
+    ca: Option<PathBuf>,
     user: Option<String>,
     password_secret: Option<SecretName>,
     password_file: Option<PathBuf>,
@@ -45,6 +46,8 @@ pub(crate) struct MailConfig {
     pub(super) server: String,
     pub(super) port: u16,
     pub(super) encryption: Encryption,
+    /// A file in PEM with the authorities that are trusted in place of the web's.
+    pub(super) ca: Option<PathBuf>,
     pub(super) login: Option<Login>,
     pub(super) from: Mailbox,
     /// In small letters; none: everybody.
@@ -78,6 +81,9 @@ impl MailFile {
                 "mail and password would go there for others to read: use starttls or tls, or say allow_plain = true";
             return wrong("mail.server", &self.server, rule);
         }
+        if let Some(ca) = self.ca.as_ref().filter(|_| self.encryption == Encryption::None) {
+            return wrong("mail.ca", &ca.display().to_string(), "without encryption no certificate is looked at");
+        }
         let login = match (self.user, self.password_secret, self.password_file) {
             (None, None, None) => None,
             (Some(user), Some(name), None) => Some(Login { user, password: Password::Secret(name) }),
@@ -105,7 +111,8 @@ impl MailFile {
             Encryption::Tls => 465,
             Encryption::None => 25,
         });
-        Ok(MailConfig { server: self.server, port, encryption: self.encryption, login, from, allow_to })
+        let Self { server, encryption, ca, .. } = self;
+        Ok(MailConfig { server, port, encryption, ca, login, from, allow_to })
     }
 }
 

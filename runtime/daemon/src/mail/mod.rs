@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use sandglass_core::id::{Namespace, SecretName};
 use sandglass_core::time::{Clock as _, Timestamp};
@@ -31,6 +31,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const STEP: Duration = Duration::from_secs(15);
 /// The most bytes of a password's file.
 const MAX_PASSWORD: u64 = 4096;
+/// The most bytes of a file with authorities.
+const MAX_CA: u64 = 1 << 20;
 /// The most bytes of what went wrong.
 const MAX_TOLD: usize = 500;
 
@@ -68,8 +70,13 @@ impl Mailer {
     fn transport(&self) -> Result<AsyncSmtpTransport<Tokio1Executor>, MailError> {
         let MailConfig { server, port, encryption, .. } = &self.config;
         let parameters = || {
-            let made = TlsParameters::new(server.clone());
-            made.map_err(|error| MailError::Unavailable(format!("TLS to {server} cannot be set up: {error}")))
+            let mut parameters = TlsParameters::builder(server.clone());
+            if let Some(path) = &self.config.ca {
+                let ca = read_authorities(path).map_err(MailError::Unavailable)?;
+                parameters = parameters.certificate_store(CertificateStore::None).add_root_certificate(ca);
+            }
+            let made = parameters.build();
+            made.map_err(|error| MailError::Unavailable(format!("TLS to {server} cannot be set up: {}", told(&error))))
         };
         let tls = match encryption {
             Encryption::Starttls => Tls::Required(parameters()?),
@@ -110,6 +117,18 @@ fn read_password(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let read = std::fs::File::open(path).and_then(|file| file.take(MAX_PASSWORD).read_to_end(&mut password));
     read.map_err(|error| format!("the password of the mail server in {} cannot be read: {error}", path.display()))?;
     Ok(password)
+}
+
+/// Read for each message, as the password is.
+fn read_authorities(path: &Path) -> Result<Certificate, String> {
+    let mut text = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_CA).read_to_end(&mut text));
+    let shown = path.display();
+    read.map_err(|error| format!("`ca` under [mail] in sandglass.toml, {shown}, cannot be read: {error}"))?;
+    // A file without any would mean that nobody is trusted, which no server could please.
+    let has_one = String::from_utf8_lossy(&text).contains("-----BEGIN CERTIFICATE-----");
+    let certificate = if has_one { Certificate::from_pem(&text).ok() } else { None };
+    certificate.ok_or_else(|| format!("`ca` under [mail] in sandglass.toml, {shown}, holds no certificate in PEM"))
 }
 
 impl MailConfig {

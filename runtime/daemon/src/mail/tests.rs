@@ -1,7 +1,13 @@
+use std::sync::Arc;
+
 use sandglass_core::time::Timestamp;
 use sandglass_host::services::{MailError, MailMessage};
+use sandglass_store::RedbStore;
+use sandglass_test_servers::{Authority, Mechanism, Security, Smtp};
+use tempfile::TempDir;
 
-use super::{MailConfig, MailFile};
+use super::{MailConfig, MailFile, Mailer};
+use crate::secrets::Secrets;
 
 fn config(more: &str) -> Result<MailConfig, String> {
     let text = format!("server = 'smtp.example.com'\nfrom = 'Sandglass <jobs@example.com>'\n{more}");
@@ -34,6 +40,7 @@ fn mistakes_are_told() {
         ("allow_to = ['*@*']", "it is an address, *@ and a domain"),
         ("encryption = 'ssl'", "unknown variant"),
         ("sever = 'a'", "unknown field"),
+        ("encryption = 'none'\nallow_plain = true\nca = '/ca.pem'", "no certificate is looked at"),
     ] {
         let error = config(more).unwrap_err();
         assert!(error.contains(part), "{more}: {error}");
@@ -68,4 +75,93 @@ fn no_text_can_add_a_header() {
     let text = String::from_utf8_lossy(&message.formatted()).into_owned();
     assert!(!text.contains("\nBcc:") && message.envelope().to().len() == 1, "{text}");
     assert!(text.contains("From: Sandglass <jobs@example.com>") || text.contains("From: \"Sandglass\""), "{text}");
+}
+
+/// What a server hears in base64 if it is `jobs` with the password `correct-horse`.
+const PLAIN: &[&str] = &["AGpvYnMAY29ycmVjdC1ob3JzZQ=="];
+const LOGIN: &[&str] = &["am9icw==", "Y29ycmVjdC1ob3JzZQ=="];
+
+/// Sends a mail to `server` as `jobs` with `password`, trusting the authority if there is one.
+async fn send(server: &Smtp, encryption: &str, ca: Option<&str>, password: &str) -> Result<(), MailError> {
+    let folder = TempDir::new().unwrap();
+    let (password_file, ca_file) = (folder.path().join("password"), folder.path().join("ca.pem"));
+    std::fs::write(&password_file, format!("{password}\n")).unwrap();
+    let mut text = format!(
+        "server = '127.0.0.1'\nport = {}\nencryption = '{encryption}'\nuser = 'jobs'\npassword_file = '{}'\n\
+         from = 'Sandglass <jobs@example.com>'\n",
+        server.port(),
+        password_file.display()
+    );
+    if let Some(ca) = ca {
+        std::fs::write(&ca_file, ca).unwrap();
+        text.push_str(&format!("ca = '{}'\n", ca_file.display()));
+    }
+    let config = toml::from_str::<MailFile>(&text).unwrap().check().unwrap();
+    let store = Arc::new(RedbStore::in_memory().unwrap());
+    let secrets = Secrets::open(store, folder.path().join("secrets.key")).unwrap();
+    Mailer::new(config, Arc::new(secrets)).send(mail("ops@example.com")).await
+}
+
+#[tokio::test]
+async fn a_mail_goes_encrypted_to_a_server_that_is_trusted() {
+    let authority = Authority::new();
+    let certificate = authority.sign(&["127.0.0.1"]);
+    for (security, encryption) in [(Security::Starttls, "starttls"), (Security::Tls, "tls")] {
+        for (mechanism, logins) in [(Mechanism::Plain, PLAIN), (Mechanism::Login, LOGIN)] {
+            let server = Smtp::start(&certificate, security, mechanism, logins);
+            send(&server, encryption, Some(&authority.certificate()), "correct-horse").await.unwrap();
+            assert!(server.mails()[0].contains("Subject: a"), "{:?}", server.mails());
+            let clear = server.clear();
+            let greets = |line: &String| line.starts_with("EHLO ") || line == "STARTTLS";
+            assert!(clear.iter().all(greets) && clear.is_empty() == (security == Security::Tls), "{clear:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_trusted_is_told_nothing() {
+    let authority = Authority::new();
+    let other = Authority::new().certificate();
+    for (security, encryption) in [(Security::Starttls, "starttls"), (Security::Tls, "tls")] {
+        for (certificate, ca, part) in [
+            (authority.sign(&["127.0.0.1"]), None, "UnknownIssuer"),
+            (authority.sign(&["127.0.0.1"]), Some(other.clone()), "invalid peer certificate"),
+            (authority.sign(&["mail.example"]), Some(authority.certificate()), "not valid for name"),
+            (authority.sign_expired(&["127.0.0.1"]), Some(authority.certificate()), "expired"),
+            (authority.sign(&["127.0.0.1"]), Some("nothing".to_owned()), "holds no certificate in PEM"),
+        ] {
+            let server = Smtp::start(&certificate, security, Mechanism::Plain, PLAIN);
+            let error = send(&server, encryption, ca.as_deref(), "correct-horse").await.unwrap_err();
+            assert!(error.to_string().contains(part), "{encryption}: {part:?} is missing: {error}");
+            assert!(server.mails().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_goes_in_clear_to_a_server_without_encryption() {
+    let authority = Authority::new();
+    let server = Smtp::start(&authority.sign(&["127.0.0.1"]), Security::Plain, Mechanism::Plain, PLAIN);
+    let error = send(&server, "starttls", Some(&authority.certificate()), "correct-horse").await.unwrap_err();
+    assert!(error.to_string().contains("STARTTLS is not supported"), "{error}");
+    let clear = server.clear();
+    assert!(
+        server.mails().is_empty() && clear.iter().all(|line| line.starts_with("EHLO ") || line == "QUIT"),
+        "{clear:?}"
+    );
+    // One that answers nothing that is TLS ends the conversation too.
+    let error = send(&server, "tls", Some(&authority.certificate()), "correct-horse").await.unwrap_err();
+    assert!(matches!(error, MailError::Unavailable(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_without_it() {
+    let authority = Authority::new();
+    let certificate = authority.sign(&["127.0.0.1"]);
+    for (mechanism, logins) in [(Mechanism::Plain, PLAIN), (Mechanism::Login, LOGIN)] {
+        let server = Smtp::start(&certificate, Security::Starttls, mechanism, logins);
+        let error = send(&server, "starttls", Some(&authority.certificate()), "battery-staple").await.unwrap_err();
+        assert!(matches!(error, MailError::Rejected(_)) && error.to_string().contains("535"), "{error}");
+        assert!(!error.to_string().contains("battery-staple") && server.mails().is_empty(), "{error}");
+    }
 }

@@ -3,8 +3,8 @@
 //! Each links its functions once, keeps what belongs to an attempt in [`Attempt`](crate::attempt::Attempt), and lets
 //! [`sandglass_core::capability`] decide. A guest that imports `sandglass:plugin/process`, `docker` or `state` is started only if it
 //! was granted them, and every use is checked again; `secrets` has only what the job names; `mail` may always be imported, as
-//! a plugin that tells by mail and otherwise is used for either, and is refused when it is used; so is `wasi:*`, which
-//! language runtimes import whatever their program does.
+//! a plugin that tells by mail and otherwise is used for either, and is refused when it is used; so are `tls`, which belongs to
+//! `http`, and `wasi:*`, which language runtimes import whatever their program does.
 
 pub(crate) mod docker;
 pub(crate) mod exec;
@@ -19,6 +19,7 @@ pub(crate) mod run_context;
 pub(crate) mod secrets;
 pub(crate) mod state;
 pub(crate) mod stdio;
+pub(crate) mod tls;
 
 use sandglass_core::capability::{Denial, EffectiveGrants, Layer};
 use wasmtime::component::{HasSelf, Linker, ResourceTableError};
@@ -73,6 +74,7 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     bindings::secrets_reveal::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::state::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::mail::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
+    bindings::tls::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     Ok(())
 }
 

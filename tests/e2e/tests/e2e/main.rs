@@ -13,6 +13,7 @@ mod export;
 mod extends;
 mod follow;
 mod holds;
+mod https;
 mod life;
 mod main_job;
 mod no_start;

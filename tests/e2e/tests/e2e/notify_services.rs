@@ -14,7 +14,7 @@ fn failing(name: &str, action: &str, with: &Value, receiver: &Receiver) -> Value
     json!({
         "name": name,
         "timezone": "Europe/Berlin",
-        "action": { "use": "shell", "with": { "command": "exit 3" } },
+        "action": { "use": "shell", "with": { "command": "echo working; echo \"cannot open <db>\" >&2; exit 3" } },
         "notify": [{
             "on": ["failed"],
             "use": format!("notify/{action}"),
@@ -53,8 +53,11 @@ fn a_failure_comes_to_slack_with_an_address_alone() {
         blocks[2]["fields"].as_array().expect("fields").iter().filter_map(|field| field["text"].as_str()).collect();
     assert!(fields.contains(&format!("Run: {run}").as_str()) && fields.contains(&"Exit code: 3"), "{fields:?}");
     assert!(fields.iter().any(|field| field.starts_with("Due: ") && field.contains("CE")), "{fields:?}");
+    assert_eq!(blocks[3]["type"], "rich_text");
+    let printed = blocks[3]["elements"][0]["elements"][0]["text"].as_str().expect("what it printed");
+    assert!(printed.contains("working") && printed.contains("cannot open <db>"), "{printed}");
     let link = format!("<https://jobs.example.com/api/v1/namespaces/default/runs/{run}|Look at the run>");
-    assert_eq!(blocks[3]["text"]["text"], link);
+    assert_eq!(blocks[4]["text"]["text"], link);
     let told = until("its end", LIMIT, || {
         let runs = daemon.get("/runs?notifications=true&state=succeeded");
         runs["items"].as_array().and_then(|items| items.first().cloned())

@@ -48,16 +48,18 @@ pub(super) struct Watched {
     pause: Duration,
     timer: Pin<Box<Sleep>>,
     stopped: BoxFuture<'static, ()>,
+    attempt: Arc<Attempt>,
     failed: bool,
 }
 
 impl Watched {
     pub(super) fn new(body: Incoming, attempt: Arc<Attempt>, pause: Duration) -> Self {
+        let asked = Arc::clone(&attempt);
         let stopped = Box::pin(async move {
-            attempt.stop.asked().await;
+            asked.stop.asked().await;
         });
         let timer = Box::pin(tokio::time::sleep_until(after(Instant::now(), pause)));
-        Self { body, left: RESPONSE, pause, timer, stopped, failed: false }
+        Self { body, left: RESPONSE, pause, timer, stopped, attempt, failed: false }
     }
 }
 
@@ -91,7 +93,7 @@ impl Body for Watched {
         let frame = match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(None) => return Poll::Ready(None),
             Poll::Ready(Some(Ok(frame))) => self.count(frame),
-            Poll::Ready(Some(Err(error))) => Err(protocol_error(&error)),
+            Poll::Ready(Some(Err(error))) => Err(protocol_error(&self.attempt, &error)),
             Poll::Pending => Err(std::task::ready!(self.waited(cx))),
         };
         self.failed = frame.is_err();

@@ -3,17 +3,17 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 use wasmtime_wasi_http::Error;
 
+use super::certificates;
 use crate::attempt::Attempt;
 
 /// How many of a host's addresses are tried.
@@ -49,7 +49,7 @@ pub(super) async fn connect(attempt: &Attempt, place: &Place) -> Result<Stream, 
     let mut failure = Error::DestinationNotFound;
     for address in addresses {
         match TcpStream::connect(address).await {
-            Ok(stream) => return encrypt(place, stream).await,
+            Ok(stream) => return encrypt(attempt, place, stream).await,
             Err(error) => failure = connect_error(&error),
         }
     }
@@ -78,42 +78,33 @@ fn connect_error(error: &io::Error) -> Error {
     }
 }
 
-async fn encrypt(place: &Place, stream: TcpStream) -> Result<Stream, Error> {
+async fn encrypt(attempt: &Attempt, place: &Place, stream: TcpStream) -> Result<Stream, Error> {
     let _ = stream.set_nodelay(true);
     if !place.encrypted {
         return Ok(Stream::Plain(stream));
     }
     let name = ServerName::try_from(place.host.clone()).map_err(|_| Error::HttpRequestUriInvalid)?;
-    let stream = TlsConnector::from(tls()).connect(name, stream).await.map_err(|error| tls_error(&error))?;
+    let config = attempt.encryption.of(&place.host, place.port).unwrap_or_else(certificates::usual);
+    let stream = TlsConnector::from(config).connect(name, stream).await.map_err(|error| {
+        tls_error(attempt, &error).unwrap_or_else(|| {
+            attempt.encryption.failed(format!("the connection broke meanwhile ({error})"));
+            Error::TlsProtocolError
+        })
+    })?;
     Ok(Stream::Encrypted(Box::new(stream)))
 }
 
-fn tls_error(error: &io::Error) -> Error {
-    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
-    match cause {
-        Some(rustls::Error::InvalidCertificate(_)) => Error::TlsCertificateError,
-        Some(rustls::Error::AlertReceived(alert)) => {
+/// What an error of TLS is to the guest; more of it is kept for [`Attempt::encryption`].
+pub(super) fn tls_error(attempt: &Attempt, error: &(dyn std::error::Error + 'static)) -> Option<Error> {
+    let cause = certificates::cause(error)?;
+    attempt.encryption.failed(certificates::words(cause));
+    Some(match cause {
+        rustls::Error::InvalidCertificate(_) => Error::TlsCertificateError,
+        rustls::Error::AlertReceived(alert) => {
             Error::TlsAlertReceived { alert_id: Some(u8::from(*alert)), alert_message: Some(format!("{alert:?}")) }
         }
         _ => Error::TlsProtocolError,
-    }
-}
-
-/// Mozilla's roots, TLS 1.2 and 1.3, HTTP/1.1. Made when it is first needed.
-fn tls() -> Arc<ClientConfig> {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    let config = CONFIG.get_or_init(|| {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("ring has the cipher suites of TLS 1.2 and 1.3")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Arc::new(config)
-    });
-    Arc::clone(config)
+    })
 }
 
 macro_rules! delegate {

@@ -4,6 +4,7 @@
 //! goes to an address that was checked: what a name resolves to later does not matter.
 
 mod body;
+pub(crate) mod certificates;
 mod connect;
 mod swap;
 
@@ -20,7 +21,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use self::body::Watched;
 use self::connect::Place;
-pub(crate) use self::swap::{IN_PATH, IN_QUERY};
+pub(crate) use self::swap::{IN_PATH, IN_QUERY, whole_address};
 use crate::attempt::Attempt;
 
 /// How long connecting may take, names and encryption included, unless the guest asks for less.
@@ -89,9 +90,12 @@ fn cancelled() -> Error {
     Error::InternalError(Some("cancelled: the run was asked to stop".to_owned()))
 }
 
-/// What went wrong between us and the server.
-fn protocol_error(error: &hyper::Error) -> Error {
-    if error.is_timeout() {
+/// What went wrong between us and the server. With TLS 1.3 a server refuses a client only after the client is done with
+/// what begins the connection.
+fn protocol_error(attempt: &Attempt, error: &hyper::Error) -> Error {
+    if let Some(error) = connect::tls_error(attempt, error) {
+        error
+    } else if error.is_timeout() {
         Error::ConnectionReadTimeout
     } else if error.is_parse_too_large() {
         Error::HttpResponseHeaderSectionSize(None)
@@ -131,7 +135,7 @@ async fn send(
         .max_headers(RESPONSE_FIELDS)
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(|error| protocol_error(&error))?;
+        .map_err(|error| protocol_error(&attempt, &error))?;
     let connection = wasmtime_wasi::runtime::spawn(async move {
         let _room = room;
         connection.await
@@ -140,10 +144,11 @@ async fn send(
     let response = tokio::time::timeout(first_byte, sender.send_request(request))
         .await
         .map_err(|_| Error::ConnectionReadTimeout)?
-        .map_err(|error| protocol_error(&error))?;
+        .map_err(|error| protocol_error(&attempt, &error))?;
     let pause = limit(&attempt, options.between_bytes_timeout, BETWEEN_BYTES);
-    let response = response.map(|body| Watched::new(body, attempt, pause).boxed_unsync());
-    let connection = async move { connection.await.map_err(|error| protocol_error(&error)) };
+    let watching = Arc::clone(&attempt);
+    let response = response.map(|body| Watched::new(body, watching, pause).boxed_unsync());
+    let connection = async move { connection.await.map_err(|error| protocol_error(&attempt, &error)) };
     Ok((response, Box::new(connection)))
 }
 

@@ -43,7 +43,7 @@ fn unfit(held: &Held, why: &'static str) -> Error {
 }
 
 /// An address whose host is a placeholder is meant to be the secret as a whole: its value is the address.
-fn whole_address(secrets: &RunSecrets, uri: &Uri) -> Result<Uri, Error> {
+pub(crate) fn whole_address(secrets: &RunSecrets, uri: &Uri) -> Result<Uri, Error> {
     let authority = uri.authority().map(Authority::as_str).unwrap_or_default();
     let Some(held) = secrets.first_in(authority.as_bytes()) else { return Ok(uri.clone()) };
     if authority != held.placeholder {
