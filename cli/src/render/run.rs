@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use sandglass_api::wire::{Attempt, Run, origin_name, outcome_name};
+use sandglass_api::wire::{Attempt, CapabilityUses, Run, origin_name, outcome_name};
 use sandglass_core::id::JobName;
 use sandglass_core::run::{Origin, StateName};
 use sandglass_core::schedule::Window;
@@ -223,5 +223,19 @@ fn show_attempt(attempt: &Attempt, paint: Paint) -> String {
             bytes(usage.output_bytes)
         ));
     }
+    text.push_str(&capabilities(attempt, paint));
     text
+}
+
+/// What it used and what it was refused, on a line; nothing if it asked for nothing.
+fn capabilities(attempt: &Attempt, paint: Paint) -> String {
+    let listed = |count: fn(&CapabilityUses) -> u32| {
+        let counted = attempt.capabilities.iter().filter(|(_, uses)| count(uses) > 0);
+        counted.map(|(name, uses)| format!("{name} {}", count(uses))).collect::<Vec<_>>().join(", ")
+    };
+    let (used, denied) = (listed(|uses| uses.used), listed(|uses| uses.denied));
+    let used = (!used.is_empty()).then(|| format!("used: {used}"));
+    let denied = (!denied.is_empty()).then(|| paint.yellow(&format!("denied: {denied}")));
+    let parts: Vec<String> = used.into_iter().chain(denied).collect();
+    if parts.is_empty() { String::new() } else { format!("  {}\n", parts.join("; ")) }
 }

@@ -88,7 +88,9 @@ pub use job::{Applied, ApplyRequest, ApplyResult, HoldRequest, HoldResult, Job, 
 pub use note::retry_note;
 pub use notify::{NamespaceNotify, NotifyRequest, NotifyResult};
 pub use output::{EVENT_END, EVENT_OUTPUT, EVENT_PROGRESS, LogLevel, LogsQuery, MAX_TAIL, OutputEvent, ProgressEvent};
-pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, StartRequest, Usage, origin_name, outcome_name};
+pub use run::{
+    Attempt, AttemptError, CapabilityUses, Millis, Run, RunListQuery, StartRequest, Usage, origin_name, outcome_name,
+};
 pub use sandglass_core::plan::{Plan, Step, StepEffect};
 pub use sandglass_core::plugin::Plugin;
 pub use secret::{RollbackRequest, RotatedKeys, Secret, SecretRequest, SecretVersion};

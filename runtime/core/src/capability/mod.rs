@@ -13,6 +13,7 @@ mod pattern;
 mod process;
 mod remote;
 mod secrets;
+mod uses;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,7 @@ pub use pattern::{HttpPattern, InvalidHttpPattern};
 pub use process::{InvalidProgramPattern, ProcessGrant, ProgramPattern};
 pub use remote::{Deed, InvalidRemotePattern, RemoteGrant, RemotePattern, RemoteUse};
 pub use secrets::{InvalidSecretPattern, SecretPattern, SecretsGrant, is_one_of};
+pub use uses::{Capability, CapabilityUses, Uses};
 
 pub(crate) use pattern::is_name as is_host_name;
 pub(crate) use process::segment;

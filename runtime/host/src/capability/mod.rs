@@ -20,7 +20,7 @@ pub(crate) mod secrets;
 pub(crate) mod state;
 pub(crate) mod stdio;
 
-use sandglass_core::capability::{Denial, EffectiveGrants, Layer};
+use sandglass_core::capability::{Capability, Denial, EffectiveGrants, Layer};
 use wasmtime::component::{HasSelf, Linker, ResourceTableError};
 
 use crate::bindings;
@@ -36,15 +36,15 @@ pub(crate) struct Gated {
 
 impl Gated {
     /// Refuses a guest that imports these unless `grants` allow them all.
-    pub(crate) fn check(self, grants: &EffectiveGrants) -> Result<(), Denial> {
+    pub(crate) fn check(self, grants: &EffectiveGrants) -> Result<(), (Capability, Denial)> {
         if self.process && !grants.any_process() {
-            return Err(missing(grants, "starting processes", "process: any"));
+            return Err((Capability::Process, missing(grants, "starting processes", "process: any")));
         }
         if self.docker && !grants.any_docker() {
-            return Err(missing(grants, "running containers", "docker: any"));
+            return Err((Capability::Docker, missing(grants, "running containers", "docker: any")));
         }
         if self.state && !grants.state() {
-            return Err(missing(grants, "keeping state", "state: true"));
+            return Err((Capability::State, missing(grants, "keeping state", "state: true")));
         }
         Ok(())
     }
@@ -145,7 +145,9 @@ mod tests {
 
     #[test]
     fn an_interface_nobody_asked_for_is_the_authors_to_ask_for() {
-        let denial = Gated { state: true, ..Gated::default() }.check(&EffectiveGrants::default()).unwrap_err();
+        let (capability, denial) =
+            Gated { state: true, ..Gated::default() }.check(&EffectiveGrants::default()).unwrap_err();
+        assert_eq!(capability, Capability::State);
         assert_eq!(denial.layer, Layer::Request);
         assert_eq!(denial.grant, "state: true");
     }

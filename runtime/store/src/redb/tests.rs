@@ -18,7 +18,14 @@ fn hex(bytes: &[u8]) -> String {
 
 fn run() -> Run {
     let at = Timestamp::from_secs(1_800_000_000);
-    let usage = Usage { fuel: 300, peak_memory_bytes: 65_536, wall_us: 9, guest_cpu_us: 8, output_bytes: 7 };
+    let usage = Usage {
+        fuel: 300,
+        peak_memory_bytes: 65_536,
+        wall_us: 9,
+        guest_cpu_us: 8,
+        output_bytes: 7,
+        ..Usage::default()
+    };
     let end =
         AttemptEnd { finished_at: at, outcome: AttemptOutcome::Succeeded, error: None, exit_code: Some(0), usage };
     Run {
