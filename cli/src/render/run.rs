@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use sandglass_api::wire::{Attempt, CapabilityUses, Run, origin_name, outcome_name};
+use sandglass_api::wire::{Artifact, Attempt, CapabilityUses, Run, origin_name, outcome_name};
 use sandglass_core::id::JobName;
 use sandglass_core::run::{Origin, StateName};
 use sandglass_core::schedule::Window;
@@ -153,6 +153,17 @@ pub(crate) fn show(run: &Run, zone: Tz, now: Timestamp, paint: Paint) -> String 
         text.push_str(&show_attempt(attempt, paint));
     }
     text
+}
+
+/// What it left to others; nothing if it left nothing.
+pub(crate) fn artifacts(artifacts: &[Artifact], paint: Paint) -> String {
+    if artifacts.is_empty() {
+        return String::new();
+    }
+    let line = |artifact: &Artifact| {
+        format!("  {} ({}, {})\n", artifact.name, bytes(artifact.size_bytes), artifact.media_type)
+    };
+    format!("\n{}\n{}", paint.bold("artifacts:"), artifacts.iter().map(line).collect::<String>())
 }
 
 /// The runs of other jobs that it follows from or needed, one on each line.

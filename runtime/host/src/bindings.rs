@@ -24,6 +24,7 @@ mod generated {
                 import sandglass:plugin/secrets-reveal@0.1.0;
                 import sandglass:plugin/state@0.1.0;
                 import sandglass:plugin/mail@0.1.0;
+                import sandglass:plugin/artifacts@0.1.0;
                 export sandglass:plugin/action@0.1.0;
             }
         ",
@@ -54,7 +55,8 @@ mod generated {
 pub(crate) use generated::PluginPre;
 pub(crate) use generated::exports::sandglass::plugin::action;
 pub(crate) use generated::sandglass::plugin::{
-    docker, exec, logging, mail, process, progress, remote, run_context, secrets, secrets_reveal, state, types,
+    artifacts, docker, exec, logging, mail, process, progress, remote, run_context, secrets, secrets_reveal, state,
+    types,
 };
 
 /// What a plugin may export besides. In a world of its own, as it is looked up in those only that have it.

@@ -59,6 +59,7 @@
 //!
 //! Every failure is a [`crate::problem::Problem`].
 
+mod artifact;
 mod calendar;
 mod fire;
 pub mod frames;
@@ -82,6 +83,7 @@ use serde::{Deserialize, Serialize};
 use sandglass_core::spec::TimeZone;
 use sandglass_core::time::Timestamp;
 
+pub use artifact::Artifact;
 pub use calendar::{Calendar, CalendarResult};
 pub use fire::{Backfill, BackfillRequest, Fire, Overlap, Verdict, Why, refusal};
 pub use job::{Applied, ApplyRequest, ApplyResult, HoldRequest, HoldResult, Job, JobHold};

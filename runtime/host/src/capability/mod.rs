@@ -2,10 +2,12 @@
 //!
 //! Each links its functions once, keeps what belongs to an attempt in [`Attempt`](crate::attempt::Attempt), and lets
 //! [`sandglass_core::capability`] decide. A guest that imports `sandglass:plugin/process`, `docker` or `state` is started only if it
-//! was granted them, and every use is checked again; `secrets` has only what the job names; `mail` may always be imported, as
-//! a plugin that tells by mail and otherwise is used for either, and is refused when it is used; so is `wasi:*`, which
+//! was granted them, and every use is checked again; `secrets` has only what the job names; `mail` and
+//! `artifacts` may always be imported, as a plugin that has a use for them is used without as well, and are refused when they
+//! are used; so is `wasi:*`, which
 //! language runtimes import whatever their program does.
 
+pub(crate) mod artifacts;
 pub(crate) mod docker;
 pub(crate) mod exec;
 pub(crate) mod files;
@@ -73,6 +75,7 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     bindings::secrets_reveal::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::state::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::mail::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
+    bindings::artifacts::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     Ok(())
 }
 
