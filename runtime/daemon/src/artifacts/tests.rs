@@ -8,7 +8,7 @@ use sandglass_core::id::{Digest, JobId};
 use sandglass_core::job::Job;
 use sandglass_core::run::{Ending, Run, RunState};
 use sandglass_core::time::Timestamp;
-use sandglass_store::{ArtifactStore as _, RedbStore};
+use sandglass_store::RedbStore;
 
 use super::*;
 
