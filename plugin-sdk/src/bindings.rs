@@ -183,6 +183,21 @@ pub mod tls {
     });
 }
 
+/// The interface of the capability `artifacts`.
+#[cfg(feature = "artifacts")]
+pub mod artifacts {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: r"
+            package sandglass:sdk-artifacts;
+            world plugin { import sandglass:plugin/artifacts@0.1.0; }
+        ",
+        world: "sandglass:sdk-artifacts/plugin",
+        with: { "sandglass:plugin/types@0.1.0": crate::bindings::sandglass::plugin::types },
+        generate_all,
+    });
+}
+
 /// The interfaces of the capability `http`.
 #[cfg(feature = "http")]
 pub mod http {

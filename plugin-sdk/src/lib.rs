@@ -40,7 +40,7 @@
 //! the runtime's part, so that plain `cargo test` tests an action.
 //!
 //! In reading order: [`Action`] and [`Outcome`], [`Failure`], [`Context`]; then the capabilities: [`files`], and each
-//! behind the feature of its name `process`, `docker`, `remote`, `secrets`, `state`, `http` and `mail`; [`wait`] for several
+//! behind the feature of its name `process`, `docker`, `remote`, `secrets`, `state`, `http`, `mail` and `artifacts`; [`wait`] for several
 //! things at once.
 
 mod action;
@@ -50,6 +50,8 @@ pub mod files;
 mod logging;
 mod period;
 
+#[cfg(feature = "artifacts")]
+pub mod artifacts;
 #[cfg(feature = "docker")]
 pub mod docker;
 #[cfg(any(feature = "process", feature = "docker", feature = "remote"))]

@@ -31,6 +31,8 @@ use crate::{Action, CancelReason, Context, Failure, Issue, Outcome, Progress, Ru
 
 pub use crate::bindings::sandglass::plugin::logging::Level;
 
+#[cfg(feature = "artifacts")]
+pub(crate) mod artifacts;
 #[cfg(feature = "docker")]
 pub(crate) mod docker;
 #[cfg(any(feature = "process", feature = "docker", feature = "remote"))]
@@ -91,6 +93,8 @@ pub(crate) struct Script {
     pub(crate) docker: docker::Script,
     #[cfg(feature = "http")]
     pub(crate) http: http::Script,
+    #[cfg(feature = "artifacts")]
+    pub(crate) artifacts: artifacts::Script,
     #[cfg(feature = "mail")]
     pub(crate) mail: mail::Script,
     #[cfg(feature = "remote")]
@@ -118,6 +122,8 @@ impl Default for Script {
             docker: docker::Script::default(),
             #[cfg(feature = "http")]
             http: http::Script::default(),
+            #[cfg(feature = "artifacts")]
+            artifacts: artifacts::Script::default(),
             #[cfg(feature = "mail")]
             mail: mail::Script::default(),
             #[cfg(feature = "remote")]

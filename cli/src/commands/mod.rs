@@ -1,6 +1,7 @@
 //! One file per command or noun.
 
 pub(crate) mod apply;
+mod artifacts;
 pub(crate) mod calendar;
 pub(crate) mod completions;
 mod confirm;

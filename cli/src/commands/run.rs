@@ -15,7 +15,7 @@ use sandglass_core::spec::TimeZone;
 use super::fires::zone_of_job;
 use super::schedule::machine_zone;
 use super::which_run::Which;
-use super::{follow, job};
+use super::{artifacts, follow, job};
 use crate::args::Form;
 use crate::context::{Context, print, print_bytes};
 use crate::failure::Failure;
@@ -52,6 +52,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         logs: LogOptions,
     },
+    /// List the files that a run left to others, or get one of them
+    #[command(after_help = artifacts::HELP)]
+    Artifacts(artifacts::Options),
     /// Wait until a run is over; the exit code is 1 unless it succeeded
     Wait {
         #[command(flatten)]
@@ -235,6 +238,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
         }
         Command::Show { run } => show(&context.client.run(run.find(context).await?, None).await?, context).await,
         Command::Logs { run, logs } => print_logs(run.find(context).await?, &logs, context).await,
+        Command::Artifacts(options) => artifacts::run(options, context).await,
         Command::Wait { run } => {
             let run = follow::wait(run.find(context).await?, context).await?;
             show(&run, context).await?;
@@ -334,10 +338,16 @@ pub(crate) async fn show(run: &Run, context: &Context) -> Result<(), Failure> {
         }
         Form::Json | Form::Yaml => Tz::UTC,
     };
+    let artifacts = match context.form {
+        Form::Table | Form::Wide => {
+            context.client.artifacts(run.id).await.map_or_else(|_| Vec::new(), |page| page.items)
+        }
+        Form::Json | Form::Yaml => Vec::new(),
+    };
     context.show(run, |context| {
         // What was known at the start is older than what the daemon knows now.
         let now = run.finished_at.unwrap_or(context.now).max(context.now);
-        render::run::show(run, zone, now, context.paint)
+        render::run::show(run, zone, now, context.paint) + &render::run::artifacts(&artifacts, context.paint)
     })
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use sandglass_api::wire::{Attempt, Run, origin_name, outcome_name};
+use sandglass_api::wire::{Artifact, Attempt, CapabilityUses, Run, origin_name, outcome_name};
 use sandglass_core::id::JobName;
 use sandglass_core::run::{Origin, StateName};
 use sandglass_core::schedule::Window;
@@ -155,6 +155,17 @@ pub(crate) fn show(run: &Run, zone: Tz, now: Timestamp, paint: Paint) -> String 
     text
 }
 
+/// What it left to others; nothing if it left nothing.
+pub(crate) fn artifacts(artifacts: &[Artifact], paint: Paint) -> String {
+    if artifacts.is_empty() {
+        return String::new();
+    }
+    let line = |artifact: &Artifact| {
+        format!("  {} ({}, {})\n", artifact.name, bytes(artifact.size_bytes), artifact.media_type)
+    };
+    format!("\n{}\n{}", paint.bold("artifacts:"), artifacts.iter().map(line).collect::<String>())
+}
+
 /// The runs of other jobs that it follows from or needed, one on each line.
 fn upstream(run: &Run, paint: Paint) -> String {
     let shown = run.upstream.iter().map(|up| format!("{} {} ({})", up.job, paint.state(up.state), up.run_id));
@@ -223,5 +234,19 @@ fn show_attempt(attempt: &Attempt, paint: Paint) -> String {
             bytes(usage.output_bytes)
         ));
     }
+    text.push_str(&capabilities(attempt, paint));
     text
+}
+
+/// What it used and what it was refused, on a line; nothing if it asked for nothing.
+fn capabilities(attempt: &Attempt, paint: Paint) -> String {
+    let listed = |count: fn(&CapabilityUses) -> u32| {
+        let counted = attempt.capabilities.iter().filter(|(_, uses)| count(uses) > 0);
+        counted.map(|(name, uses)| format!("{name} {}", count(uses))).collect::<Vec<_>>().join(", ")
+    };
+    let (used, denied) = (listed(|uses| uses.used), listed(|uses| uses.denied));
+    let used = (!used.is_empty()).then(|| format!("used: {used}"));
+    let denied = (!denied.is_empty()).then(|| paint.yellow(&format!("denied: {denied}")));
+    let parts: Vec<String> = used.into_iter().chain(denied).collect();
+    if parts.is_empty() { String::new() } else { format!("  {}\n", parts.join("; ")) }
 }

@@ -8,7 +8,8 @@ use syn::punctuated::Punctuated;
 use syn::{Error, Ident, LitBool, LitStr, Path, Result, Token, braced, bracketed};
 
 /// The capabilities that a manifest may ask for.
-const CAPABILITIES: [&str; 9] = ["process", "http", "files", "docker", "remote", "secrets", "reveal", "state", "mail"];
+const CAPABILITIES: [&str; 10] =
+    ["process", "http", "files", "docker", "remote", "secrets", "reveal", "state", "mail", "artifacts"];
 
 /// What `export!` was given.
 pub(crate) struct Export {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sandglass_plugin::serde::{Deserialize, Deserializer, de};
 use sandglass_plugin::{Issue, Period, params};
 
+use crate::artifacts;
 use crate::interpreter::Interpreter;
 
 /// A command line, a script, a program with its arguments, or several commands.
@@ -72,6 +73,14 @@ pub(crate) struct Params {
     /// SANDGLASS_OUTPUT names, and JSON to the one that SANDGLASS_RESULT names.
     #[serde(default)]
     pub(crate) capture: bool,
+    /// Files of the run's own folder that are kept as its artifacts once it has succeeded: paths, or patterns such as out/*.tar
+    /// and reports/**/*.xml.
+    #[serde(default)]
+    pub(crate) artifacts: Vec<String>,
+    /// Artifacts of other runs that are brought into the run's own folder before, each to artifacts/ and what is written here:
+    /// NAME of a run that this one follows from, JOB/NAME of the job's last run that succeeded, or RUN_ID/NAME.
+    #[serde(default)]
+    pub(crate) fetch: Vec<String>,
 }
 
 /// One of several commands: a command line, or a map.
@@ -190,6 +199,9 @@ impl Params {
         ];
         for (pointer, interpreter) in interpreters {
             check_interpreter(&mut issues, pointer, interpreter.as_deref(), self.argv.is_some());
+        }
+        for (place, pattern) in self.artifacts.iter().enumerate() {
+            issues.extend(artifacts::issue(pattern).map(|why| Issue::at(format!("/artifacts/{place}"), why)));
         }
         if let Some(path) = self.script_file.as_deref().filter(|path| !is_absolute(path)) {
             issues.push(Issue::at("/script_file", format!("{path:?} is not an absolute path")));

@@ -6,6 +6,7 @@ use sandglass_plugin::process::{Command, Input, platform};
 use sandglass_plugin::serde_json::{Value, json};
 use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Schemas, output};
 
+use crate::artifacts::{self, Published};
 use crate::capture::{Capture, Captured};
 use crate::interpreter::Interpreter;
 use crate::params::Params;
@@ -26,6 +27,9 @@ pub(crate) struct Output {
     /// With `capture`: what was written as JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Value>,
+    /// What was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifacts: Option<Vec<Published>>,
 }
 
 pub(crate) struct Run;
@@ -58,6 +62,9 @@ impl Action for Run {
         if let Some(issue) = params.issues().into_iter().next() {
             return Err(invalid(format!("{} (at {:?})", issue.message, issue.pointer)));
         }
+        for reference in &params.fetch {
+            sandglass_plugin::artifacts::fetch(reference)?;
+        }
         let capture = if params.capture { Some(Capture::prepare()?) } else { None };
         let platform = platform();
         let common = Common {
@@ -69,7 +76,7 @@ impl Action for Run {
             timeout: params.timeout.as_ref(),
             capture: capture.as_ref(),
         };
-        let (exit_code, steps, warnings) = match (params.command_of(&platform), &params.commands) {
+        let (exit_code, steps, mut warnings) = match (params.command_of(&platform), &params.commands) {
             (None, Some(commands)) => {
                 let stop = params.stop_on_failure.unwrap_or(true);
                 let ended = steps::run(commands, stop, &common, context)?;
@@ -78,11 +85,14 @@ impl Action for Run {
             _ => (single(&params, &common)?, None, Vec::new()),
         };
         let Captured { values, data } = capture.map(|capture| capture.read()).transpose()?.unwrap_or_default();
+        let (published, unmatched) = artifacts::publish(&params.artifacts)?;
+        let artifacts = (!published.is_empty()).then_some(published);
+        warnings.extend(unmatched);
         let summary = match &steps {
             Some(steps) => format!("{} commands", steps.len()),
             None => format!("exit code {exit_code}"),
         };
-        let outcome = Outcome::output(Output { exit_code, steps, values, data }).with_summary(summary);
+        let outcome = Outcome::output(Output { exit_code, steps, values, data, artifacts }).with_summary(summary);
         Ok(Outcome { warnings, ..outcome })
     }
 }

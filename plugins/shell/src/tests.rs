@@ -303,3 +303,24 @@ fn bad_parameters_are_named() {
         assert_eq!(Host::new().validate::<Run>(example), []);
     }
 }
+
+#[test]
+fn files_are_left_to_other_runs() {
+    let host = Host::new().on_process(|_| Ok(exited(0)));
+    fs::create_dir_all(host.work().join("out/deep")).expect("the run's folder can be written");
+    for (name, text) in [("out/a.tar", "a"), ("out/b.txt", "b"), ("out/deep/c.tar", "c"), ("report.json", "{}")] {
+        fs::write(host.work().join(name), text).expect("the run's folder can be written");
+    }
+    let host = host.with_artifact("build/in.txt", b"in");
+    let params =
+        json!({ "command": "make", "fetch": ["build/in.txt"], "artifacts": ["out/*.tar", "report.json", "*.nothing"] });
+    let outcome = host.run::<Run>(params).expect("the program exits with 0");
+    let names: Vec<String> = host.artifacts().into_keys().collect();
+    assert_eq!(names, ["out/a.tar", "report.json"]);
+    assert_eq!(fs::read(host.work().join("artifacts/build/in.txt")).expect("it was fetched"), b"in");
+    assert_eq!(outcome.output.expect("an output")["artifacts"][1]["name"], "report.json");
+    assert!(outcome.warnings[0].contains("'*.nothing'"), "{:?}", outcome.warnings);
+    let failure = host.run::<Run>(json!({ "command": "make", "artifacts": ["none"] })).expect_err("there is none");
+    assert_eq!(failure.code, "not-found");
+    assert_eq!(host.validate::<Run>(json!({ "command": "make", "artifacts": ["../x"] })).len(), 1);
+}

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::artifact::{Artifact, ArtifactLimits};
 use crate::calendar::Calendar;
 use crate::hold::{HoldSubject, Holds};
 use crate::id::{
@@ -143,6 +144,13 @@ pub enum Write {
         expect: Expectation,
         /// When it is forgotten, if ever.
         expires_at: Option<crate::time::Timestamp>,
+    },
+    /// An artifact of a run that is going, in the place of one of the same name. Its content must be kept already.
+    PutArtifact {
+        /// The artifact.
+        artifact: Arc<Artifact>,
+        /// How much may be kept.
+        limits: ArtifactLimits,
     },
     /// Removes a key of a job's state, if the expectation holds.
     DeleteState {

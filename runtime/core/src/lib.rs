@@ -15,12 +15,13 @@
 //! - [`dependency`]: what a run that ended means to jobs that wait for it;
 //! - [`notice`]: what notifications tell of;
 //! - [`template`]: texts of a job into which each attempt puts values of its own;
-//! - [`output`]: what a run prints;
+//! - [`output`]: what a run prints; [`artifact`]: files that it leaves to others;
 //! - [`invocation`]: one attempt as it is handed to the host, and what comes back;
 //! - [`batch`]: what is committed; [`event`]: what arrives and what may follow a commit;
 //! - [`queue`]: which of the runs that wait starts next;
 //! - [`scheduler`]: the reducer that decides.
 
+pub mod artifact;
 pub mod batch;
 pub mod calendar;
 pub mod capability;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sandglass_core::artifact::ArtifactLimits;
 use sandglass_core::capability::Grants;
 use sandglass_core::id::{Namespace, PluginName};
 use sandglass_core::quantity::Period;
@@ -12,6 +13,7 @@ use sandglass_core::scheduler::Options;
 use sandglass_core::spec::{Retention, TimeZone};
 use serde::Deserialize;
 
+use crate::artifacts::ArtifactsFile;
 use crate::containers::{DockerConfig, DockerFile};
 use crate::mail::{MailConfig, MailFile};
 
@@ -52,6 +54,7 @@ struct File {
     upkeep_every: Period,
     mail: Option<MailFile>,
     docker: DockerFile,
+    artifacts: ArtifactsFile,
 }
 
 impl Default for File {
@@ -73,6 +76,7 @@ impl Default for File {
             upkeep_every: Period::from_secs(60),
             mail: None,
             docker: DockerFile::default(),
+            artifacts: ArtifactsFile::default(),
         }
     }
 }
@@ -92,6 +96,8 @@ pub(crate) struct Config {
     pub(crate) mail: Option<MailConfig>,
     /// The engine that containers run on.
     pub(crate) docker: DockerConfig,
+    /// How much is kept of what runs leave to others.
+    pub(crate) artifacts: ArtifactLimits,
 }
 
 /// The configuration is wrong.
@@ -163,6 +169,7 @@ impl Config {
             upkeep_every: upkeep_every.get(),
             mail: file.mail.map(MailFile::check).transpose()?,
             docker: file.docker.check()?,
+            artifacts: file.artifacts.check()?,
             scheduler: Options {
                 timezone,
                 max_running: file.max_running,
@@ -261,6 +268,15 @@ mod tests {
         assert_eq!(config.retention.output_age, Some(Period::from_secs(86_400)));
         assert_eq!(config.retention.age, Retention::STANDARD.age);
         assert!(read("upkeep_every = 0", ServeOptions::default()).is_err());
+    }
+
+    #[test]
+    fn artifacts_have_limits_that_fit_together() {
+        let limits = |text: &str| read(text, ServeOptions::default()).map(|config| config.artifacts);
+        assert_eq!(limits("").unwrap(), ArtifactLimits::STANDARD);
+        let small = limits("[artifacts]\nrun = '1MiB'").unwrap();
+        assert_eq!((small.artifact, small.run), (1 << 20, 1 << 20));
+        assert!(limits("[artifacts]\nartifact = '2MiB'\nrun = '1MiB'").is_err());
     }
 
     #[test]

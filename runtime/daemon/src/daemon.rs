@@ -121,6 +121,7 @@ impl Daemon {
             Arc::clone(&secrets),
             config.mail.clone(),
             Some(containers.clone()),
+            config.artifacts,
         );
         let host = Host::new(host_config(&data_dir, &config)?, Arc::clone(&services) as _)?;
         ready_plugins(store.as_ref(), &host)?;

@@ -11,6 +11,7 @@
 //! - [`clock`]: the only real clock.
 
 mod admission;
+mod artifacts;
 pub mod clock;
 pub mod config;
 mod containers;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use sandglass_core::artifact::{Artifact, ArtifactLimits, ArtifactReference};
 use sandglass_core::batch::{Batch, Expectation, Write};
 use sandglass_core::id::{JobId, Namespace, RunId, SecretName};
 use sandglass_core::invocation::Work;
@@ -14,8 +15,8 @@ use sandglass_core::target::Fleet;
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_host::Services;
 use sandglass_host::services::{
-    BoxFuture, Containers, MailError, MailMessage, Progress, SecretValue, StateEntry, StateError, StateExpectation,
-    StatePage,
+    ArtifactError, BoxFuture, Containers, FoundArtifact, MailError, MailMessage, NewArtifact, Progress, SecretValue,
+    StateEntry, StateError, StateExpectation, StatePage,
 };
 use sandglass_store::{
     CommitError, Committer, ConflictKind, OutputPosition, STATE_BYTES, STATE_KEYS, Store, StoreError,
@@ -23,6 +24,7 @@ use sandglass_store::{
 use tokio::sync::oneshot;
 
 use crate::admission;
+use crate::artifacts;
 use crate::clock::SystemClock;
 use crate::dispatch::effects::Payload;
 use crate::mail::{MailConfig, Mailer};
@@ -41,6 +43,7 @@ pub(crate) struct HostServices {
     mailer: Option<Arc<Mailer>>,
     /// None in tests that have no use for one.
     containers: Option<Containers>,
+    artifacts: ArtifactLimits,
     /// Set before the first attempt starts; the committer needs the host, and the host needs this.
     committer: OnceLock<Arc<Committer<Payload>>>,
 }
@@ -52,9 +55,10 @@ impl HostServices {
         secrets: Arc<Secrets>,
         mail: Option<MailConfig>,
         containers: Option<Containers>,
+        artifacts: ArtifactLimits,
     ) -> Arc<Self> {
         let mailer = mail.map(|config| Arc::new(Mailer::new(config, Arc::clone(&secrets))));
-        Arc::new(Self { store, outputs, secrets, mailer, containers, committer: OnceLock::new() })
+        Arc::new(Self { store, outputs, secrets, mailer, containers, artifacts, committer: OnceLock::new() })
     }
 
     /// Lets guests write state.
@@ -156,6 +160,25 @@ impl Services for HostServices {
                 None => Err(MailError::NotConfigured),
             }
         })
+    }
+
+    fn publish_artifact(&self, new: NewArtifact) -> BoxFuture<'static, Result<Artifact, ArtifactError>> {
+        let (store, committer, limits) = (Arc::clone(&self.store), self.committer.get().cloned(), self.artifacts);
+        let stopping = || ArtifactError::Unavailable("the daemon is stopping".to_owned());
+        let publishing = tokio::task::spawn_blocking(move || match committer {
+            Some(committer) => artifacts::publish(&store, &committer, limits, new),
+            None => Err(stopping()),
+        });
+        Box::pin(async move { publishing.await.unwrap_or_else(|_| Err(stopping())) })
+    }
+
+    fn find_artifact(
+        &self,
+        run: RunId,
+        namespace: &Namespace,
+        reference: &ArtifactReference,
+    ) -> Result<FoundArtifact, ArtifactError> {
+        artifacts::find(self.store.as_ref(), run, namespace, reference)
     }
 
     fn containers(&self) -> Option<Containers> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use sandglass_core::capability::Denial;
+use sandglass_core::capability::{Capability, CapabilityUses, Denial};
 use sandglass_core::id::RunId;
 use sandglass_core::invocation::{Invocation, Work};
 use sandglass_core::output::{OutputChunk, OutputStream};
@@ -16,6 +16,7 @@ use sandglass_core::time::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::capability::CallError;
 use crate::capability::exec::Tasks;
 use crate::capability::files::Mounted;
 use crate::capability::process::Folders;
@@ -62,9 +63,17 @@ pub(crate) struct Attempt {
     pub(crate) encryption: Encryption,
     started: Mutex<Option<Instant>>,
     output_bytes: AtomicU64,
+    uses: [UseCount; Capability::ALL.len()],
     denial: Mutex<Option<Denial>>,
     denied_last: AtomicBool,
     stderr_tail: Mutex<Vec<u8>>,
+}
+
+/// How often one capability was used and refused so far.
+#[derive(Default)]
+struct UseCount {
+    used: AtomicU32,
+    denied: AtomicU32,
 }
 
 /// Why an attempt cannot be given what its work names.
@@ -110,6 +119,7 @@ impl Attempt {
             encryption: Encryption::default(),
             started: Mutex::default(),
             output_bytes: AtomicU64::new(0),
+            uses: std::array::from_fn(|_| UseCount::default()),
             denial: Mutex::default(),
             denied_last: AtomicBool::new(false),
             stderr_tail: Mutex::default(),
@@ -153,7 +163,10 @@ impl Attempt {
         if names.is_empty() {
             return Ok(());
         }
-        names.iter().try_for_each(|name| self.work.grants.secret(name)).map_err(NotFilled::Denied)?;
+        names.iter().try_for_each(|name| self.work.grants.secret(name)).map_err(|denial| {
+            self.denied(Capability::Secrets, &denial);
+            NotFilled::Denied(denial)
+        })?;
         let values = self.services.secrets(&self.work.namespace, &names).map_err(NotFilled::Secret)?;
         let secrets = RunSecrets::new(values, &self.work.secrets).map_err(NotFilled::Secret)?;
         // Taken once: the guest starts only after this.
@@ -290,10 +303,36 @@ impl Attempt {
         self.output_bytes.load(Ordering::Relaxed)
     }
 
-    /// Remembers a refusal: if the guest fails next, that is why.
-    pub(crate) fn denied(&self, denial: &Denial) {
+    /// Refuses the guest something, as [`Attempt::denied`] counts and remembers.
+    pub(crate) fn refused(&self, capability: Capability, denial: &Denial) -> CallError {
+        self.denied(capability, denial);
+        CallError::denied(denial)
+    }
+
+    /// Counts a refusal and remembers it: if the guest fails next, that is why.
+    pub(crate) fn denied(&self, capability: Capability, denial: &Denial) {
+        self.uses[capability as usize].denied.fetch_add(1, Ordering::Relaxed);
         *lock(&self.denial) = Some(denial.clone());
         self.denied_last.store(true, Ordering::SeqCst);
+    }
+
+    /// Counts a use, and notes that it was granted.
+    pub(crate) fn used(&self, capability: Capability) {
+        self.uses[capability as usize].used.fetch_add(1, Ordering::Relaxed);
+        self.granted();
+    }
+
+    /// What was used and refused so far.
+    pub(crate) fn uses(&self) -> CapabilityUses {
+        let mut uses = CapabilityUses::default();
+        for capability in Capability::ALL {
+            let UseCount { used, denied } = &self.uses[capability as usize];
+            uses[capability].used = used.load(Ordering::Relaxed);
+            uses[capability].denied = denied.load(Ordering::Relaxed);
+        }
+        let put_in = self.secrets().map_or(0, RunSecrets::put_in_count);
+        uses[Capability::Secrets].used = uses[Capability::Secrets].used.saturating_add(put_in);
+        uses
     }
 
     /// A later request was granted: a failure from here on has another cause.

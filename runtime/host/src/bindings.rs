@@ -25,6 +25,7 @@ mod generated {
                 import sandglass:plugin/state@0.1.0;
                 import sandglass:plugin/mail@0.1.0;
                 import sandglass:plugin/tls@0.1.0;
+                import sandglass:plugin/artifacts@0.1.0;
                 export sandglass:plugin/action@0.1.0;
             }
         ",
@@ -55,7 +56,8 @@ mod generated {
 pub(crate) use generated::PluginPre;
 pub(crate) use generated::exports::sandglass::plugin::action;
 pub(crate) use generated::sandglass::plugin::{
-    docker, exec, logging, mail, process, progress, remote, run_context, secrets, secrets_reveal, state, tls, types,
+    artifacts, docker, exec, logging, mail, process, progress, remote, run_context, secrets, secrets_reveal, state,
+    tls, types,
 };
 
 /// What a plugin may export besides. In a world of its own, as it is looked up in those only that have it.

@@ -345,7 +345,8 @@ impl Inner {
             let message = format!("the component {digest} was not made ready before the attempt was started");
             return not_started(Conclusion::failed(Wrong::new(ErrorClass::Lost, "not-ready", message)));
         };
-        if let Err(denial) = prepared.imports.check(&attempt.work.grants) {
+        if let Err((capability, denial)) = prepared.imports.check(&attempt.work.grants) {
+            attempt.denied(capability, &denial);
             return not_started(Conclusion::failed(classify::denied(&denial)));
         }
         if let Err(error) = attempt.fill_in() {

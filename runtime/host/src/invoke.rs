@@ -77,7 +77,7 @@ pub(crate) async fn attempt(
         peak_memory_bytes: store.data().limiter.peak_memory(),
         wall_us: micros(start.elapsed()),
         guest_cpu_us: attempt.guest_cpu_us(),
-        output_bytes: 0,
+        ..Usage::default()
     };
     let conclusion = conclude(attempt, &store, ended);
     attempt.tasks.end().await;
@@ -250,6 +250,7 @@ impl Conclusion {
 
     /// The report, as of now.
     pub(crate) fn report(self, attempt: &Attempt, started_at: Timestamp, usage: Usage) -> AttemptReport {
+        let usage = Usage { capabilities: attempt.uses(), ..usage };
         let (error, exit_code, advice, result) = match self.wrong {
             Some(wrong) => {
                 let AttemptError { class, code, message } = wrong.error;

@@ -41,7 +41,7 @@ async fn ask(
     prepared: &Prepared,
     attempt: &Arc<Attempt>,
 ) -> Result<Option<planner::PlanReport>, Wrong> {
-    prepared.imports.check(&attempt.work.grants).map_err(|denial| classify::denied(&denial))?;
+    prepared.imports.check(&attempt.work.grants).map_err(|(_, denial)| classify::denied(&denial))?;
     attempt.fill_in().map_err(classify::not_filled)?;
     let Some(pre) = &prepared.planning else { return Ok(None) };
     files::mount(attempt).await?;

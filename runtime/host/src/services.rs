@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::fs::File;
 use std::future::Future;
+use std::io::Read;
 use std::pin::Pin;
 use std::time::Duration;
 
+use sandglass_core::artifact::{Artifact, ArtifactName, ArtifactReference};
 use sandglass_core::id::{JobId, Namespace, RunId, SecretName};
 use sandglass_core::invocation::Work;
 use sandglass_core::output::OutputChunk;
@@ -95,6 +98,21 @@ pub trait Services: Send + Sync + 'static {
         Box::pin(async { Err(MailError::NotConfigured) })
     }
 
+    /// Keeps a file for other runs. When this is ready it is durable; who does not wait for it must let reading fail.
+    fn publish_artifact(&self, _new: NewArtifact) -> BoxFuture<'static, Result<Artifact, ArtifactError>> {
+        Box::pin(async { Err(ArtifactError::Unavailable("nothing keeps artifacts here".to_owned())) })
+    }
+
+    /// Finds what a run of a namespace refers to. Called where blocking does no harm.
+    fn find_artifact(
+        &self,
+        _run: RunId,
+        _namespace: &Namespace,
+        reference: &ArtifactReference,
+    ) -> Result<FoundArtifact, ArtifactError> {
+        Err(ArtifactError::NotFound(format!("there is no artifact '{reference}'")))
+    }
+
     /// The engine that containers run on, if there is one.
     fn containers(&self) -> Option<Containers> {
         None
@@ -108,6 +126,46 @@ pub struct Containers {
     pub engine: sandglass_containers::Engine,
     /// Whose containers they are.
     pub owner: sandglass_containers::Owner,
+}
+
+/// A file that is to be kept for other runs.
+pub struct NewArtifact {
+    /// Whose it is.
+    pub run: RunId,
+    /// The attempt that publishes it.
+    pub attempt: u32,
+    /// What it is called.
+    pub name: ArtifactName,
+    /// What its content is.
+    pub media_type: String,
+    /// Its content. Reading it blocks.
+    pub content: Box<dyn Read + Send>,
+}
+
+/// A file that a run left.
+#[derive(Debug)]
+pub struct FoundArtifact {
+    /// What is known of it.
+    pub artifact: Artifact,
+    /// Its content, from the beginning.
+    pub content: File,
+}
+
+/// Why an artifact was not kept or found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArtifactError {
+    /// There is none.
+    #[error("{0}")]
+    NotFound(String),
+    /// It is more than may be kept.
+    #[error("{0}")]
+    Full(String),
+    /// The file that is to be kept cannot be read.
+    #[error("{0}")]
+    Source(String),
+    /// The store cannot be read or written.
+    #[error("artifacts cannot be kept or read: {0}")]
+    Unavailable(String),
 }
 
 /// A mail to be sent; who it is from is the operator's to say.

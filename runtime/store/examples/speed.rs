@@ -51,7 +51,14 @@ fn ended(run: &Run, number: u64) -> Run {
         outcome,
         error: None,
         exit_code: Some(0),
-        usage: Usage { fuel: 12_345, peak_memory_bytes: 1 << 20, wall_us: 900, guest_cpu_us: 300, output_bytes: 42 },
+        usage: Usage {
+            fuel: 12_345,
+            peak_memory_bytes: 1 << 20,
+            wall_us: 900,
+            guest_cpu_us: 300,
+            output_bytes: 42,
+            ..Usage::default()
+        },
     });
     run.result = Some("{\"answer\":42}".to_owned());
     run.transition(RunState::Ended { ending, at }).unwrap();

@@ -1,7 +1,10 @@
 //! What a store must do. All calls block; call them off the threads that must not wait.
 
+use std::fs::File;
+use std::io::Read;
 use std::sync::Arc;
 
+use sandglass_core::artifact::{Artifact, ArtifactName};
 use sandglass_core::batch::Batch;
 use sandglass_core::calendar::Calendar;
 use sandglass_core::id::{
@@ -17,10 +20,12 @@ use sandglass_core::secret::Secret;
 use sandglass_core::target::{Target, TargetGroup};
 use sandglass_core::time::Timestamp;
 
+use crate::artifact::ContentError;
 use crate::error::{Conflict, StoreError};
 use crate::output::{OutputPage, OutputPosition};
 use crate::query::{JobPosition, Page, RunQuery};
 use crate::records::{Compacted, Prune, Pruned, Snapshot, StateEntry, Stats, StoredJob};
+use crate::redb::KeptContent;
 
 /// The most keys that a job's state may have. Expired ones count until they are forgotten.
 pub const STATE_KEYS: u64 = 10_000;
@@ -31,7 +36,7 @@ pub const STATE_BYTES: u64 = 64 << 20;
 ///
 /// Several openers may share the same data. Each has a fencing token, which [`Store::load`] acquires; the opener that
 /// loaded last is the only one that may write.
-pub trait Store: Reader + OutputStore {
+pub trait Store: Reader + OutputStore + ArtifactStore {
     /// Everything that the scheduler needs to begin, and the right to write.
     ///
     /// The first load of an opener raises the fencing token, which shuts out all earlier openers. A later load of the
@@ -54,7 +59,7 @@ pub trait Store: Reader + OutputStore {
     /// was written, everything was. [`Store::load`] tells. [`StoreError::Full`] passes by itself once there is space.
     fn commit(&self, batches: &[Batch], now: Timestamp) -> Result<Vec<Result<(), Conflict>>, StoreError>;
 
-    /// Removes runs that are over, with their output, and forgets expired state; at most `limit` runs in one call.
+    /// Removes runs that are over, with their output and artifacts, and forgets expired state; at most `limit` runs in one call.
     ///
     /// # Errors
     ///
@@ -69,7 +74,8 @@ pub trait Store: Reader + OutputStore {
     /// If the store cannot be written. What is kept stays as it was.
     fn compact(&self) -> Result<Compacted, StoreError>;
 
-    /// Reads everything that is kept and compares it with its checksums. Reads and writes wait until it is done.
+    /// Reads everything that is kept and compares it with its checksums; contents of artifacts last. Reads and writes wait until
+    /// the records are done.
     ///
     /// # Errors
     ///
@@ -235,4 +241,43 @@ pub trait OutputStore: Send + Sync {
     ///
     /// If the operating system reports that something appended could not be kept.
     fn close_output(&self, run: RunId) -> Result<(), StoreError>;
+}
+
+/// Files that runs leave to others: each content is kept once, beside the records.
+pub trait ArtifactStore: Send + Sync {
+    /// The artifacts of a run by name.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    fn artifacts(&self, run: RunId) -> Result<Vec<Artifact>, StoreError>;
+
+    /// The artifact of this name.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    fn artifact(&self, run: RunId, name: &ArtifactName) -> Result<Option<Artifact>, StoreError>;
+
+    /// Takes in a content of at most `most_bytes`, durably. It stays for as long as what this gives is held, and then if a
+    /// [`PutArtifact`](sandglass_core::batch::Write::PutArtifact) that names it was committed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// If it is longer, cannot be read or cannot be written. Nothing of it is left then.
+    fn keep_content(&self, content: &mut dyn Read, most_bytes: u64) -> Result<KeptContent, ContentError>;
+
+    /// Opens a content; none if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be opened.
+    fn open_content(&self, digest: &Digest) -> Result<Option<File>, StoreError>;
+
+    /// Removes a content that no artifact has any more. One that is had, held or not there is fine.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be removed.
+    fn release_content(&self, digest: &Digest) -> Result<(), StoreError>;
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::contract::{STATE_BYTES, STATE_KEYS};
+use sandglass_core::artifact::ArtifactsFull;
 use sandglass_core::id::{
     CalendarName, JobId, JobName, Namespace, PluginName, RunId, SecretName, TargetGroupName, TargetName, TemplateName,
 };
@@ -218,6 +219,9 @@ pub enum ConflictKind {
         /// How many bytes its keys and values would have.
         bytes: u64,
     },
+    /// More artifacts would be kept than may be.
+    #[error(transparent)]
+    ArtifactsFull(#[from] ArtifactsFull),
 }
 
 fn at(found: Option<u64>) -> String {

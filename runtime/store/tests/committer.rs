@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use sandglass_core::artifact::{Artifact, ArtifactName};
 use sandglass_core::batch::{Batch, Write};
 use sandglass_core::calendar::Calendar;
 use sandglass_core::id::{
@@ -19,8 +20,9 @@ use sandglass_core::secret::Secret;
 use sandglass_core::target::{Target, TargetGroup};
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_store::{
-    CommitError, Committer, Compacted, Conflict, ConflictKind, FailureEpoch, JobPosition, OutputPage, OutputPosition,
-    OutputStore, Page, Prune, Pruned, Reader, RunQuery, Snapshot, StateEntry, Stats, Store, StoreError, StoredJob,
+    ArtifactStore, CommitError, Committer, Compacted, Conflict, ConflictKind, ContentError, FailureEpoch, JobPosition,
+    KeptContent, OutputPage, OutputPosition, OutputStore, Page, Prune, Pruned, Reader, RunQuery, Snapshot, StateEntry,
+    Stats, Store, StoreError, StoredJob,
 };
 
 /// A store that counts commits and fails when it is told to. Deleting job 0 is a conflict.
@@ -172,6 +174,24 @@ impl OutputStore for Fake {
         Ok(())
     }
     fn close_output(&self, _: RunId) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl ArtifactStore for Fake {
+    fn artifacts(&self, _: RunId) -> Result<Vec<Artifact>, StoreError> {
+        Ok(Vec::new())
+    }
+    fn artifact(&self, _: RunId, _: &ArtifactName) -> Result<Option<Artifact>, StoreError> {
+        Ok(None)
+    }
+    fn keep_content(&self, _: &mut dyn std::io::Read, _: u64) -> Result<KeptContent, ContentError> {
+        Err(StoreError::Closed.into())
+    }
+    fn open_content(&self, _: &Digest) -> Result<Option<std::fs::File>, StoreError> {
+        Ok(None)
+    }
+    fn release_content(&self, _: &Digest) -> Result<(), StoreError> {
         Ok(())
     }
 }

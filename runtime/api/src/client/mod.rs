@@ -2,6 +2,7 @@
 //!
 //! Every call opens a connection of its own, which costs microseconds over a socket and keeps nothing to go stale.
 
+mod artifacts;
 mod endpoint;
 mod error;
 mod holds;
@@ -26,6 +27,7 @@ use sandglass_core::capability::Grants;
 use sandglass_core::id::{JobName, Namespace, PluginName, RunId};
 use sandglass_core::spec::{ParamValues, WrittenJob};
 
+pub use artifacts::ArtifactContent;
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::ClientError;
 pub use holds::HoldVerb;

@@ -211,7 +211,7 @@ pub(super) fn query(fields: &impl Serialize) -> String {
 }
 
 /// Percent-encoding (RFC 3986, section 2.1) of everything but unreserved characters.
-fn escape(value: &str, text: &mut String) {
+pub(super) fn escape(value: &str, text: &mut String) {
     for byte in value.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             text.push(char::from(byte));

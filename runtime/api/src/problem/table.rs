@@ -143,6 +143,8 @@ table! {
     JobNotFound: "job_not_found", NotFound, 404, "There is no such job";
     /// There is no such run.
     RunNotFound: "run_not_found", NotFound, 404, "There is no such run";
+    /// The run left no such artifact.
+    ArtifactNotFound: "artifact_not_found", NotFound, 404, "There is no such artifact";
     /// There is no such plugin.
     PluginNotFound: "plugin_not_found", NotFound, 404, "There is no such plugin";
     /// There is no such calendar.

@@ -59,6 +59,7 @@
 //!
 //! Every failure is a [`crate::problem::Problem`].
 
+mod artifact;
 mod calendar;
 mod fire;
 pub mod frames;
@@ -82,13 +83,16 @@ use serde::{Deserialize, Serialize};
 use sandglass_core::spec::TimeZone;
 use sandglass_core::time::Timestamp;
 
+pub use artifact::Artifact;
 pub use calendar::{Calendar, CalendarResult};
 pub use fire::{Backfill, BackfillRequest, Fire, Overlap, Verdict, Why, refusal};
 pub use job::{Applied, ApplyRequest, ApplyResult, HoldRequest, HoldResult, Job, JobHold};
 pub use note::retry_note;
 pub use notify::{NamespaceNotify, NotifyRequest, NotifyResult};
 pub use output::{EVENT_END, EVENT_OUTPUT, EVENT_PROGRESS, LogLevel, LogsQuery, MAX_TAIL, OutputEvent, ProgressEvent};
-pub use run::{Attempt, AttemptError, Millis, Run, RunListQuery, StartRequest, Usage, origin_name, outcome_name};
+pub use run::{
+    Attempt, AttemptError, CapabilityUses, Millis, Run, RunListQuery, StartRequest, Usage, origin_name, outcome_name,
+};
 pub use sandglass_core::plan::{Plan, Step, StepEffect};
 pub use sandglass_core::plugin::Plugin;
 pub use secret::{RollbackRequest, RotatedKeys, Secret, SecretRequest, SecretVersion};

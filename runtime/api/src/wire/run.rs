@@ -1,5 +1,6 @@
 //! Runs on the wire.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -131,6 +132,19 @@ pub struct Attempt {
     /// What it used, once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// How often it used each capability and was refused it, by the capability's name as in grants; those that it did not ask
+    /// for are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub capabilities: BTreeMap<String, CapabilityUses>,
+}
+
+/// How often an attempt used one capability, and was refused it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct CapabilityUses {
+    /// Requests that were allowed.
+    pub used: u32,
+    /// Requests that were refused.
+    pub denied: u32,
 }
 
 /// What was wrong with an attempt.
@@ -243,8 +257,17 @@ impl From<&run::Attempt> for Attempt {
                 message: error.message.clone(),
             }),
             usage: end.map(|end| Usage::from(end.usage)),
+            capabilities: end.map(|end| capabilities(&end.usage)).unwrap_or_default(),
         }
     }
+}
+
+fn capabilities(usage: &run::Usage) -> BTreeMap<String, CapabilityUses> {
+    let counted = usage.capabilities.counted();
+    let named = counted.map(|(capability, uses)| {
+        (capability.as_str().to_owned(), CapabilityUses { used: uses.used, denied: uses.denied })
+    });
+    named.collect()
 }
 
 impl From<run::Usage> for Usage {

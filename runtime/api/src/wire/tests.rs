@@ -1,5 +1,6 @@
 //! The wire types in JSON, key by key.
 
+use sandglass_core::capability::{Capability, CapabilityUses, Uses};
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::output::{OutputChunk, OutputStream};
 use sandglass_core::run::{
@@ -33,6 +34,8 @@ fn run(state: RunState, attempts: Vec<Attempt>) -> Run {
 #[test]
 fn a_failed_run_has_exactly_the_documented_keys() {
     let at = Timestamp::from_millis(1_800_000_000_250);
+    let mut capabilities = CapabilityUses::default();
+    capabilities[Capability::Process] = Uses { used: 3, denied: 1 };
     let end = AttemptEnd {
         finished_at: at,
         outcome: AttemptOutcome::TimedOut,
@@ -42,7 +45,14 @@ fn a_failed_run_has_exactly_the_documented_keys() {
             message: "it took longer than 1s".to_owned(),
         }),
         exit_code: Some(143),
-        usage: Usage { fuel: 123, peak_memory_bytes: 1_048_576, wall_us: 12_345, guest_cpu_us: 1000, output_bytes: 42 },
+        usage: Usage {
+            fuel: 123,
+            peak_memory_bytes: 1_048_576,
+            wall_us: 12_345,
+            guest_cpu_us: 1000,
+            output_bytes: 42,
+            capabilities,
+        },
     };
     let attempt = Attempt { number: 1, started_at: Timestamp::from_secs(1_800_000_000), end: Some(end) };
     let run = run(RunState::Ended { ending: Ending::TimedOut, at }, vec![attempt]);
@@ -79,6 +89,12 @@ fn a_failed_run_has_exactly_the_documented_keys() {
             "wall_ms": 12.345,
             "guest_cpu_ms": 1,
             "output_bytes": 42
+          },
+          "capabilities": {
+            "process": {
+              "used": 3,
+              "denied": 1
+            }
           }
         }
       ]

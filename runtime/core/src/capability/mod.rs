@@ -13,6 +13,7 @@ mod pattern;
 mod process;
 mod remote;
 mod secrets;
+mod uses;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,10 +26,12 @@ pub use pattern::{HttpPattern, InvalidHttpPattern};
 pub use process::{InvalidProgramPattern, ProcessGrant, ProgramPattern};
 pub use remote::{Deed, InvalidRemotePattern, RemoteGrant, RemotePattern, RemoteUse};
 pub use secrets::{InvalidSecretPattern, SecretPattern, SecretsGrant, is_one_of};
+pub use uses::{Capability, CapabilityUses, Uses};
 
 pub(crate) use pattern::is_name as is_host_name;
 pub(crate) use process::segment;
 
+use crate::artifact::ArtifactName;
 use crate::id::SecretName;
 
 /// Capabilities asked for or given. What is absent is not asked for, or not given.
@@ -62,6 +65,9 @@ pub struct Grants {
     /// Mail by the operator's server.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub mail: bool,
+    /// Files that the run leaves to others, and those of other runs of its namespace.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub artifacts: bool,
 }
 
 impl Grants {
@@ -78,6 +84,7 @@ impl Grants {
             remote: Some(RemoteGrant::Any),
             state: true,
             mail: true,
+            artifacts: true,
         }
     }
 
@@ -212,6 +219,33 @@ impl EffectiveGrants {
         match self.layers().find(|(_, grants)| !grants.mail) {
             None => Ok(()),
             Some((layer, _)) => Err(Denial { what: MAILING.to_owned(), layer, grant: "mail: true".to_owned() }),
+        }
+    }
+
+    /// Whether the run may leave a file to others.
+    ///
+    /// # Errors
+    ///
+    /// If a layer does not allow it.
+    pub fn publish(&self, name: &ArtifactName) -> Result<(), Denial> {
+        let what = || format!("publishing the artifact {name}");
+        self.acting(what)?;
+        self.artifacts(what)
+    }
+
+    /// Whether the run may use what other runs of its namespace left.
+    ///
+    /// # Errors
+    ///
+    /// If a layer does not allow it.
+    pub fn fetch(&self) -> Result<(), Denial> {
+        self.artifacts(|| "fetching artifacts".to_owned())
+    }
+
+    fn artifacts(&self, what: impl FnOnce() -> String) -> Result<(), Denial> {
+        match self.layers().find(|(_, grants)| !grants.artifacts) {
+            None => Ok(()),
+            Some((layer, _)) => Err(Denial { what: what(), layer, grant: "artifacts: true".to_owned() }),
         }
     }
 

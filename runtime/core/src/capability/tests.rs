@@ -449,3 +449,19 @@ fn a_server_is_reached_by_any_of_its_requests() {
     }
     assert!(effective("{}", None).http_server(&request("GET https a.example 443 /")).is_err());
 }
+
+#[test]
+fn artifacts_are_refused_where_they_are_used() {
+    let all = r#"{"process": "any", "http": "public", "docker": "any", "remote": "any", "state": true, "mail": true, "artifacts": true}"#;
+    let without = all.replace(", \"artifacts\": true", "");
+    let name = "out/app.tar".parse().unwrap();
+    assert!(effective(all, Some(all)).publish(&name).is_ok());
+    let narrowed = effective(all, Some(&without));
+    assert_eq!(narrowed.missing(), []);
+    let denial = narrowed.publish(&name).unwrap_err();
+    assert_eq!((denial.layer, denial.grant.as_str()), (Layer::Job, "artifacts: true"));
+    assert_eq!(denial.what, "publishing the artifact out/app.tar");
+    assert_eq!(effective(&without, None).fetch().unwrap_err().layer, Layer::Plugin);
+    let planning = EffectiveGrants { looks_only: true, ..effective(all, None) };
+    assert!(planning.fetch().is_ok() && planning.publish(&name).is_err());
+}

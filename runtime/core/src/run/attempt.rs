@@ -1,5 +1,6 @@
 //! One try at a run: how it ended and what it used.
 
+use crate::capability::CapabilityUses;
 use crate::time::Timestamp;
 
 /// One try at a run.
@@ -121,4 +122,6 @@ pub struct Usage {
     pub guest_cpu_us: u64,
     /// What it printed, whether kept or not, in bytes.
     pub output_bytes: u64,
+    /// What it asked of the host.
+    pub capabilities: CapabilityUses,
 }

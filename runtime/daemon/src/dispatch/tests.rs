@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
+use sandglass_core::artifact::ArtifactLimits;
 use sandglass_core::batch::Write;
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::job::Job;
@@ -83,7 +84,14 @@ fn the_fires_of_a_start_are_decided_on_again_after_a_failed_commit() {
 
     let (outputs, _) = Outputs::start(Arc::clone(&store)).unwrap();
     let secrets = Secrets::open(Arc::clone(&store), folder.path().join("secrets.key")).unwrap();
-    let services = HostServices::new(Arc::clone(&store), Arc::clone(&outputs), Arc::new(secrets), None, None);
+    let services = HostServices::new(
+        Arc::clone(&store),
+        Arc::clone(&outputs),
+        Arc::new(secrets),
+        None,
+        None,
+        ArtifactLimits::STANDARD,
+    );
     let config = HostConfig {
         cache_dir: folder.path().join("cache"),
         key: [0; 32],

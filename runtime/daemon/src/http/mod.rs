@@ -1,6 +1,7 @@
 //! The admin API: thin handlers between the wire and the store, the loop and the host.
 
 pub(crate) mod apply;
+mod artifacts;
 mod auth;
 mod calendars;
 mod caller;
@@ -107,7 +108,9 @@ fn routes() -> Router<Arc<App>> {
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/cancel", post(runs::cancel))
         .route("/runs/{id}/retry", post(runs::retry))
-        .route("/runs/{id}/logs", get(logs::logs));
+        .route("/runs/{id}/logs", get(logs::logs))
+        .route("/runs/{id}/artifacts", get(artifacts::list))
+        .route("/runs/{id}/artifacts/{*name}", get(artifacts::content));
     let plugins = Router::new()
         .route("/", get(plugins::list).post(plugins::add).layer(DefaultBodyLimit::max(MAX_COMPONENT_BYTES)))
         .route("/{name}", get(plugins::show).delete(plugins::remove));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sandglass_containers::{self as containers, ContainerSpec, Error, ExecSpec, MountSource};
-use sandglass_core::capability::{Access, Denial};
+use sandglass_core::capability::{Access, Capability, Denial};
 use wasmtime::component::Resource;
 
 use super::exec::{self, Elsewhere, How, Orders, Task, not_put_in, without_secret};
@@ -156,11 +156,8 @@ impl Elsewhere for Container {
 }
 
 fn allowed(attempt: &Attempt, asked: Result<(), Denial>) -> CallResult<()> {
-    asked.map_err(|denial| {
-        attempt.denied(&denial);
-        CallError::denied(&denial)
-    })?;
-    attempt.granted();
+    asked.map_err(|denial| attempt.refused(Capability::Docker, &denial))?;
+    attempt.used(Capability::Docker);
     Ok(())
 }
 

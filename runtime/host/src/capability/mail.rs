@@ -1,6 +1,6 @@
 //! Mail through the operator's server.
 
-use sandglass_core::capability::Denial;
+use sandglass_core::capability::Capability;
 
 use super::{CallError, CallResult, clip};
 use crate::bindings::mail;
@@ -18,10 +18,7 @@ const TEXT: usize = 1 << 20;
 impl Guest {
     /// Guests that are only asked about themselves have the interface but not the grant.
     fn may_mail(&self) -> CallResult<()> {
-        self.attempt.work.grants.mail().map_err(|denial: Denial| {
-            self.attempt.denied(&denial);
-            CallError::denied(&denial)
-        })
+        self.attempt.work.grants.mail().map_err(|denial| self.attempt.refused(Capability::Mail, &denial))
     }
 
     /// What is sent of `text`. A mail is read by people and kept by servers, so it is no place for a secret: neither for what
@@ -71,7 +68,7 @@ impl mail::Host for Guest {
         let call = self.attempt.services.mail(message);
         match self.attempt.unless_stopped(call).await.ok_or_else(CallError::cancelled)? {
             Ok(()) => {
-                self.attempt.granted();
+                self.attempt.used(Capability::Mail);
                 Ok(())
             }
             Err(error) => Err(CallError::new(code(&error), error.to_string())),

@@ -2,10 +2,11 @@
 //!
 //! Each links its functions once, keeps what belongs to an attempt in [`Attempt`](crate::attempt::Attempt), and lets
 //! [`sandglass_core::capability`] decide. A guest that imports `sandglass:plugin/process`, `docker` or `state` is started only if it
-//! was granted them, and every use is checked again; `secrets` has only what the job names; `mail` may always be imported, as
-//! a plugin that tells by mail and otherwise is used for either, and is refused when it is used; so are `tls`, which belongs to
-//! `http`, and `wasi:*`, which language runtimes import whatever their program does.
+//! was granted them, and every use is checked again; `secrets` has only what the job names; `mail` and `artifacts` may always be
+//! imported, as a plugin that has a use for them is used without as well, and are refused when they are used; so are `tls`, which
+//! belongs to `http`, and `wasi:*`, which language runtimes import whatever their program does.
 
+pub(crate) mod artifacts;
 pub(crate) mod docker;
 pub(crate) mod exec;
 pub(crate) mod files;
@@ -21,7 +22,7 @@ pub(crate) mod state;
 pub(crate) mod stdio;
 pub(crate) mod tls;
 
-use sandglass_core::capability::{Denial, EffectiveGrants, Layer};
+use sandglass_core::capability::{Capability, Denial, EffectiveGrants, Layer};
 use wasmtime::component::{HasSelf, Linker, ResourceTableError};
 
 use crate::bindings;
@@ -37,15 +38,15 @@ pub(crate) struct Gated {
 
 impl Gated {
     /// Refuses a guest that imports these unless `grants` allow them all.
-    pub(crate) fn check(self, grants: &EffectiveGrants) -> Result<(), Denial> {
+    pub(crate) fn check(self, grants: &EffectiveGrants) -> Result<(), (Capability, Denial)> {
         if self.process && !grants.any_process() {
-            return Err(missing(grants, "starting processes", "process: any"));
+            return Err((Capability::Process, missing(grants, "starting processes", "process: any")));
         }
         if self.docker && !grants.any_docker() {
-            return Err(missing(grants, "running containers", "docker: any"));
+            return Err((Capability::Docker, missing(grants, "running containers", "docker: any")));
         }
         if self.state && !grants.state() {
-            return Err(missing(grants, "keeping state", "state: true"));
+            return Err((Capability::State, missing(grants, "keeping state", "state: true")));
         }
         Ok(())
     }
@@ -75,6 +76,7 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     bindings::state::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::mail::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::tls::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
+    bindings::artifacts::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     Ok(())
 }
 
@@ -147,7 +149,9 @@ mod tests {
 
     #[test]
     fn an_interface_nobody_asked_for_is_the_authors_to_ask_for() {
-        let denial = Gated { state: true, ..Gated::default() }.check(&EffectiveGrants::default()).unwrap_err();
+        let (capability, denial) =
+            Gated { state: true, ..Gated::default() }.check(&EffectiveGrants::default()).unwrap_err();
+        assert_eq!(capability, Capability::State);
         assert_eq!(denial.layer, Layer::Request);
         assert_eq!(denial.grant, "state: true");
     }

@@ -1,6 +1,6 @@
 //! The secrets that the run's job names, and their values for plugins that may read them.
 
-use sandglass_core::capability::Denial;
+use sandglass_core::capability::Capability;
 use wasmtime::component::Resource;
 
 use super::{CallError, CallResult};
@@ -17,11 +17,6 @@ pub struct Secret(usize);
 impl Guest {
     fn held(&self) -> &[Held] {
         self.attempt.secrets().map_or(&[], |secrets| secrets.all())
-    }
-
-    fn refuse(&self, denial: &Denial) -> CallError {
-        self.attempt.denied(denial);
-        CallError::denied(denial)
     }
 
     fn secret(&self, secret: &Resource<Secret>) -> CallResult<&Held> {
@@ -65,12 +60,13 @@ impl secrets_reveal::Host for Guest {
     async fn reveal(&mut self, secret: Resource<Secret>) -> CallResult<Vec<u8>> {
         let held = self.secret(&secret)?;
         let name = &held.secret.name;
-        self.attempt.work.grants.reveal(name).map_err(|denial| self.refuse(&denial))?;
+        let reveal = self.attempt.work.grants.reveal(name);
+        reveal.map_err(|denial| self.attempt.refused(Capability::Reveal, &denial))?;
         if !held.secret.hosts.is_empty() {
             let message = format!("the secret {name} is limited to hosts, so it is shown to no plugin");
             return Err(CallError::new(ErrorCode::Denied, message));
         }
-        self.attempt.granted();
+        self.attempt.used(Capability::Reveal);
         Ok(held.secret.value.to_vec())
     }
 }

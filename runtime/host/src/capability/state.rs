@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sandglass_core::capability::Capability;
+
 use super::{CallError, CallResult, Gated};
 use crate::bindings::state;
 use crate::bindings::types::ErrorCode;
@@ -24,7 +26,7 @@ impl Guest {
         let answer = if already { Some(call.await) } else { attempt.unless_stopped(call).await };
         match answer.ok_or_else(CallError::cancelled)? {
             Ok(value) => {
-                attempt.granted();
+                attempt.used(Capability::State);
                 Ok(value)
             }
             Err(error @ StateError::Conflict) => Err(CallError::new(ErrorCode::Conflict, error.to_string())),
@@ -35,20 +37,15 @@ impl Guest {
 
     /// Guests that are only asked about themselves have the interface but not the grant.
     fn may_use_state(&self) -> CallResult<()> {
-        Gated { state: true, ..Gated::default() }.check(&self.attempt.work.grants).map_err(|denial| {
-            self.attempt.denied(&denial);
-            CallError::denied(&denial)
-        })
+        let gated = Gated { state: true, ..Gated::default() }.check(&self.attempt.work.grants);
+        gated.map_err(|(capability, denial)| self.attempt.refused(capability, &denial))
     }
 
     /// What may be read may not always be changed.
     fn may_change(&self, key: &str) -> CallResult<()> {
         self.key(key)?;
         let acting = self.attempt.work.grants.acting(|| format!("changing the state's key {}", key.escape_debug()));
-        acting.map_err(|denial| {
-            self.attempt.denied(&denial);
-            CallError::denied(&denial)
-        })
+        acting.map_err(|denial| self.attempt.refused(Capability::State, &denial))
     }
 
     fn key(&self, key: &str) -> CallResult<()> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use http::uri::{Scheme, Uri};
-use sandglass_core::capability::HttpRequest;
+use sandglass_core::capability::{Capability, HttpRequest};
 use tokio_rustls::rustls::ClientConfig;
 use zeroize::Zeroizing;
 
@@ -128,10 +128,8 @@ impl tls::Host for Guest {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         let port = authority.port_u16().unwrap_or(443);
         let request = HttpRequest { method: "GET", scheme: "https", host, port, path: "/" };
-        self.attempt.work.grants.http_server(&request).map_err(|denial| {
-            self.attempt.denied(&denial);
-            CallError::denied(&denial)
-        })?;
+        let allowed = self.attempt.work.grants.http_server(&request);
+        allowed.map_err(|denial| self.attempt.refused(Capability::Http, &denial))?;
         let config = self.attempt.in_host(|| read(&options, |text| self.filled(text, host).map(Some)))?;
         self.attempt.encryption.set(host, port, config)
     }

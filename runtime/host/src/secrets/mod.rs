@@ -8,6 +8,7 @@ mod mask;
 
 use std::fmt;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use sandglass_core::capability::is_one_of;
@@ -34,6 +35,8 @@ pub(crate) struct RunSecrets {
     finder: AhoCorasick,
     masks: Masks,
     streams: Mutex<[Stream; 4]>,
+    /// How often a value was put in.
+    put_in: AtomicU32,
 }
 
 /// One secret.
@@ -89,7 +92,7 @@ impl RunSecrets {
         let placeholders = held.iter().map(|held| &held.placeholder);
         let finder = AhoCorasick::builder().kind(Some(SMALL)).build(placeholders).map_err(|error| error.to_string())?;
         let masks = Masks::of(held.iter().map(|held| &*held.secret.value))?;
-        Ok(Self { held, finder, masks, streams: Mutex::default() })
+        Ok(Self { held, finder, masks, streams: Mutex::default(), put_in: AtomicU32::new(0) })
     }
 
     /// All of them, by name.
@@ -112,6 +115,7 @@ impl RunSecrets {
         for found in self.finder.find_iter(text) {
             filled.extend_from_slice(&text[end..found.start()]);
             value(&self.held[found.pattern()], &mut filled)?;
+            self.put_in.fetch_add(1, Ordering::Relaxed);
             end = found.end();
         }
         if end == 0 {
@@ -119,6 +123,11 @@ impl RunSecrets {
         }
         filled.extend_from_slice(&text[end..]);
         Ok(Some(filled))
+    }
+
+    /// How often a value was put in the place of its placeholder, or into an environment.
+    pub(crate) fn put_in_count(&self) -> u32 {
+        self.put_in.load(Ordering::Relaxed)
     }
 
     /// `text` for a process, with the values in the place of placeholders.
@@ -147,6 +156,7 @@ impl RunSecrets {
                     let why = "it holds a zero byte, which no environment variable can";
                     return Err(NotPutIn::Unfit(held.secret.name.clone(), why));
                 }
+                self.put_in.fetch_add(1, Ordering::Relaxed);
                 Ok((&held.secret.name, value))
             })
             .collect()

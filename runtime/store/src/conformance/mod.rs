@@ -8,6 +8,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests; they fail by panicking")]
 
+mod artifacts;
 mod calendars;
 mod fleet;
 mod holds;
@@ -62,6 +63,9 @@ const CHECKS: &[(&str, Check)] = &[
     ("what a job keeps as state is bounded", state::quota),
     ("queries agree with a plain search", queries::agree_with_plain_search),
     ("a rare combination comes in short pages", queries::rare_combination),
+    ("artifacts go with their runs, and contents with the last artifact", artifacts::life),
+    ("what is kept of artifacts is bounded", artifacts::bounds),
+    ("contents that nothing has are gone after a restart", artifacts::sweep),
     ("output comes back in order", outputs::in_order),
     ("output beyond the limit leaves out the middle", outputs::head_and_tail),
     ("output goes on where an earlier opener ended", outputs::continued),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sandglass_core::batch::{Batch, Write};
+use sandglass_core::capability::{Capability, CapabilityUses, Uses};
 use sandglass_core::dependency::UpstreamRun;
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::job::Job;
@@ -148,12 +149,24 @@ pub(super) fn every_kind(job: &Job) -> Vec<Run> {
                 wall_us: 2,
                 guest_cpu_us: 3,
                 output_bytes: u64::from(number),
+                capabilities: every_capability(number),
             },
         }),
     });
     runs[5].attempts = attempts.collect();
     runs[5].attempts.push(Attempt { number: u32::MAX, started_at: at(9), end: None });
     runs
+}
+
+/// Every capability is used in one attempt, and some of them in others.
+fn every_capability(attempt: u32) -> CapabilityUses {
+    let mut uses = CapabilityUses::default();
+    for (capability, number) in Capability::ALL.into_iter().zip(1..) {
+        if attempt == 1 || attempt == number {
+            uses[capability] = Uses { used: u32::MAX - number, denied: number / 3 };
+        }
+    }
+    uses
 }
 
 /// A run of another job that ended so.

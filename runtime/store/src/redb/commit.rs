@@ -13,6 +13,7 @@ use sandglass_core::run::{Origin, Run, StateName};
 use sandglass_core::secret::Secret;
 use sandglass_core::time::Timestamp;
 
+use super::artifacts;
 use super::fleet;
 use super::rows;
 use super::run_row;
@@ -101,6 +102,7 @@ fn apply_write(writing: &mut Writing<'_>, write: &Write, now: Timestamp) -> Resu
             let entry = (value.clone(), *expires_at);
             super::state::put(writing, *job, key, entry, *expect, now).map_err(Refused::from_state)
         }
+        Write::PutArtifact { artifact, limits } => artifacts::put(writing, artifact, limits),
         Write::DeleteState { job, key, expect } => {
             super::state::delete(writing, *job, key, *expect, now).map_err(Refused::from_state)
         }

@@ -1,7 +1,9 @@
 //! The store on redb: one file with all records, output beside it.
 
+mod artifacts;
 mod codec;
 mod commit;
+mod contents;
 mod disk;
 mod fleet;
 mod layer;
@@ -40,8 +42,10 @@ use sandglass_core::secret::Secret;
 use sandglass_core::target::{Target, TargetGroup};
 use sandglass_core::time::Timestamp;
 
+pub use self::contents::KeptContent;
 use self::disk::{Disk, Verdict};
 use self::reading::Reading;
+use crate::artifact::ContentFiles;
 use crate::contract::{OutputStore, Reader, Store};
 use crate::error::{Conflict, StoreError};
 use crate::output::{FileOutput, OutputPage, OutputPosition};
@@ -50,6 +54,7 @@ use crate::records::{Compacted, Prune, Pruned, Snapshot, StateEntry, Stats, Stor
 
 const FILE: &str = "store.redb";
 const OUTPUT_DIR: &str = "output";
+const ARTIFACTS_DIR: &str = "artifacts";
 
 /// How the store uses the machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +79,7 @@ pub struct RedbStore {
 struct Shared {
     disk: Disk,
     output: FileOutput,
+    contents: ContentFiles,
     /// Where output goes of a store that leaves nothing behind.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -85,7 +91,8 @@ impl std::fmt::Debug for RedbStore {
 }
 
 impl RedbStore {
-    /// Opens the store in a data directory, or makes one there: `store.redb`, and `output/` once there is output.
+    /// Opens the store in a data directory, or makes one there: `store.redb`, and `output/` and `artifacts/` once there
+    /// is something for them.
     ///
     /// # Errors
     ///
@@ -149,7 +156,10 @@ impl RedbStore {
         let disk = Disk::open(backend, dir, options.cache_bytes)?;
         upkeep::prepare(&disk)?;
         let output = FileOutput::new(output_dir);
-        Ok(Self { shared: Arc::new(Shared { disk, output, _temporary: temporary }), token: AtomicU64::new(0) })
+        // Beside the output.
+        let contents = ContentFiles::new(output_dir.with_file_name(ARTIFACTS_DIR));
+        let shared = Shared { disk, output, contents, _temporary: temporary };
+        Ok(Self { shared: Arc::new(shared), token: AtomicU64::new(0) })
     }
 
     fn read<R>(&self, work: impl Fn(&Reading<'_>) -> Result<R, StoreError>) -> Result<R, StoreError> {
@@ -166,6 +176,8 @@ impl Store for RedbStore {
         let ours = self.token();
         if ours == 0 {
             self.token.store(upkeep::take_over(&self.shared.disk)?, Ordering::Release);
+            // Whoever had the store before keeps nothing more.
+            self.shared.sweep_contents()?;
         }
         let ours = self.token();
         self.read(|reading| match reading.fence()? {
@@ -186,7 +198,8 @@ impl Store for RedbStore {
     }
 
     fn prune(&self, prune: &Prune, now: Timestamp, limit: usize) -> Result<Pruned, StoreError> {
-        upkeep::prune(&self.shared.disk, &self.shared.output, self.token(), prune, now, limit)
+        let Shared { disk, output, .. } = &*self.shared;
+        upkeep::prune(disk, output, |digest| self.shared.release(digest), self.token(), prune, now, limit)
     }
 
     fn compact(&self) -> Result<Compacted, StoreError> {
@@ -200,7 +213,8 @@ impl Store for RedbStore {
     }
 
     fn check(&self) -> Result<(), StoreError> {
-        self.shared.disk.check()
+        self.shared.disk.check()?;
+        self.shared.check_contents()
     }
 
     fn close(&self) -> Result<(), StoreError> {

@@ -47,7 +47,7 @@ impl<'t> Reading<'t> {
         self.txn.open_table(table.definition()).map_err(failed)
     }
 
-    fn get<R>(
+    pub(super) fn get<R>(
         &self,
         table: Table,
         key: &[u8],
@@ -58,7 +58,7 @@ impl<'t> Reading<'t> {
     }
 
     /// Goes through a table from `first` on, until `step` says that it is enough.
-    fn scan(
+    pub(super) fn scan(
         &self,
         table: Table,
         first: &[u8],
@@ -341,7 +341,7 @@ impl<'t> Reading<'t> {
 }
 
 #[derive(PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     Go,
     Stop,
 }

@@ -15,6 +15,7 @@
 
 use std::sync::Arc;
 
+use sandglass_core::capability::{Capability, CapabilityUses, Uses};
 use sandglass_core::dependency::UpstreamRun;
 use sandglass_core::id::{JobId, RunId};
 use sandglass_core::run::{
@@ -26,7 +27,7 @@ use sandglass_core::time::Timestamp;
 use super::codec::{Decoder, Encoder};
 use crate::error::StoreError;
 
-const FORMAT: u8 = 8;
+const FORMAT: u8 = 9;
 /// More attempts than a run can have; a row that claims more is damaged.
 const MAX_ATTEMPTS: usize = 100_000;
 /// More upstream runs than a run can have; a row that claims more is damaged.
@@ -188,11 +189,38 @@ fn encode_attempt(row: &mut Encoder, queued_at: Timestamp, attempt: &Attempt) {
             row.text(&error.message);
         });
         row.option(end.exit_code, |row, code| row.signed(i64::from(code)));
-        let Usage { fuel, peak_memory_bytes, wall_us, guest_cpu_us, output_bytes } = end.usage;
+        let Usage { fuel, peak_memory_bytes, wall_us, guest_cpu_us, output_bytes, capabilities } = end.usage;
         for number in [fuel, peak_memory_bytes, wall_us, guest_cpu_us, output_bytes] {
             row.number(number);
         }
+        encode_uses(row, &capabilities);
     });
+}
+
+/// Only those that were used or refused.
+fn encode_uses(row: &mut Encoder, capabilities: &CapabilityUses) {
+    row.number(capabilities.counted().count() as u64);
+    for (capability, Uses { used, denied }) in capabilities.counted() {
+        row.byte(capability_number(capability));
+        row.number(u64::from(used));
+        row.number(u64::from(denied));
+    }
+}
+
+/// The opposite of [`encode_uses`].
+fn decode_uses(row: &mut Decoder<'_>) -> Result<CapabilityUses, StoreError> {
+    let count: usize = row.small()?;
+    if count > Capability::ALL.len() {
+        return Err(row.wrong(&format!("claims {count} capabilities")));
+    }
+    let mut uses = CapabilityUses::default();
+    for _ in 0..count {
+        let number = row.byte()?;
+        let capability = Capability::ALL.into_iter().find(|capability| capability_number(*capability) == number);
+        let capability = capability.ok_or_else(|| row.wrong(&format!("has the unknown capability {number}")))?;
+        uses[capability] = Uses { used: row.small()?, denied: row.small()? };
+    }
+    Ok(uses)
 }
 
 const fn skip_number(reason: SkipReason) -> u8 {
@@ -233,6 +261,21 @@ const fn no_retry_number(why: NoRetry) -> u8 {
         NoRetry::CancelRequested => 6,
         NoRetry::JobDeleted => 7,
         NoRetry::Deadline => 8,
+    }
+}
+
+const fn capability_number(capability: Capability) -> u8 {
+    match capability {
+        Capability::Process => 0,
+        Capability::Http => 1,
+        Capability::Files => 2,
+        Capability::Docker => 3,
+        Capability::Remote => 4,
+        Capability::Secrets => 5,
+        Capability::Reveal => 6,
+        Capability::State => 7,
+        Capability::Mail => 8,
+        Capability::Artifacts => 9,
     }
 }
 
@@ -389,6 +432,7 @@ fn decode_attempt(row: &mut Decoder<'_>, queued_at: Timestamp) -> Result<Attempt
             wall_us: row.number()?,
             guest_cpu_us: row.number()?,
             output_bytes: row.number()?,
+            capabilities: decode_uses(row)?,
         };
         Ok(AttemptEnd { finished_at, outcome, error, exit_code, usage })
     })?;

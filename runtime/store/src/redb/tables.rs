@@ -64,10 +64,16 @@ pub(super) enum Table {
     StateSizes,
     /// instant, job, key → nothing, of state entries that expire.
     StateExpiry,
+    /// run, name → row.
+    Artifacts,
+    /// digest, run, name → nothing: what has each content.
+    ArtifactContents,
+    /// namespace → how much its artifacts have together.
+    ArtifactSizes,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 23] = [
         Self::Meta,
         Self::Active,
         Self::Ended,
@@ -88,6 +94,9 @@ impl Table {
         Self::State,
         Self::StateSizes,
         Self::StateExpiry,
+        Self::Artifacts,
+        Self::ArtifactContents,
+        Self::ArtifactSizes,
     ];
 
     pub(super) const fn definition(self) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
@@ -112,6 +121,9 @@ impl Table {
             Self::State => "state",
             Self::StateSizes => "state_sizes",
             Self::StateExpiry => "state_expiry",
+            Self::Artifacts => "artifacts",
+            Self::ArtifactContents => "artifact_contents",
+            Self::ArtifactSizes => "artifact_sizes",
         })
     }
 }

@@ -18,7 +18,14 @@ fn hex(bytes: &[u8]) -> String {
 
 fn run() -> Run {
     let at = Timestamp::from_secs(1_800_000_000);
-    let usage = Usage { fuel: 300, peak_memory_bytes: 65_536, wall_us: 9, guest_cpu_us: 8, output_bytes: 7 };
+    let usage = Usage {
+        fuel: 300,
+        peak_memory_bytes: 65_536,
+        wall_us: 9,
+        guest_cpu_us: 8,
+        output_bytes: 7,
+        ..Usage::default()
+    };
     let end =
         AttemptEnd { finished_at: at, outcome: AttemptOutcome::Succeeded, error: None, exit_code: Some(0), usage };
     Run {
@@ -44,8 +51,8 @@ fn run() -> Run {
 
 #[test]
 fn a_run_is_written_as_ever() {
-    let expected = "0803020000000000000000000000000000000000010202026e73036a6f620501018080c489e5c5b20606020501010501000000\
-                    0100ac0280800409080701027b7d0000000001077b226e223a317d000000";
+    let expected = "0903020000000000000000000000000000000000010202026e73036a6f620501018080c489e5c5b20606020501010501000000\
+                    0100ac028080040908070001027b7d0000000001077b226e223a317d000000";
     let row = run_row::encode(&run());
     assert_eq!(hex(&row), expected);
     assert_eq!(run_row::decode(run().id, &row).unwrap(), run());

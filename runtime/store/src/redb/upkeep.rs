@@ -4,6 +4,7 @@ use redb::WriteTransaction;
 use sandglass_core::id::{Digest, RunId};
 use sandglass_core::time::Timestamp;
 
+use super::artifacts;
 use super::commit::remove_ended;
 use super::disk::{Disk, Verdict, from_redb};
 use super::reading::{Reading, decode_fence, failed};
@@ -85,11 +86,13 @@ pub(super) fn check_fence(txn: &WriteTransaction, ours: u64) -> Result<(), Store
 pub(super) fn prune(
     disk: &Disk,
     output: &FileOutput,
+    release: impl Fn(&Digest) -> Result<(), StoreError>,
     ours: u64,
     prune: &Prune,
     now: Timestamp,
     limit: usize,
 ) -> Result<Pruned, StoreError> {
+    let mut contents = Vec::new();
     let limit = limit.max(1);
     let (runs, more) = disk.read(|txn| {
         let current = Reading::new(txn).fence()?;
@@ -102,18 +105,22 @@ pub(super) fn prune(
     for run in &runs {
         output.remove_output(*run)?;
     }
-    disk.write(|txn| {
+    let pruned = disk.write(|txn| {
         check_fence(txn, ours)?;
         let mut writing = Writing::new(txn)?;
         let mut pruned = Pruned { runs: 0, more, expired: 0 };
         for run in &runs {
+            contents.extend(artifacts::forget_run(&mut writing, *run)?);
             pruned.runs += usize::from(remove_ended(&mut writing, *run)?);
         }
         pruned.expired = state::end_expired(&mut writing, now, MAX_PAGE)?;
         writing.finish()?;
         let wrote = pruned.runs > 0 || pruned.expired > 0;
         Ok(if wrote { Verdict::Commit(pruned) } else { Verdict::Abort(pruned) })
-    })
+    })?;
+    // Contents go last: a crash between leaves some that no artifact has, which the next start removes.
+    contents.iter().try_for_each(release)?;
+    Ok(pruned)
 }
 
 /// The runs to remove, all of them over, and whether there are more than `limit`.

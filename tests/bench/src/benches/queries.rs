@@ -136,7 +136,14 @@ fn ended(number: usize, job: JobId, rng: &mut fastrand::Rng) -> anyhow::Result<R
         true => (Ending::Failed, AttemptOutcome::Failed),
         false => (Ending::Succeeded, AttemptOutcome::Succeeded),
     };
-    let usage = Usage { fuel: 12_345, peak_memory_bytes: 1 << 20, wall_us: 900, guest_cpu_us: 300, output_bytes: 42 };
+    let usage = Usage {
+        fuel: 12_345,
+        peak_memory_bytes: 1 << 20,
+        wall_us: 900,
+        guest_cpu_us: 300,
+        output_bytes: 42,
+        ..Usage::default()
+    };
     Ok(Run {
         version: 2,
         trigger: Some(0),

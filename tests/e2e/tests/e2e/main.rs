@@ -1,6 +1,7 @@
 //! The real binary, used as its users use it. Each test has a daemon, a data directory and files of its own.
 
 mod api;
+mod artifacts;
 mod bad_input;
 mod command_line;
 mod crash;

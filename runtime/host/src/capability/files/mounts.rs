@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
-use sandglass_core::capability::{Access, EffectiveGrants, Mount};
+use sandglass_core::capability::{Access, Capability, Denial, EffectiveGrants, Mount};
 use sandglass_core::run::ErrorClass;
 
 use crate::attempt::Attempt;
@@ -25,7 +25,11 @@ pub(crate) struct Mounted {
 
 /// Opens the folders that the attempt was granted, if there are any. Whoever is asked to stop meanwhile gets none.
 pub(crate) async fn mount(attempt: &Attempt) -> Result<(), Wrong> {
-    let mounts = attempt.work.grants.mounts().map_err(|denial| classify::denied(&denial))?;
+    let refused = |denial: &Denial| {
+        attempt.denied(Capability::Files, denial);
+        classify::denied(denial)
+    };
+    let mounts = attempt.work.grants.mounts().map_err(|denial| refused(&denial))?;
     if mounts.is_empty() {
         return Ok(());
     }
@@ -36,7 +40,12 @@ pub(crate) async fn mount(attempt: &Attempt) -> Result<(), Wrong> {
     match attempt.unless_stopped(tokio::time::timeout(PATIENCE, opening)).await {
         None => Ok(()),
         Some(Ok(Ok(mounted))) => {
-            attempt.set_mounts(mounted?);
+            let mounted = mounted.map_err(|not_opened| match not_opened {
+                NotOpened::Denied(denial) => refused(&denial),
+                NotOpened::Unusable(wrong) => wrong,
+            })?;
+            mounted.iter().for_each(|_| attempt.used(Capability::Files));
+            attempt.set_mounts(mounted);
             Ok(())
         }
         Some(Ok(Err(_))) => Err(no_folder("the granted folders could not be opened: the host failed".to_owned())),
@@ -47,16 +56,24 @@ pub(crate) async fn mount(attempt: &Attempt) -> Result<(), Wrong> {
     }
 }
 
-fn one(mount: Mount, grants: &EffectiveGrants) -> Result<Mounted, Wrong> {
+/// Why a granted folder cannot be opened.
+enum NotOpened {
+    Denied(Denial),
+    Unusable(Wrong),
+}
+
+fn one(mount: Mount, grants: &EffectiveGrants) -> Result<Mounted, NotOpened> {
     let unusable = |error: &dyn std::fmt::Display| {
         let path = &mount.path;
-        no_folder(format!("the folder {path}, which `grants.files` names, cannot be used: {error}"))
+        NotOpened::Unusable(no_folder(format!(
+            "the folder {path}, which `grants.files` names, cannot be used: {error}"
+        )))
     };
     let real = std::fs::canonicalize(&mount.path).map_err(|error| unusable(&error))?;
     let text = real.to_str().ok_or_else(|| unusable(&"the path it leads to is not UTF-8"))?;
     let mut mount = Mount { path: mount.path.clone(), access: mount.access };
     if text != mount.path {
-        grants.real_folder(text, Access::ReadOnly).map_err(|denial| classify::denied(&denial))?;
+        grants.real_folder(text, Access::ReadOnly).map_err(NotOpened::Denied)?;
         if grants.real_folder(text, mount.access).is_err() {
             mount.access = Access::ReadOnly;
         }

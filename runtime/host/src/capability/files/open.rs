@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
-use sandglass_core::capability::Access;
+use sandglass_core::capability::{Access, Capability};
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::filesystem::{Descriptor, Dir, File, OpenMode};
 use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
@@ -127,6 +127,6 @@ fn tell_denial(attempt: &Attempt, dir: &Dir) {
     };
     let denial = path.and_then(|path| attempt.work.grants.folder(&named(&path)?, Access::ReadWrite).err());
     if let Some(denial) = denial {
-        attempt.denied(&denial);
+        attempt.denied(Capability::Files, &denial);
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
 use rustix::io::Errno;
-use sandglass_core::capability::{Access, Denial};
+use sandglass_core::capability::{Access, Capability, Denial};
 
 use crate::attempt::Attempt;
 use crate::bindings::types::{ErrorCode, FileRef};
@@ -58,8 +58,7 @@ fn base<'a>(attempt: &'a Attempt, file: &FileRef, access: Access) -> CallResult<
 }
 
 fn refused(attempt: &Attempt, denial: &Denial) -> CallError {
-    attempt.denied(denial);
-    CallError::denied(denial)
+    attempt.refused(Capability::Files, denial)
 }
 
 fn failed(file: &FileRef, error: Errno) -> CallError {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use sandglass_core::capability::Capability;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -41,11 +42,11 @@ pub(super) async fn connect(attempt: &Attempt, place: &Place) -> Result<Stream, 
     let addresses = addresses(place).await?;
     for address in &addresses {
         attempt.work.grants.address(&place.request(), address.ip()).map_err(|denial| {
-            attempt.denied(&denial);
+            attempt.denied(Capability::Http, &denial);
             Error::DestinationIpProhibited
         })?;
     }
-    attempt.granted();
+    attempt.used(Capability::Http);
     let mut failure = Error::DestinationNotFound;
     for address in addresses {
         match TcpStream::connect(address).await {

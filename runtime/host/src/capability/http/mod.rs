@@ -16,7 +16,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::uri::Scheme;
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
-use sandglass_core::capability::HttpRequest;
+use sandglass_core::capability::{Capability, HttpRequest};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use self::body::Watched;
@@ -170,7 +170,7 @@ fn permitted(attempt: &Attempt, request: &http::Request<WasiBody>) -> Result<Pla
         path: if uri.path().is_empty() { "/".to_owned() } else { uri.path().to_owned() },
     };
     attempt.work.grants.http(&place.request()).map_err(|denial| {
-        attempt.denied(&denial);
+        attempt.denied(Capability::Http, &denial);
         Error::HttpRequestDenied
     })?;
     Ok(place)

@@ -9,6 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use sandglass_core::capability::Capability;
+
 use super::proc::RUN_VARIABLE;
 use crate::attempt::Attempt;
 use crate::bindings::process::Command;
@@ -37,10 +39,8 @@ pub(super) fn prepare(attempt: &Attempt, command: &Command) -> CallResult<Prepar
     let secrets = secret_variables(attempt, &command.env)?;
     let given = attempt.env().keys().map(String::as_str).chain(command.env.iter().map(|(name, _)| name.as_str()));
     for name in given.chain(secrets.iter().map(|(name, _)| name.as_str())) {
-        attempt.work.grants.variable(name).map_err(|denial| {
-            attempt.denied(&denial);
-            CallError::denied(&denial)
-        })?;
+        let variable = attempt.work.grants.variable(name);
+        variable.map_err(|denial| attempt.refused(Capability::Process, &denial))?;
     }
     let mut env = Vec::new();
     let mut usual = environment(attempt, &command.env);
@@ -54,6 +54,7 @@ pub(super) fn prepare(attempt: &Attempt, command: &Command) -> CallResult<Prepar
         }
         env.push(variable(attempt, &name, value.as_bytes())?);
     }
+    attempt.used(Capability::Process);
     Ok(Prepared { program: path_string(&program)?, args, env })
 }
 
@@ -114,7 +115,6 @@ fn granted(attempt: &Attempt, found: &Path, file: &Path) -> CallResult<()> {
         return Err(invalid(format!("the path {} is not UTF-8", file.display())));
     };
     let Err(denial) = grants.program(text) else {
-        attempt.granted();
         return Ok(());
     };
     let names = [found.file_name(), file.file_name()];
@@ -124,12 +124,10 @@ fn granted(attempt: &Attempt, found: &Path, file: &Path) -> CallResult<()> {
     for alias in std::iter::once(found.to_path_buf()).chain(aliases) {
         let same = fs::canonicalize(&alias).is_ok_and(|target| target == file);
         if same && alias.to_str().is_some_and(|alias| grants.program(alias).is_ok()) {
-            attempt.granted();
             return Ok(());
         }
     }
-    attempt.denied(&denial);
-    Err(CallError::denied(&denial))
+    Err(attempt.refused(Capability::Process, &denial))
 }
 
 /// Nothing of the daemon's own environment: a few usual variables, then the job's, then the command's.

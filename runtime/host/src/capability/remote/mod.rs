@@ -12,7 +12,7 @@ mod upload;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sandglass_core::capability::{Deed, Denial, RemoteUse};
+use sandglass_core::capability::{Capability, Deed, RemoteUse};
 use sandglass_core::id::{SecretName, TargetGroupName, TargetName};
 use sandglass_core::target::{Fleet, Member, Selector, Target};
 use sandglass_ssh::SshError;
@@ -111,13 +111,16 @@ impl Place {
         Self { target: target.clone(), groups, run_as }
     }
 
-    /// Refuses what no grant allows.
+    /// Refuses what no grant allows. Entering is no use of its own: what is done there is asked for each time.
     fn may(&self, attempt: &Attempt, deed: Deed<'_>) -> CallResult<()> {
         let wanted = RemoteUse { target: &self.target, groups: &self.groups, account: self.run_as.as_deref(), deed };
-        attempt.work.grants.remote(&wanted).map_err(|denial: Denial| {
-            attempt.denied(&denial);
-            CallError::denied(&denial)
-        })
+        let allowed = attempt.work.grants.remote(&wanted);
+        allowed.map_err(|denial| attempt.refused(Capability::Remote, &denial))?;
+        match deed {
+            Deed::Enter => attempt.granted(),
+            Deed::Run | Deed::Read(_) | Deed::Write(_) => attempt.used(Capability::Remote),
+        }
+        Ok(())
     }
 }
 
@@ -159,4 +162,53 @@ fn failed(attempt: &Attempt, error: &SshError) -> CallError {
         SshError::Failed { .. } => ErrorCode::Other,
     };
     CallError::new(code, attempt.masked(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use sandglass_core::capability::{Capability, EffectiveGrants, Grants, Uses};
+    use sandglass_core::id::RunId;
+    use sandglass_core::invocation::{Invocation, Work};
+    use sandglass_core::run::Origin;
+    use sandglass_core::time::Timestamp;
+
+    use super::*;
+    use crate::capability::process::Folders;
+    use crate::probe;
+
+    /// An attempt of a job that may work on the target `web` alone.
+    fn attempt() -> Attempt {
+        let everything = Grants::everything();
+        let job = serde_json::from_value(serde_json::json!({ "remote": ["web"] })).unwrap();
+        let grants = EffectiveGrants {
+            request: everything.clone(),
+            ceiling: everything.clone(),
+            plugin: everything,
+            job: Some(job),
+            looks_only: false,
+        };
+        let invocation = Invocation {
+            run: RunId::from_bits(1),
+            attempt: 1,
+            origin: Origin::Manual,
+            scheduled_at: Timestamp::EPOCH,
+            resumes: None,
+            work: Arc::new(Work { grants, ..probe::work() }),
+        };
+        let folders = Arc::new(Folders::new("/nonexistent".into()));
+        Attempt::new(invocation, Arc::new(probe::Nobody), &folders)
+    }
+
+    #[test]
+    fn what_is_granted_later_is_not_why_a_run_fails() {
+        let attempt = attempt();
+        let place = |name: &str| Place::of(&Vec::new(), &name.parse().unwrap(), None);
+        assert!(place("db").may(&attempt, Deed::Run).is_err());
+        assert!(attempt.last_denial().is_some());
+        place("web").may(&attempt, Deed::Enter).unwrap();
+        assert_eq!(attempt.last_denial(), None);
+        place("web").may(&attempt, Deed::Run).unwrap();
+        place("web").may(&attempt, Deed::Read("/etc/motd")).unwrap();
+        assert_eq!(attempt.uses()[Capability::Remote], Uses { used: 2, denied: 1 });
+    }
 }

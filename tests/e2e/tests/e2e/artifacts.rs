@@ -1,0 +1,63 @@
+//! Files that runs leave to others, from the command line.
+
+use sandglass_e2e::Home;
+use serde_json::json;
+
+const PIPELINE: &str = r#"
+jobs:
+  - name: build
+    action:
+      use: shell
+      with:
+        command: mkdir -p out && printf '%s' "$TEXT" > out/app.txt && echo '{}' > report.json
+        artifacts: ["out/*.txt", report.json]
+    env: { TEXT: "{{ params.text }}" }
+    parameters: { text: { type: string, default: first } }
+  - name: ship
+    after: build
+    action:
+      use: shell
+      with:
+        fetch: [out/app.txt, build/report.json]
+        command: cat artifacts/out/app.txt artifacts/build/report.json; echo no >> artifacts/out/app.txt || id -u
+  - name: poor
+    action: { use: shell, with: { command: "touch a", artifacts: [a] } }
+    grants: { process: any, files: [] }
+"#;
+
+#[test]
+fn runs_leave_files_to_others() {
+    let home = Home::new();
+    let daemon = home.start();
+    home.write("pipeline.yaml", PIPELINE);
+    home.cli(&["apply", "pipeline.yaml"]).expect(0);
+    let build = home.cli(&["job", "run", "build", "--wait", "--json"]).expect(0).json();
+    let build = build["id"].as_str().expect("an id").to_owned();
+    let listed = home.cli(&["run", "artifacts", &build, "--json"]).expect(0).json();
+    let names: Vec<_> = listed["items"].as_array().expect("a list").iter().map(|item| &item["name"]).collect();
+    assert_eq!(names, [&json!("out/app.txt"), &json!("report.json")], "{listed}");
+    assert_eq!(
+        (&listed["items"][0]["size_bytes"], &listed["items"][1]["media_type"]),
+        (&json!(5), &json!("application/json"))
+    );
+    let text = home.cli(&["run", "artifacts", &build, "--get", "out/app.txt", "--to", "-"]).expect(0).stdout;
+    assert_eq!(text, "first");
+    home.cli(&["run", "artifacts", &build, "--get", "nothing"]).expect(4);
+    home.cli(&["run", "show", &build]).expect(0).says(&["out/app.txt", "used: artifacts 2, process 1"]);
+    let ship = daemon.ended(daemon.runs("ship")[0]["id"].as_str().expect("an id"));
+    assert_eq!(ship["state"], json!("succeeded"), "{ship}");
+    assert_eq!(ship["attempts"][0]["capabilities"]["artifacts"], json!({ "used": 2, "denied": 0 }), "{ship}");
+    let printed = home.cli(&["run", "logs", ship["id"].as_str().expect("an id")]).expect(0).stdout;
+    assert!(printed.starts_with("first{}"), "{printed}");
+    let poor = home.cli(&["job", "run", "poor", "--wait", "--json"]).expect(1).json();
+    let attempt = &poor["attempts"][0];
+    assert_eq!(attempt["error"]["class"], json!("denied"), "{poor}");
+    assert!(attempt["error"]["message"].as_str().is_some_and(|text| text.contains("`artifacts: true`")), "{poor}");
+    assert_eq!(attempt["capabilities"]["artifacts"], json!({ "used": 0, "denied": 1 }), "{poor}");
+    // All of it survives the daemon, and what is kept is what it was.
+    daemon.kill();
+    let _daemon = home.start();
+    let text = home.cli(&["run", "artifacts", "--last", "build", "--get", "out/app.txt", "--to", "-"]).expect(0).stdout;
+    assert_eq!(text, "first");
+    home.cli(&["store", "check"]).expect(0);
+}
