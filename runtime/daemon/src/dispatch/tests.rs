@@ -84,8 +84,14 @@ fn the_fires_of_a_start_are_decided_on_again_after_a_failed_commit() {
 
     let (outputs, _) = Outputs::start(Arc::clone(&store)).unwrap();
     let secrets = Secrets::open(Arc::clone(&store), folder.path().join("secrets.key")).unwrap();
-    let services =
-        HostServices::new(Arc::clone(&store), Arc::clone(&outputs), Arc::new(secrets), None, None, ArtifactLimits::STANDARD);
+    let services = HostServices::new(
+        Arc::clone(&store),
+        Arc::clone(&outputs),
+        Arc::new(secrets),
+        None,
+        None,
+        ArtifactLimits::STANDARD,
+    );
     let config = HostConfig {
         cache_dir: folder.path().join("cache"),
         key: [0; 32],
