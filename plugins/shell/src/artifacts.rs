@@ -96,6 +96,8 @@ fn fits(pattern: &[&str], path: &[&str], begins: bool) -> bool {
         ([], []) => !begins,
         (_, []) => begins,
         ([], _) => false,
+        // At the end, whatever is below.
+        (["**"], _) => path.iter().all(|part| !part.starts_with('.')),
         (["**", rest @ ..], [first, below @ ..]) => {
             fits(rest, path, begins) || (!first.starts_with('.') && fits(pattern, below, begins))
         }

@@ -14,7 +14,7 @@ jobs:
     env: { TEXT: "{{ params.text }}" }
     parameters: { text: { type: string, default: first } }
   - name: ship
-    after: build
+    triggers: [{ after: build }]
     action:
       use: shell
       with:
