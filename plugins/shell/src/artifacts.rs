@@ -26,7 +26,10 @@ pub(crate) struct Published {
 /// What is wrong with a pattern, if anything.
 pub(crate) fn issue(pattern: &str) -> Option<&'static str> {
     let relative = !pattern.is_empty() && !pattern.split('/').any(|part| matches!(part, "" | "." | ".."));
-    (!relative).then_some("write the path of a file in the run's folder, or a pattern such as out/*.tar")
+    // Each further one multiplies the ways in which a path can match.
+    let many = pattern.split('/').filter(|part| *part == "**").count() > 2;
+    let rule = (!relative).then_some("write the path of a file in the run's folder, or a pattern such as out/*.tar");
+    rule.or(many.then_some("a pattern has at most two `**`"))
 }
 
 /// Publishes what the patterns stand for; with warnings for those that stand for nothing.

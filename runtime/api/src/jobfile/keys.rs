@@ -21,10 +21,6 @@ const LATER: &[&str] = &[
     "webhook",
     // Of retries, catch-up and limits.
     "processes",
-    // Of grants.
-    "artifacts",
-    "mail",
-    "remote",
 ];
 
 /// Whether a later version will know `word`.
