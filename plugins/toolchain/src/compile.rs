@@ -127,6 +127,12 @@ impl Build {
             flags.extend([native, crt, OsString::from("-Clink-self-contained=no")]);
         }
         flags.extend(LINK_ARGUMENTS.iter().map(|argument| OsString::from(format!("-Clink-arg={argument}"))));
+        flags.extend(source_folders().iter().map(|folder| {
+            let mut flag = OsString::from("--remap-path-prefix=");
+            flag.push(folder);
+            flag.push("=");
+            flag
+        }));
         // Cargo's own separator, so that a path with spaces stays one flag.
         command.env("CARGO_ENCODED_RUSTFLAGS", flags.join(&OsString::from("\u{1f}")));
         command
@@ -140,6 +146,17 @@ impl Build {
         };
         self.target_dir.join(TARGET).join(profile).join(format!("{name}.wasm"))
     }
+}
+
+/// Where cargo keeps the sources of dependencies. Their names for places where a guest may panic are left out of it: they tell
+/// of the machine that it was built on, and there are many.
+fn source_folders() -> Vec<PathBuf> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| env::home_dir().map(|home| home.join(".cargo")));
+    let entries = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
+    let mut folders: Vec<PathBuf> = entries.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    folders.sort();
+    folders
 }
 
 /// Takes away what an outer cargo, or the user's settings for the outer build, would impose on the nested one.
