@@ -288,19 +288,23 @@ impl EffectiveGrants {
         self.layers().filter(|(layer, grants)| *layer != Layer::Job || grants.secrets.is_some())
     }
 
-    /// Whether the program at `path` (absolute, links resolved) may be started.
+    /// Whether the program at `path` (absolute, links resolved) may be started with these arguments.
     ///
     /// # Errors
     ///
     /// If a layer does not allow it.
-    pub fn program(&self, path: &str) -> Result<(), Denial> {
+    pub fn program(&self, path: &str, args: &[String]) -> Result<(), Denial> {
         self.acting(|| format!("starting {path}"))?;
         for (layer, grants) in self.layers() {
-            if !grants.process.as_ref().is_some_and(|grant| grant.allows(path)) {
+            if !grants.process.as_ref().is_some_and(|grant| grant.allows(path, args)) {
+                let by_args = grants.process.as_ref().is_some_and(|grant| grant.looks_at_args(path));
+                let words = || std::iter::once(path).chain(args.iter().map(String::as_str)).collect::<Vec<_>>();
+                let grant = if by_args { serde_json::json!(words()) } else { path.into() };
+                let with = if by_args { " with these arguments" } else { "" };
                 return Err(Denial {
-                    what: format!("starting {path}"),
+                    what: format!("starting {path}{with}"),
                     layer,
-                    grant: format!("process: [\"{path}\"]"),
+                    grant: format!("process: [{grant}]"),
                 });
             }
         }

@@ -1,14 +1,11 @@
 //! Which programs may be started.
 
-use std::fmt;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::list;
-
-/// Which programs may be started: `any`, or a list of absolute paths and patterns.
+/// Which programs may be started: `any`, or a list of absolute paths and patterns, with their arguments if those matter.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "serde_json::Value", into = "serde_json::Value")]
 pub enum ProcessGrant {
@@ -18,9 +15,17 @@ pub enum ProcessGrant {
     Programs(Vec<ProgramPattern>),
 }
 
-/// An absolute path in which `*` stands for any characters but `/`.
+/// An absolute path in which `*` stands for any characters but `/`; or a list of one and a pattern for each argument, in which `*`
+/// stands for any characters, and a last `**` for whatever else there is.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ProgramPattern(String);
+pub struct ProgramPattern {
+    path: String,
+    /// None: whatever the arguments are.
+    args: Option<Vec<String>>,
+}
+
+/// What stands for any further arguments.
+const REST: &str = "**";
 
 /// The text is no program pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,22 +33,43 @@ pub struct ProgramPattern(String);
 pub struct InvalidProgramPattern(String);
 
 impl ProcessGrant {
-    /// Whether the program at `path` may be started.
+    /// Whether the program at `path` may be started with these arguments.
     #[must_use]
-    pub fn allows(&self, path: &str) -> bool {
+    pub fn allows(&self, path: &str, args: &[String]) -> bool {
         match self {
             Self::Any => true,
-            Self::Programs(patterns) => patterns.iter().any(|pattern| pattern.matches(path)),
+            Self::Programs(patterns) => patterns.iter().any(|pattern| pattern.matches(path, args)),
+        }
+    }
+
+    /// Whether one of the patterns is for the program at `path`, and looks at its arguments.
+    pub(super) fn looks_at_args(&self, path: &str) -> bool {
+        match self {
+            Self::Any => false,
+            Self::Programs(patterns) => {
+                patterns.iter().any(|pattern| pattern.args.is_some() && glob(&pattern.path, path))
+            }
         }
     }
 }
 
 impl ProgramPattern {
-    /// Whether the pattern matches `path`. A path that is not absolute, or has an empty, `.` or `..` part, never matches.
+    /// Whether the pattern matches a program and its arguments. A path that is not absolute, or has an empty, `.` or `..` part,
+    /// never matches.
     #[must_use]
-    pub fn matches(&self, path: &str) -> bool {
-        is_program(path) && glob(&self.0, path)
+    pub fn matches(&self, path: &str, args: &[String]) -> bool {
+        is_program(path) && glob(&self.path, path) && self.args.as_deref().is_none_or(|patterns| are(patterns, args))
     }
+}
+
+/// Whether there is a pattern for each argument that matches it.
+fn are(patterns: &[String], args: &[String]) -> bool {
+    let (patterns, has_rest) = match patterns.split_last() {
+        Some((last, before)) if last == REST => (before, true),
+        _ => (patterns, false),
+    };
+    let fits = if has_rest { args.len() >= patterns.len() } else { args.len() == patterns.len() };
+    fits && patterns.iter().zip(args).all(|(pattern, arg)| segment(pattern, arg))
 }
 
 /// Whether `path` is an absolute path that says where it leads.
@@ -92,13 +118,36 @@ impl FromStr for ProgramPattern {
     type Err = InvalidProgramPattern;
 
     fn from_str(text: &str) -> Result<Self, InvalidProgramPattern> {
-        if is_program(text) { Ok(Self(text.to_owned())) } else { Err(InvalidProgramPattern(text.to_owned())) }
+        if is_program(text) {
+            Ok(Self { path: text.to_owned(), args: None })
+        } else {
+            Err(InvalidProgramPattern(text.to_owned()))
+        }
     }
 }
 
-impl fmt::Display for ProgramPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl TryFrom<&serde_json::Value> for ProgramPattern {
+    type Error = String;
+
+    fn try_from(value: &serde_json::Value) -> Result<Self, String> {
+        let wrong = || format!("{value} is no program pattern: write a path, or a list of one and its arguments");
+        let path = |value: &serde_json::Value| {
+            let pattern: Result<Self, _> = value.as_str().ok_or_else(wrong)?.parse();
+            pattern.map_err(|error: InvalidProgramPattern| error.to_string())
+        };
+        let Some(items) = value.as_array() else { return path(value) };
+        let (first, args) = items.split_first().ok_or_else(wrong)?;
+        let args: Option<Vec<String>> = args.iter().map(|arg| arg.as_str().map(str::to_owned)).collect();
+        Ok(Self { args: Some(args.ok_or_else(wrong)?), ..path(first)? })
+    }
+}
+
+impl From<&ProgramPattern> for serde_json::Value {
+    fn from(pattern: &ProgramPattern) -> Self {
+        match &pattern.args {
+            None => pattern.path.as_str().into(),
+            Some(args) => std::iter::once(&pattern.path).chain(args).map(String::as_str).collect(),
+        }
     }
 }
 
@@ -108,7 +157,9 @@ impl TryFrom<serde_json::Value> for ProcessGrant {
     fn try_from(value: serde_json::Value) -> Result<Self, String> {
         match value {
             serde_json::Value::String(text) if text == "any" => Ok(Self::Any),
-            serde_json::Value::Array(items) => list::read(&items, "program pattern").map(Self::Programs),
+            serde_json::Value::Array(items) => {
+                items.iter().map(ProgramPattern::try_from).collect::<Result<_, _>>().map(Self::Programs)
+            }
             other => Err(format!("{other} is no process grant: write 'any' or a list of program paths")),
         }
     }
@@ -118,7 +169,7 @@ impl From<ProcessGrant> for serde_json::Value {
     fn from(grant: ProcessGrant) -> Self {
         match grant {
             ProcessGrant::Any => "any".into(),
-            ProcessGrant::Programs(patterns) => list::write(&patterns),
+            ProcessGrant::Programs(patterns) => patterns.iter().map(serde_json::Value::from).collect(),
         }
     }
 }
@@ -130,8 +181,12 @@ impl JsonSchema for ProcessGrant {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "programs that may be started: 'any', or a list of absolute paths and patterns",
-            "oneOf": [{ "const": "any" }, { "type": "array", "items": { "type": "string", "pattern": "^/." } }]
+            "description": "programs that may be started: 'any', or a list of absolute paths and patterns, each alone or in a list with \
+                            patterns for its arguments",
+            "oneOf": [{ "const": "any" }, { "type": "array", "items": { "anyOf": [
+                { "type": "string", "pattern": "^/." },
+                { "type": "array", "items": { "type": "string" }, "minItems": 1 }
+            ] } }]
         })
     }
 }
@@ -143,16 +198,47 @@ mod tests {
     #[test]
     fn stars_stay_within_a_folder() {
         let pattern: ProgramPattern = "/usr/bin/py*3".parse().unwrap();
-        assert!(pattern.matches("/usr/bin/python3"));
-        assert!(!pattern.matches("/usr/bin/py/3"));
-        assert!(!pattern.matches("/usr/bin/python3.11"));
-        assert!("/usr/bin/*".parse::<ProgramPattern>().unwrap().matches("/usr/bin/tar"));
-        assert!(!"/usr/bin/*".parse::<ProgramPattern>().unwrap().matches("/usr/bin/../tar"));
+        assert!(pattern.matches("/usr/bin/python3", &[]));
+        assert!(!pattern.matches("/usr/bin/py/3", &[]));
+        assert!(!pattern.matches("/usr/bin/python3.11", &[]));
+        assert!("/usr/bin/*".parse::<ProgramPattern>().unwrap().matches("/usr/bin/tar", &[]));
+        assert!(!"/usr/bin/*".parse::<ProgramPattern>().unwrap().matches("/usr/bin/../tar", &[]));
         assert!("tar".parse::<ProgramPattern>().is_err());
         assert!("/usr/../bin/tar".parse::<ProgramPattern>().is_err());
         for path in ["/usr/bin/", "/usr/bin/.", "/usr/bin//tar", "//usr/bin/tar", "usr/bin/tar", "/usr/bin/./tar", ""] {
-            assert!(!"/usr/bin/*".parse::<ProgramPattern>().unwrap().matches(path), "{path}");
+            assert!(!"/usr/bin/*".parse::<ProgramPattern>().unwrap().matches(path, &[]), "{path}");
             assert!(path.parse::<ProgramPattern>().is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn arguments_count_where_there_are_patterns_for_them() {
+        let grant: ProcessGrant = serde_json::from_str(
+            r#"[["/bin/systemctl", "restart", "app-*"], ["/bin/git", "pull", "**"], ["/bin/true"], "/bin/tar"]"#,
+        )
+        .unwrap();
+        let allows = |words: &str| {
+            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+            grant.allows(&words[0], &words[1..])
+        };
+        for words in ["/bin/systemctl restart app-1", "/bin/git pull", "/bin/git pull -f x", "/bin/true", "/bin/tar -x"]
+        {
+            assert!(allows(words), "{words}");
+        }
+        for words in [
+            "/bin/systemctl stop app-1",
+            "/bin/systemctl restart app-1 db",
+            "/bin/systemctl",
+            "/bin/git",
+            "/bin/git push",
+            "/bin/true x",
+        ] {
+            assert!(!allows(words), "{words}");
+        }
+        let text = serde_json::to_string(&grant).unwrap();
+        assert_eq!(serde_json::from_str::<ProcessGrant>(&text).unwrap(), grant);
+        for wrong in ["[[]]", "[[1]]", "[[\"tar\"]]", "[7]", "[[\"/bin/tar\", 1]]"] {
+            assert!(serde_json::from_str::<ProcessGrant>(wrong).is_err(), "{wrong}");
         }
     }
 }

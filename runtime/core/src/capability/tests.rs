@@ -17,12 +17,12 @@ fn effective(plugin: &str, job: Option<&str>) -> EffectiveGrants {
 #[test]
 fn all_layers_must_agree_on_a_program() {
     let both = effective(r#"{"process": "any"}"#, Some(r#"{"process": ["/bin/bash"]}"#));
-    assert!(both.program("/bin/bash").is_ok());
-    let denial = both.program("/usr/bin/tar").unwrap_err();
+    assert!(both.program("/bin/bash", &[]).is_ok());
+    let denial = both.program("/usr/bin/tar", &[]).unwrap_err();
     assert_eq!(denial.layer, Layer::Job);
     assert_eq!(denial.grant, "process: [\"/usr/bin/tar\"]");
     let none = effective("{}", None);
-    assert_eq!(none.program("/bin/bash").unwrap_err().layer, Layer::Plugin);
+    assert_eq!(none.program("/bin/bash", &[]).unwrap_err().layer, Layer::Plugin);
     assert!(!none.any_process());
 }
 
@@ -430,7 +430,7 @@ fn a_plan_may_look_and_not_touch() {
     let denial = grants.http(&request("POST")).unwrap_err();
     let told = "sending POST https://example.com/ is denied: a plan is being made, which touches nothing";
     assert_eq!((denial.layer, denial.to_string().as_str()), (Layer::Plan, told));
-    assert!(grants.program("/bin/true").is_err() && grants.mail().is_err() && grants.image("alpine").is_err());
+    assert!(grants.program("/bin/true", &[]).is_err() && grants.mail().is_err() && grants.image("alpine").is_err());
     let target = "web-1".parse().unwrap();
     let plugin = Grants { remote: Some(RemoteGrant::Any), ..Grants::default() };
     let grants = EffectiveGrants { plugin, ..grants };

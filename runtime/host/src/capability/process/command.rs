@@ -30,7 +30,7 @@ pub(super) struct Prepared {
 
 /// Finds the program, asks the grants, and puts arguments and environment together.
 pub(super) fn prepare(attempt: &Attempt, command: &Command) -> CallResult<Prepared> {
-    let program = program(attempt, &command.program)?;
+    let program = program(attempt, &command.program, &command.args)?;
     let mut args = vec![c_string("the program's name", command.program.clone())?];
     for arg in &command.args {
         without_secret(attempt, arg)?;
@@ -78,7 +78,7 @@ pub(super) fn path_string(path: &Path) -> CallResult<CString> {
 }
 
 /// The file of the program that is meant, links resolved, if the run may start it.
-fn program(attempt: &Attempt, name: &str) -> CallResult<PathBuf> {
+fn program(attempt: &Attempt, name: &str, args: &[String]) -> CallResult<PathBuf> {
     let found = if name.starts_with('/') {
         PathBuf::from(name)
     } else if name.is_empty() || name.contains('/') {
@@ -95,7 +95,7 @@ fn program(attempt: &Attempt, name: &str) -> CallResult<PathBuf> {
     if !is_program(&file) {
         return Err(not_found(format!("{} is not an executable file", file.display())));
     }
-    granted(attempt, &found, &file)?;
+    granted(attempt, &found, &file, args)?;
     Ok(file)
 }
 
@@ -109,12 +109,12 @@ fn is_program(path: &Path) -> bool {
 
 /// Asks the grants for the file itself, and for the other names that it is known by: where `/bin` is a link to
 /// `/usr/bin`, a grant for `/bin/sh` means the file that `sh` is.
-fn granted(attempt: &Attempt, found: &Path, file: &Path) -> CallResult<()> {
+fn granted(attempt: &Attempt, found: &Path, file: &Path, args: &[String]) -> CallResult<()> {
     let grants = &attempt.work.grants;
     let Some(text) = file.to_str() else {
         return Err(invalid(format!("the path {} is not UTF-8", file.display())));
     };
-    let Err(denial) = grants.program(text) else {
+    let Err(denial) = grants.program(text, args) else {
         return Ok(());
     };
     let names = [found.file_name(), file.file_name()];
@@ -123,7 +123,7 @@ fn granted(attempt: &Attempt, found: &Path, file: &Path) -> CallResult<()> {
         .flat_map(|folder| names.into_iter().flatten().map(move |name| Path::new(folder).join(name)));
     for alias in std::iter::once(found.to_path_buf()).chain(aliases) {
         let same = fs::canonicalize(&alias).is_ok_and(|target| target == file);
-        if same && alias.to_str().is_some_and(|alias| grants.program(alias).is_ok()) {
+        if same && alias.to_str().is_some_and(|alias| grants.program(alias, args).is_ok()) {
             return Ok(());
         }
     }
