@@ -26,7 +26,7 @@ impl Context {
         self.run.get_or_init(host::run_info)
     }
 
-    /// What the attempt that this one goes on from gave as its failure's detail: an earlier attempt of the run, or that of
+    /// What the attempt that this one goes on from gave as its failure's detail, if that has `resumable: true`: an earlier attempt of the run, or that of
     /// the run that somebody makes again where it stopped. `None` when it begins from the beginning.
     #[must_use]
     pub fn resumes(&self) -> Option<Value> {

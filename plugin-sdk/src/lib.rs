@@ -70,6 +70,7 @@ pub mod remote;
 pub mod secrets;
 #[cfg(feature = "state")]
 pub mod state;
+mod variables;
 pub mod wait;
 mod words;
 
@@ -90,6 +91,7 @@ pub use context::{CancelReason, Context, Progress, RunInfo};
 pub use failure::{Failure, Retry};
 pub use period::Period;
 pub use sandglass_plugin_macros::{export, include_json, output, params};
+pub use variables::Variables;
 pub use words::Words;
 
 #[cfg(feature = "log")]

@@ -18,7 +18,7 @@ pub(crate) enum Change {
     Replaced { dest: String, kept: String },
     /// There was no file at `dest`, and none of these folders, the innermost first.
     Created { dest: String, folders: Vec<String> },
-    /// A file was brought that nothing needs afterwards.
+    /// A folder was made for a file that nothing needs afterwards.
     Brought(String),
     /// Packages were changed: these were not there, those had these versions.
     Packages { manager: PackageManager, absent: Vec<String>, present: Vec<String> },
@@ -38,7 +38,7 @@ impl Change {
                 }
                 Ok(undone?)
             }
-            Self::Brought(file) => Ok(session.remove(&file, false).await?),
+            Self::Brought(folder) => Ok(session.remove(&folder, true).await?),
             Self::Packages { manager, absent, present } => {
                 let removed = packages::remove(manager, session, &absent, true).await;
                 removed.and(packages::install(manager, session, &present, true).await)
@@ -49,7 +49,8 @@ impl Change {
     /// Clears away what was kept for undoing it.
     pub(crate) async fn settle(self, session: &Session) -> Result<(), Fault> {
         match self {
-            Self::Replaced { kept: file, .. } | Self::Brought(file) => Ok(session.remove(&file, false).await?),
+            Self::Replaced { kept, .. } => Ok(session.remove(&kept, false).await?),
+            Self::Brought(folder) => Ok(session.remove(&folder, true).await?),
             Self::Ran { .. } | Self::Created { .. } | Self::Packages { .. } => Ok(()),
         }
     }

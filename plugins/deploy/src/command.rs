@@ -1,13 +1,11 @@
 //! The action `command`.
 
-use std::collections::BTreeMap;
-
 use futures_util::future::LocalBoxFuture;
 use sandglass_plugin::plan::{Effect, Plan, Planned, Step};
 use sandglass_plugin::remote::{Session, Target};
 use sandglass_plugin::serde_json::Value;
 use sandglass_plugin::{
-    Action, Context, Error, Failure, Issue, Outcome, Period, Schemas, Words, examples, include_json, params,
+    Action, Context, Error, Failure, Issue, Outcome, Period, Schemas, Variables, Words, examples, include_json, params,
 };
 
 use crate::change::{Change, Order};
@@ -34,7 +32,7 @@ pub(crate) struct Params {
     account: Option<String>,
     /// Variables beside the job's environment.
     #[serde(default)]
-    env: BTreeMap<String, String>,
+    env: Variables,
     /// The folder on the target that they start in.
     #[serde(default)]
     working_dir: Option<String>,
@@ -108,7 +106,7 @@ impl Params {
         let success = if self.expected_exit_codes.is_empty() { vec![0] } else { self.expected_exit_codes.clone() };
         Order {
             words: words.clone(),
-            env: self.env.clone().into_iter().collect(),
+            env: self.env.0.clone(),
             working_dir: self.working_dir.clone(),
             timeout: self.timeout.map(|timeout| timeout.0),
             success,

@@ -10,6 +10,9 @@ use crate::rollout::named;
 /// What the run keeps.
 #[output]
 pub(crate) struct Report {
+    /// Whether another run can go on from here, with the targets that were not done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) resumable: bool,
     /// How many targets are as the job wants them.
     pub(crate) succeeded: usize,
     /// How many are not.
@@ -32,7 +35,7 @@ pub(crate) struct TargetReport {
     /// How long it took, in milliseconds.
     pub(crate) duration_ms: u64,
     /// Whether that was done before, by the attempt or run that this one goes on from.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) earlier: bool,
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +70,7 @@ impl Report {
         let count = |is: fn(&TargetReport) -> bool| targets.iter().filter(|target| is(target)).count();
         let succeeded = count(|target| target.state == State::Succeeded);
         let changed = count(|target| target.changed);
-        Self { succeeded, failed: targets.len() - succeeded, changed, targets }
+        Self { resumable: succeeded < targets.len(), succeeded, failed: targets.len() - succeeded, changed, targets }
     }
 
     /// The end of the run that it means.

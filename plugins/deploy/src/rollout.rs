@@ -79,7 +79,8 @@ pub(crate) fn plan(
     };
     let looking = (0..targets.len()).map(|at| -> LocalBoxFuture<'_, ()> { Box::pin(look(at)) }).collect();
     wait::block_on(all(looking, strategy.limit()));
-    Ok(Planned { steps: found.into_inner().concat(), is_complete: is_complete.get() })
+    let is_complete = is_complete.get() && strategy.health_check.is_none();
+    Ok(Planned { steps: found.into_inner().concat(), is_complete })
 }
 
 /// Does all of them, so many beside one another.
@@ -147,8 +148,9 @@ impl Rollout<'_> {
             let working = batch.iter().map(|at| -> LocalBoxFuture<'_, ()> { Box::pin(self.target(*at)) }).collect();
             // Those that were begun end in any order; what is undone is undone from the last to the first.
             all(working, self.strategy.limit()).await;
-            if self.goes_on() {
-                self.look_after(batch, number + 1 == sizes.len()).await;
+            let is_last = number + 1 == sizes.len();
+            if self.strategy.has_look() && !(self.goes_on() && self.look_after(batch, is_last).await) {
+                self.distrust(batch);
             }
             if self.strategy.kind != Kind::Transactional {
                 self.settle().await;
@@ -222,16 +224,28 @@ impl Rollout<'_> {
         report.is_passing = fault.is_passing;
     }
 
-    /// Waits after a batch, and looks whether its targets are well.
-    async fn look_after(&self, batch: &[usize], is_last: bool) {
+    /// Targets whose health was not looked at are not done: a run that goes on from here looks again.
+    fn distrust(&self, batch: &[usize]) {
+        if self.strategy.health_check.is_none() {
+            return;
+        }
+        for at in batch {
+            if self.reports.borrow()[*at].state == State::Succeeded {
+                self.blame(*at, Fault::new("whether it is well was not looked at"));
+            }
+        }
+    }
+
+    /// Waits after a batch, and looks whether its targets are well. Whether it came to that.
+    async fn look_after(&self, batch: &[usize], is_last: bool) -> bool {
         // Nothing comes after the last, unless its targets are looked at.
         let pause = self.strategy.pause().filter(|_| !is_last || self.strategy.health_check.is_some());
         if let Some(pause) = pause
             && wait::sleep(pause).await
         {
-            return;
+            return false;
         }
-        let Some(check) = &self.strategy.health_check else { return };
+        let Some(check) = &self.strategy.health_check else { return true };
         for at in batch {
             if self.reports.borrow()[*at].state != State::Succeeded {
                 continue;
@@ -250,6 +264,7 @@ impl Rollout<'_> {
                 self.blame(*at, Fault { message, ..fault });
             }
         }
+        true
     }
 
     async fn undo(&self, one: Worked) {

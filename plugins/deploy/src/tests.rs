@@ -286,6 +286,18 @@ fn software_has_steps_of_its_own_and_others_for_a_platform() {
 }
 
 #[test]
+fn a_target_whose_health_was_not_looked_at_is_not_done() {
+    let machines = Machines::default();
+    let params = json!({
+        "targets": "*", "command": "restart b",
+        "strategy": { "kind": "rolling", "batch": 2, "health_check": "check" },
+    });
+    let result = machines.host(["a", "b", "c"]).run::<Command>(params);
+    assert_eq!(states(&result), [state("a", "failed"), state("b", "failed"), state("c", "not_started")]);
+    assert_eq!(*machines.commands.borrow(), ["a: restart b", "b: restart b"]);
+}
+
+#[test]
 fn a_plan_tells_what_would_change_and_touches_nothing() {
     let machines = Machines::default();
     for (target, text) in [("a", "old"), ("b", "new")] {
@@ -325,6 +337,7 @@ fn only_what_failed_is_done_again_where_a_run_goes_on_from_another() {
     let params = json!({ "targets": "*", "command": "restart b" });
     let failure = machines.host(["a", "b", "c"]).run::<Command>(params.clone()).expect_err("b fails");
     let left = failure.detail.expect("it tells of each target");
+    assert_eq!(left["resumable"], true);
     machines.commands.borrow_mut().clear();
     // One of them is not meant any more, and there is a new one.
     let host = machines.host(["b", "c", "d"]).resumes(&left);

@@ -80,7 +80,12 @@ pub(crate) fn publish(
     let stopping = || ArtifactError::Unavailable("the daemon is stopping".to_owned());
     committer.submit(Batch::of(write), Payload::Asked(sender)).map_err(|_| stopping())?;
     let recorded = receiver.blocking_recv().map_err(|_| stopping())?;
-    drop(kept);
+    if matches!(recorded, Err(CommitError::Store { .. })) {
+        // It may have been recorded all the same: the next start tells.
+        kept.leave();
+    } else {
+        drop(kept);
+    }
     recorded.map_err(|error| match error {
         CommitError::Conflict(conflict) => match conflict.kind {
             ConflictKind::ArtifactsFull(full) => ArtifactError::Full(full.to_string()),

@@ -198,16 +198,27 @@ impl Attempt {
 
     /// The action's parameters as people may see them: where a secret stands for its value, the template that names it.
     pub(crate) fn shown_params(&self) -> Value {
-        let params = serde_json::from_str(&self.shown(self.params().to_owned())).unwrap_or_default();
-        self.masked_json(params)
+        self.shown_json(self.params()).unwrap_or_default()
+    }
+
+    /// What JSON text says, with neither the values of secrets nor what stands for them; none if it is no JSON.
+    pub(crate) fn shown_json(&self, text: &str) -> Option<Value> {
+        // Placeholders are words without anything that JSON would escape; values may be anything.
+        let value = serde_json::from_str(&self.named(text.to_owned())).ok()?;
+        Some(self.masked_json(value))
     }
 
     /// `text` with neither the values of secrets nor what stands for them.
-    pub(crate) fn shown(&self, mut text: String) -> String {
+    pub(crate) fn shown(&self, text: String) -> String {
+        self.masked(self.named(text))
+    }
+
+    /// `text` with the templates that name secrets where something stands for them.
+    fn named(&self, mut text: String) -> String {
         for held in self.secrets().map(RunSecrets::all).unwrap_or_default() {
             text = text.replace(&held.placeholder, &format!("{{{{ secret.{} }}}}", held.secret.name));
         }
-        self.masked(text)
+        text
     }
 
     /// The action's parameters: JSON text.

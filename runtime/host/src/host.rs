@@ -38,6 +38,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const QUESTIONS: u32 = 4;
 /// How many plugins may be asked at once what a run would do, in places of their own too.
 const PLANS: u32 = 2;
+/// How long a plan waits for its place.
+const PLAN_WAIT: Duration = Duration::from_secs(10);
 /// The most threads for what blocks: names of hosts that are looked up, folders that are removed.
 const BLOCKING_THREADS: usize = 16;
 /// How long a stopping host waits for attempts that were killed. Only a process that waits in the kernel takes longer.
@@ -60,7 +62,7 @@ struct Inner {
     folders: Arc<Folders>,
     room: Semaphore,
     questions: Semaphore,
-    plans: Semaphore,
+    plans: Arc<Semaphore>,
     going: [Shard; SHARDS],
     count: AtomicUsize,
     none_left: Notify,
@@ -104,7 +106,7 @@ impl Host {
             folders: Arc::new(Folders::new(config.runs_dir)),
             room: Semaphore::new(usize::try_from(config.max_concurrent.max(1)).unwrap_or(Semaphore::MAX_PERMITS)),
             questions: Semaphore::new(QUESTIONS as usize),
-            plans: Semaphore::new(PLANS as usize),
+            plans: Arc::new(Semaphore::new(PLANS as usize)),
             going: Default::default(),
             count: AtomicUsize::new(0),
             none_left: Notify::new(),
@@ -193,9 +195,16 @@ impl Host {
         debug_assert!(invocation.work.grants.looks_only, "a plan touches nothing");
         let prepared =
             self.inner.library.find(&invocation.work.digest).ok_or_else(|| lost("the component is not ready"))?;
+        let place = tokio::time::timeout(PLAN_WAIT, Arc::clone(&self.inner.plans).acquire_owned()).await;
+        let busy = || AttemptError {
+            class: ErrorClass::Guest,
+            code: "busy".to_owned(),
+            message: "other plans are being made; try again".to_owned(),
+        };
+        let place = place.map_err(|_| busy())?.expect("the semaphore is never closed");
         let noted = self.note(invocation);
         let asked = self.runtime().spawn(async move {
-            let _place = noted.inner.plans.acquire().await.expect("the semaphore is never closed");
+            let _place = place;
             let _active = noted.inner.ticker.attempt();
             planning::plan(&noted.inner.engine, &prepared, &noted.attempt).await
         });

@@ -96,11 +96,6 @@ fn told(attempt: &Attempt, step: planner::Step, room: &mut usize) -> Step {
     let text = |text: String| clip(attempt.shown(text), TEXT);
     let detail = step.detail.filter(|detail| detail.len() <= *room);
     *room -= detail.as_ref().map_or(0, String::len);
-    let detail = detail.and_then(|detail| serde_json::from_str(&attempt.shown(detail)).ok());
-    Step {
-        effect,
-        target: text(step.target),
-        summary: text(step.summary),
-        detail: detail.map(|detail| attempt.masked_json(detail)),
-    }
+    let detail = detail.and_then(|detail| attempt.shown_json(&detail));
+    Step { effect, target: text(step.target), summary: text(step.summary), detail }
 }

@@ -91,7 +91,7 @@ impl ContentFiles {
         let beside = new.join(number.to_string());
         let kept = self.write(&beside, source, most).and_then(|(digest, size)| {
             *self.pins().held.entry(digest).or_default() += 1;
-            match self.place(&beside, &digest, size) {
+            match self.place(&beside, &digest) {
                 Ok(()) => Ok((digest, size)),
                 Err(error) => {
                     // Another one that has it may have placed it.
@@ -128,12 +128,9 @@ impl ContentFiles {
         Ok((Digest::from_bytes(hash.finalize().into()), size))
     }
 
-    /// Gives a written content its name, unless it is there already.
-    fn place(&self, beside: &Path, digest: &Digest, size: u64) -> Result<(), StoreError> {
+    /// Gives a written content its name, in the place of one that is there: that may be damaged, or not durable yet.
+    fn place(&self, beside: &Path, digest: &Digest) -> Result<(), StoreError> {
         let path = self.path(digest);
-        if fs::metadata(&path).is_ok_and(|found| found.is_file() && found.len() == size) {
-            return removed(fs::remove_file(beside));
-        }
         let folder = path.parent().expect("a content lies in a folder");
         // The folder may have become empty and been removed just now: then it is made again.
         let mut renamed = Err(ErrorKind::NotFound.into());
@@ -146,7 +143,8 @@ impl ContentFiles {
         }
         renamed.map_err(failed("write"))?;
         let sync = |folder: &Path| File::open(folder).and_then(|folder| folder.sync_all());
-        sync(folder).and_then(|()| sync(&self.root)).map_err(failed("write"))
+        let above = self.root.parent().unwrap_or(&self.root);
+        [folder, &self.root, above].into_iter().try_for_each(sync).map_err(failed("write"))
     }
 
     /// Opens a content; none if it is not there.

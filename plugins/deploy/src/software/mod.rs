@@ -90,25 +90,24 @@ impl Action for Software {
 
     fn run(params: Params, context: &Context) -> Result<Outcome<Report>, Failure> {
         let targets = params.targets.clone().into_vec();
-        rollout(&params.provided(context), &targets, params.account.as_deref(), &params.strategy, context)
+        rollout(&params.provided(), &targets, params.account.as_deref(), &params.strategy, context)
     }
 }
 
 impl Plan for Software {
-    fn plan(params: Params, context: &Context) -> Result<Planned, Error> {
+    fn plan(params: Params, _: &Context) -> Result<Planned, Error> {
         let targets = params.targets.clone().into_vec();
-        rollout::plan(&params.provided(context), &targets, params.account.as_deref(), &params.strategy)
+        rollout::plan(&params.provided(), &targets, params.account.as_deref(), &params.strategy)
     }
 }
 
 impl Params {
-    fn provided(&self, context: &Context) -> Provided {
+    fn provided(&self) -> Provided {
         Provided {
             usual: self.software.clone(),
             platforms: self.platforms.clone(),
             is_absent: self.state == Wanted::Absent,
             timeout: self.timeout.map(|timeout| timeout.0),
-            run: context.run().run_id.clone(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Packages of a target's own package manager, asked for and changed by one script.
 
+use std::time::Duration;
+
 use sandglass_plugin::remote::{self, Output, Session};
 
 use super::recipe::Manager;
@@ -20,6 +22,8 @@ pub(crate) struct PackageManager {
     pub(super) manager: Option<Manager>,
     /// Whether it fetches its lists before it installs anything.
     pub(super) refresh: bool,
+    /// How long each step may take.
+    pub(super) timeout: Option<Duration>,
 }
 
 /// A package as a job names it.
@@ -114,6 +118,9 @@ async fn ask(
     let refresh = if manager.refresh && !undoing { "yes" } else { "" };
     let words = ["sh", "-c", SCRIPT, "sh", what, name, refresh];
     let mut command = remote::Command::new(words.into_iter().map(str::to_owned).chain(packages.iter().cloned()));
+    if let Some(timeout) = manager.timeout {
+        command = command.timeout(timeout);
+    }
     if undoing {
         command = command.despite_stop();
     }

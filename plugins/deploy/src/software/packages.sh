@@ -23,6 +23,8 @@ version() {
   esac
 }
 
+case $manager$* in brew*=*) echo "brew has versions in the names of formulas: name@version" >&2; exit 64;; esac
+
 case $do in
   installed)
     for package; do
@@ -49,7 +51,6 @@ case $do in
         exec "$program" install -y ${refresh:+--refresh} -- "$@";;
       apk) exec apk add ${refresh:+--update-cache} -- "$@";;
       brew)
-        for package; do shift; set -- "$@" "$(echo "$package" | tr = @)"; done
         if [ -n "$refresh" ]; then brew update || exit; fi
         exec brew install -- "$@";;
     esac;;

@@ -15,6 +15,9 @@ use crate::fault::Fault;
 use crate::files::reference;
 use crate::words::{judge, shown};
 
+/// Makes a folder that all may read, as package managers read with accounts of their own.
+const NEW_FOLDER: &str = "d=$(mktemp -d /tmp/sandglass.XXXXXX) && chmod 755 $d && echo $d";
+
 /// What targets should have, or not have.
 pub(super) struct Provided {
     pub(super) usual: Option<Recipe>,
@@ -23,8 +26,6 @@ pub(super) struct Provided {
     pub(super) is_absent: bool,
     /// How long a step may take.
     pub(super) timeout: Option<Duration>,
-    /// The run, for the names of files on targets.
-    pub(super) run: String,
 }
 
 impl Provided {
@@ -33,16 +34,28 @@ impl Provided {
         found.ok_or_else(|| Fault::new(format!("the job says nothing for the platform {}", target.platform)))
     }
 
-    /// Brings the file to the target; where it is there.
-    async fn bring(&self, target: &Target, session: &Session, source: &str, done: &mut Done) -> Result<String, Fault> {
+    /// Brings the file to the target, into a new folder that nobody else writes to; where it is there.
+    async fn bring(&self, session: &Session, source: &str, done: &mut Done) -> Result<String, Fault> {
+        let report = self.order(&Words::Line(NEW_FOLDER.to_owned()), None).run(session, false).await?;
+        judge("mktemp", &report, &[0])?;
+        let told = String::from_utf8_lossy(&report.stdout);
+        let folder = told.lines().last().unwrap_or_default();
+        done.changes.push(Change::Brought(folder.to_owned()));
         let name = source.rsplit('/').next().unwrap_or_default();
-        // Two targets may be one machine.
-        let place = format!("/tmp/sandglass-{}-{}-{name}", self.run, target.name);
-        done.changes.push(Change::Brought(place.clone()));
-        // Read by the package manager's own account on some systems.
-        let options =
-            CopyOptions { mode: Some(0o644), owner: None, make_parents: false, skip_unchanged: true, dry_run: false };
-        session.upload(&reference(source), &place, &options).await?;
+        let place = format!("{folder}/{name}");
+        session
+            .upload(
+                &reference(source),
+                &place,
+                &CopyOptions {
+                    mode: Some(0o644),
+                    owner: None,
+                    make_parents: false,
+                    skip_unchanged: false,
+                    dry_run: false,
+                },
+            )
+            .await?;
         Ok(place)
     }
 
@@ -97,9 +110,9 @@ impl Provided {
         }
     }
 
-    async fn steps(&self, target: &Target, session: &Session, steps: Steps<'_>, done: &mut Done) -> Result<(), Fault> {
+    async fn steps(&self, session: &Session, steps: Steps<'_>, done: &mut Done) -> Result<(), Fault> {
         let artifact = match steps.artifact {
-            Some(source) => Some(self.bring(target, session, source, done).await?),
+            Some(source) => Some(self.bring(session, source, done).await?),
             None => None,
         };
         let artifact = artifact.as_deref();
@@ -161,15 +174,15 @@ impl Deployment for Provided {
     ) -> LocalBoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
             let recipe = self.recipe(target)?;
-            let manager = recipe.manager();
+            let manager = recipe.manager(self.timeout);
             match recipe.way() {
                 Way::Packages(wanted) => self.packages(manager, session, wanted, None, done).await,
                 Way::File(source) => {
-                    let file = self.bring(target, session, source, done).await?;
+                    let file = self.bring(session, source, done).await?;
                     let name = packages::name_of(manager, session, &file).await?;
                     self.packages(manager, session, &[name], Some(&file), done).await
                 }
-                Way::Steps(steps) => self.steps(target, session, steps, done).await,
+                Way::Steps(steps) => self.steps(session, steps, done).await,
             }
         })
     }

@@ -1,5 +1,7 @@
 //! How software gets onto the targets of one platform.
 
+use std::time::Duration;
+
 use sandglass_plugin::schemars::{self, JsonSchema};
 use sandglass_plugin::serde::{self, Deserialize};
 use sandglass_plugin::{Issue, Words};
@@ -102,8 +104,8 @@ pub(super) struct Steps<'a> {
 }
 
 impl Recipe {
-    pub(super) const fn manager(&self) -> PackageManager {
-        PackageManager { manager: self.manager, refresh: self.refresh }
+    pub(super) const fn manager(&self, timeout: Option<Duration>) -> PackageManager {
+        PackageManager { manager: self.manager, refresh: self.refresh, timeout }
     }
 
     pub(super) fn way(&self) -> Way<'_> {

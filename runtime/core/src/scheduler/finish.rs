@@ -23,7 +23,10 @@ impl Scheduler {
             let attempt = run.attempts.last_mut().expect("a running run has an attempt");
             attempt.started_at = started_at;
             attempt.end = Some(end);
-            run.result = result;
+            // What an attempt before it left is still so if this one tells nothing.
+            if result.is_some() {
+                run.result = result;
+            }
             run.no_retry = no_retry;
         };
         self.change(run, next, edit, step);

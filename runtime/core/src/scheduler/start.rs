@@ -217,7 +217,8 @@ impl Scheduler {
             attempt,
             origin: run.origin,
             scheduled_at: run.scheduled_at,
-            resumes: run.resumes(),
+            // What another revision left says nothing of what this one wants.
+            resumes: run.resumes().filter(|_| work.revision == run.revision),
             work,
         }));
     }

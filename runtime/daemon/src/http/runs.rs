@@ -189,10 +189,8 @@ pub(super) async fn retry(
             .with_hint("how often a notification is tried is what its notifier says under 'retry'")
             .into());
     }
-    if failed {
-        check_left(&run)?;
-    }
-    let rerun = Rerun { run: id, resumes: failed };
+    let rerun =
+        if failed { Rerun { run: left_by(&app, &run)?, resumes: true } } else { Rerun { run: id, resumes: false } };
     let (job, params, upstream) = (run.job_id, run.params.clone(), run.upstream.clone());
     let command = Command::RetryRun { namespace, name: run.job.clone(), job, rerun, force, params, upstream };
     match app.inbox.ask(command).await? {
@@ -202,24 +200,41 @@ pub(super) async fn retry(
     }
 }
 
-/// Refuses to go on from a run that left nothing to go on from.
-fn check_left(run: &sandglass_core::run::Run) -> Result<(), Failure> {
-    let id = run.id;
-    let state = run.state.name();
+/// The run whose result a run goes on from that does only what failed of this one: itself, or the one that it went on from if
+/// it came to nothing.
+fn left_by(app: &App, run: &sandglass_core::run::Run) -> Result<RunId, Failure> {
+    let (id, state) = (run.id, run.state.name());
+    let all = format!("`sandglass run retry {id}` does all of it again");
+    let refused = |code: Code, detail: String| Err(Problem::new(code, detail).with_hint(all.clone()).into());
     if state == StateName::Succeeded {
-        let detail = format!("run {id} succeeded: nothing of it failed");
-        return Err(Problem::new(Code::BadRequest, detail)
-            .with_hint(format!("`sandglass run retry {id}` does all of it again"))
-            .into());
+        return refused(Code::BadRequest, format!("run {id} succeeded: nothing of it failed"));
     }
-    let result = run.result.as_deref().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
-    if result.is_none_or(|result| result.get("detail").is_none()) {
-        let detail = format!("run {id} is {} and left no word of what failed of it", state.as_str());
-        return Err(Problem::new(Code::BadRequest, detail)
-            .with_hint(format!("`sandglass run retry {id}` does all of it again"))
-            .into());
+    let job = find(app, run.namespace.clone(), run.job.clone())?.job;
+    if job.id == run.job_id && job.revision != run.revision {
+        let detail = format!(
+            "job '{}' has been changed since run {id}: what was done then may not be what it says now",
+            run.job
+        );
+        return refused(Code::RevisionConflict, detail);
     }
-    Ok(())
+    let before = run.rerun_of.filter(|rerun| rerun.resumes).map(|rerun| rerun.run);
+    match run.result.as_deref() {
+        Some(result) if can_resume(result) => Ok(id),
+        None if before.is_some() => Ok(before.unwrap_or(id)),
+        _ => refused(
+            Code::BadRequest,
+            format!(
+                "run {id} is {} and left no word of what was done: its plugin cannot go on from there",
+                state.as_str()
+            ),
+        ),
+    }
+}
+
+/// Whether a failed attempt's result says of itself that another attempt can go on from it.
+fn can_resume(result: &str) -> bool {
+    let result: serde_json::Value = serde_json::from_str(result).unwrap_or_default();
+    result["detail"]["resumable"] == true
 }
 
 /// The run, if it is there and in this namespace.

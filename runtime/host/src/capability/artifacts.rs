@@ -11,6 +11,7 @@ use sandglass_core::artifact::{ArtifactName, ArtifactReference, media_type};
 use sandglass_core::capability::{Access, Capability};
 use sandglass_core::id::Digest;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
 
 use super::files::place;
 use super::{CallError, CallResult, clip};
@@ -22,6 +23,8 @@ use crate::services::{ArtifactError, FoundArtifact, NewArtifact};
 
 /// The folder in the run's own one that artifacts are brought into.
 const FOLDER: &str = "artifacts";
+/// How many are copied at once: threads for what blocks are few, and others need them too.
+static TURNS: Semaphore = Semaphore::const_new(4);
 /// How much is copied at once, in bytes.
 const PIECE: usize = 64 << 10;
 
@@ -35,6 +38,7 @@ impl artifacts::Host for Guest {
         let opened = place::file(attempt, &source, OFlags::RDONLY, Access::ReadOnly)?;
         let content = Box::new(Content { file: opened.into(), attempt: Arc::clone(attempt) });
         let new = NewArtifact { run: attempt.run, attempt: attempt.number, name, media_type, content };
+        let _turn = attempt.unless_stopped(TURNS.acquire()).await.ok_or_else(CallError::cancelled)?;
         let publishing = attempt.services.publish_artifact(new);
         let published = attempt.unless_stopped(publishing).await.ok_or_else(CallError::cancelled)?.map_err(failed)?;
         attempt.used(Capability::Artifacts);
@@ -51,6 +55,7 @@ impl artifacts::Host for Guest {
         let allowed = attempt.work.grants.fetch();
         allowed.map_err(|denial| attempt.refused(Capability::Artifacts, &denial))?;
         let reference: ArtifactReference = reference.parse().map_err(invalid)?;
+        let _turn = attempt.unless_stopped(TURNS.acquire()).await.ok_or_else(CallError::cancelled)?;
         let fetching = {
             let (attempt, reference) = (Arc::clone(attempt), reference.clone());
             tokio::task::spawn_blocking(move || {
@@ -58,8 +63,8 @@ impl artifacts::Host for Guest {
                 bring_in(&attempt, &reference, found.map_err(failed)?)
             })
         };
-        let fetched = attempt.unless_stopped(fetching).await.ok_or_else(CallError::cancelled)?;
-        fetched.map_err(|error| CallError::Trap(error.into()))??;
+        // Waited for even if the run is asked to stop, which it sees itself: it must not work on in a folder that is given back.
+        fetching.await.map_err(|error| CallError::Trap(error.into()))??;
         attempt.used(Capability::Artifacts);
         Ok(FileRef { mount: "work".to_owned(), path: format!("{FOLDER}/{reference}") })
     }
@@ -101,6 +106,9 @@ fn bring_in(attempt: &Attempt, reference: &ArtifactReference, mut found: FoundAr
         let message = format!("the artifact '{reference}' cannot be brought into the run's folder: {error}");
         CallError::new(ErrorCode::Unavailable, message)
     };
+    if attempt.stop.reason().is_some() {
+        return Err(CallError::cancelled());
+    }
     let path = format!("{FOLDER}/{reference}");
     let (folders, name) = path.rsplit_once('/').expect("the path begins with a folder");
     let folder = folder_below(place::work(attempt)?, folders).map_err(|error| unusable(error.into()))?;

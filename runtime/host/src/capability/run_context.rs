@@ -51,7 +51,8 @@ impl run_context::Host for Guest {
             }
         };
         let result: Option<Value> = result.and_then(|text| serde_json::from_str(&text).ok());
-        Ok(result.and_then(|result| Some(result.get("detail")?.to_string())))
+        let detail = result.as_ref().map(|result| &result["detail"]);
+        Ok(detail.filter(|detail| detail["resumable"] == true).map(Value::to_string))
     }
 
     fn remaining(&mut self) -> wasmtime::Result<Option<u64>> {

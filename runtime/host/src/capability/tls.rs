@@ -129,7 +129,14 @@ impl tls::Host for Guest {
         let port = authority.port_u16().unwrap_or(443);
         let request = HttpRequest { method: "GET", scheme: "https", host, port, path: "/" };
         let allowed = self.attempt.work.grants.http_server(&request);
-        allowed.map_err(|denial| self.attempt.refused(Capability::Http, &denial))?;
+        allowed.map_err(|mut denial| {
+            // What the host put in is not told to the guest.
+            if self.attempt.secrets().is_some_and(|secrets| secrets.first_in(origin.as_bytes()).is_some()) {
+                denial.what = format!("choosing certificates for {origin}");
+                denial.grant = "http: any".to_owned();
+            }
+            self.attempt.refused(Capability::Http, &denial)
+        })?;
         let config = self.attempt.in_host(|| read(&options, |text| self.filled(text, host).map(Some)))?;
         self.attempt.encryption.set(host, port, config)
     }

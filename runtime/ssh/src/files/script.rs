@@ -57,10 +57,12 @@ fi
 exec mv -f -- "$1" "$2"
 "#;
 
-/// Copies `$1` to `$2`.
+/// Copies `$1` to `$2`, which is there only once it is whole.
 pub(super) const COPY: &str = r#"
 if [ -e "$2" ] || [ -L "$2" ]; then echo "$2 is there already" >&2; exit 66; fi
-exec cp -pPR -- "$1" "$2"
+rm -rf -- "$2.part" || exit 66
+cp -pPR -- "$1" "$2.part" || exit 66
+exec mv -f -- "$2.part" "$2"
 "#;
 
 /// Removes `$1`; a folder that is not empty only with `$2`.

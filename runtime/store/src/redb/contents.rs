@@ -30,6 +30,12 @@ impl KeptContent {
         &self.digest
     }
 
+    /// Lets it be until the next start, whether an artifact has it or not.
+    pub fn leave(self) {
+        // Pinned for as long as the process lives.
+        std::mem::forget(self);
+    }
+
     /// How long it is, in bytes.
     #[must_use]
     pub const fn size_bytes(&self) -> u64 {

@@ -119,7 +119,9 @@ pub(super) fn prune(
         Ok(if wrote { Verdict::Commit(pruned) } else { Verdict::Abort(pruned) })
     })?;
     // Contents go last: a crash between leaves some that no artifact has, which the next start removes.
-    contents.iter().try_for_each(release)?;
+    // One that cannot be removed keeps none of the others.
+    let released: Vec<_> = contents.iter().map(release).collect();
+    released.into_iter().collect::<Result<(), _>>()?;
     Ok(pruned)
 }
 
