@@ -167,7 +167,7 @@ impl RunSecrets {
         self.masks.apply(&bytes).unwrap_or(bytes)
     }
 
-    /// Masks all values in the texts and names of `value`, and numbers that hold one; it stays JSON.
+    /// Masks all values in the texts of `value`, and numbers that hold one; names stay, and it stays JSON.
     pub(crate) fn mask_json(&self, value: &mut Value) {
         match value {
             Value::String(text) => {
@@ -181,17 +181,7 @@ impl RunSecrets {
                 }
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.mask_json(item)),
-            Value::Object(entries) => {
-                let names: Vec<String> = entries.keys().cloned().collect();
-                for name in names {
-                    if let Some(masked) = self.masks.apply(name.as_bytes())
-                        && let Some(entry) = entries.remove(&name)
-                    {
-                        entries.insert(String::from_utf8_lossy(&masked).into_owned(), entry);
-                    }
-                }
-                entries.values_mut().for_each(|entry| self.mask_json(entry));
-            }
+            Value::Object(entries) => entries.values_mut().for_each(|entry| self.mask_json(entry)),
             Value::Null | Value::Bool(_) => {}
         }
     }
