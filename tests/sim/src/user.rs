@@ -110,7 +110,7 @@ impl User<'_> {
             namespace: run.namespace.clone(),
             name: run.job.clone(),
             job: run.job_id,
-            rerun: Rerun { run: run.id, resumes: self.rng.bool() },
+            rerun: Rerun { run: run.id, resumes: run.id.to_bits() % 2 == 0 },
             force: self.rng.u8(..4) == 0,
             params: run.params.clone(),
             upstream: run.upstream.clone(),
