@@ -13,6 +13,7 @@ use proc_macro::TokenStream;
 ///     name: "backup",                       // default: the package's name
 ///     description: "Packs folders",         // default: the package's description
 ///     actions: [Pack, Restore],             // the first is what `use: backup` means
+///     plans: [Restore],                     // those that can say what a run would do (the feature `plan`)
 ///     capabilities: { process: ["/usr/bin/tar"], http: public, state: true, files: ["/srv:ro"] },
 /// }
 /// ```

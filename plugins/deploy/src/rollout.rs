@@ -148,8 +148,8 @@ impl Rollout<'_> {
             let working = batch.iter().map(|at| -> LocalBoxFuture<'_, ()> { Box::pin(self.target(*at)) }).collect();
             // Those that were begun end in any order; what is undone is undone from the last to the first.
             all(working, self.strategy.limit()).await;
-            let is_last = number + 1 == sizes.len();
-            if self.strategy.has_look() && !(self.goes_on() && self.look_after(batch, is_last).await) {
+            let is_looked_after = self.goes_on() && self.look_after(batch, number + 1 == sizes.len()).await;
+            if !is_looked_after && self.strategy.health_check.is_some() {
                 self.distrust(batch);
             }
             if self.strategy.kind != Kind::Transactional {
@@ -226,9 +226,6 @@ impl Rollout<'_> {
 
     /// Targets whose health was not looked at are not done: a run that goes on from here looks again.
     fn distrust(&self, batch: &[usize]) {
-        if self.strategy.health_check.is_none() {
-            return;
-        }
         for at in batch {
             if self.reports.borrow()[*at].state == State::Succeeded {
                 self.blame(*at, Fault::new("whether it is well was not looked at"));

@@ -83,11 +83,6 @@ impl Strategy {
         self.pause.map(|Period(pause)| pause)
     }
 
-    /// Whether anything comes after a batch.
-    pub(crate) fn has_look(&self) -> bool {
-        self.pause.is_some() || self.health_check.is_some()
-    }
-
     /// Whether none is begun once so many have failed.
     pub(crate) fn is_enough(&self, failed: usize) -> bool {
         match (self.max_failures, self.kind) {

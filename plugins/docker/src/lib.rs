@@ -10,7 +10,6 @@ mod run;
 mod size;
 #[cfg(test)]
 mod tests;
-mod words;
 
 sandglass_plugin::export! {
     name: "docker",

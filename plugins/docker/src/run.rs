@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use sandglass_plugin::docker::{Container, Credentials, Input, PullPolicy, pull};
 use sandglass_plugin::serde_json::{Value, json};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Schemas, output, params};
+use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Schemas, Words, output, params};
 
 use crate::ending::{self, invalid};
 use crate::mount::{self, Mount};
 use crate::size::Size;
-use crate::words::Words;
 
 /// An image, and how its container is run.
 #[params]
@@ -191,8 +190,8 @@ impl Params {
 
     fn container(&self) -> Container {
         let mut container = Container::new(self.image.clone()).args(ending::words(self.command.as_deref(), &self.args));
-        if let Some(Words(words)) = &self.entrypoint {
-            container = container.entrypoint(words.clone());
+        if let Some(words) = self.entrypoint.clone() {
+            container = container.entrypoint(words.into_vec());
         }
         for (name, value) in &self.env {
             container = container.env(name, value);

@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use sandglass_core::id::{Digest, RunId};
 use sandglass_core::invocation::{AttemptReport, Cancel, CancelReason, Invocation};
 use sandglass_core::plan::Plan;
-use sandglass_core::run::{AttemptError, ErrorClass, Usage};
+use sandglass_core::run::{ErrorClass, Usage};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use wasmtime::{Engine, Store};
@@ -24,6 +24,7 @@ use crate::config::{HostConfig, HostError};
 use crate::guest::Guest;
 use crate::inspect::{Inspection, Issue, RefusedComponent};
 use crate::invoke::{self, Conclusion};
+use crate::planning::NoPlan;
 use crate::services::Services;
 use crate::ticker::{Active, Ticker};
 use crate::{engine, planning, probe};
@@ -185,30 +186,20 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// If the component is not ready, the attempt cannot be given what its job names, or the plugin fails to say.
-    pub async fn plan(&self, invocation: Invocation) -> Result<Plan, AttemptError> {
-        let lost = |message: &str| AttemptError {
-            class: ErrorClass::Lost,
-            code: "lost".to_owned(),
-            message: message.to_owned(),
-        };
+    /// If there is no place for it, the attempt cannot be given what its job names, or the plugin fails to say.
+    pub async fn plan(&self, invocation: Invocation) -> Result<Plan, NoPlan> {
         debug_assert!(invocation.work.grants.looks_only, "a plan touches nothing");
-        let prepared =
-            self.inner.library.find(&invocation.work.digest).ok_or_else(|| lost("the component is not ready"))?;
+        let digest = invocation.work.digest;
+        let prepared = self.inner.library.find(&digest).ok_or(NoPlan::NotReady(digest))?;
         let place = tokio::time::timeout(PLAN_WAIT, Arc::clone(&self.inner.plans).acquire_owned()).await;
-        let busy = || AttemptError {
-            class: ErrorClass::Guest,
-            code: "busy".to_owned(),
-            message: "other plans are being made; try again".to_owned(),
-        };
-        let place = place.map_err(|_| busy())?.expect("the semaphore is never closed");
+        let place = place.map_err(|_| NoPlan::Busy)?.expect("the semaphore is never closed");
         let noted = self.note(invocation);
         let asked = self.runtime().spawn(async move {
             let _place = place;
             let _active = noted.inner.ticker.attempt();
             planning::plan(&noted.inner.engine, &prepared, &noted.attempt).await
         });
-        asked.await.unwrap_or_else(|_| Err(lost("the host is stopping")))
+        asked.await.map_err(|_| NoPlan::Stopping)?.map_err(NoPlan::Failed)
     }
 
     /// Starts an attempt. `done` is called exactly once, from a guest thread, whatever happens.
@@ -248,7 +239,7 @@ impl Host {
         if inner.stopping.load(Ordering::SeqCst) {
             attempt.stop.ask(CancelReason::Shutdown);
         }
-        Noted { inner: Arc::clone(inner), attempt }
+        Noted { inner: Arc::clone(inner), attempt, is_going: true }
     }
 
     /// Kills the processes that `runs` left behind, which were going when an earlier daemon was killed, and removes all
@@ -390,12 +381,16 @@ struct Rest<'a> {
 struct Noted {
     inner: Arc<Inner>,
     attempt: Arc<Attempt>,
+    /// Whether it is among those that can be stopped.
+    is_going: bool,
 }
 
 impl Noted {
     /// It cannot be stopped any more.
-    fn forget(&self) {
-        lock(self.inner.shard(self.attempt.run)).remove(&(self.attempt.run, self.attempt.number));
+    fn forget(&mut self) {
+        if std::mem::take(&mut self.is_going) {
+            lock(self.inner.shard(self.attempt.run)).remove(&(self.attempt.run, self.attempt.number));
+        }
     }
 }
 

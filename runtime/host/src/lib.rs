@@ -34,4 +34,5 @@ mod ticker;
 pub use config::{HostConfig, HostError};
 pub use host::Host;
 pub use inspect::{Inspection, Issue, RefusedComponent};
+pub use planning::NoPlan;
 pub use services::Services;

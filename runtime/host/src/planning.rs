@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sandglass_core::id::Digest;
 use sandglass_core::plan::{MAX_STEPS, Plan, Step, StepEffect};
 use sandglass_core::run::{AttemptError, ErrorClass};
 use tokio::time::Instant;
@@ -18,6 +19,23 @@ use crate::invoke::{self, Ended};
 const TEXT: usize = 2000;
 /// The most that all details together may have, in bytes.
 const DETAILS: usize = 1 << 20;
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum NoPlan {
+    /// Its component has not been made ready.
+    #[error("the component {0} is not ready to run; prepare it first")]
+    NotReady(Digest),
+    /// Others are being made.
+    #[error("other plans are being made just now; try again in a minute")]
+    Busy,
+    /// The host is stopping.
+    #[error("the host is stopping")]
+    Stopping,
+    /// The plugin could not say, or the attempt not begin.
+    #[error("{}", .0.message)]
+    Failed(AttemptError),
+}
 
 /// What the attempt would do. Nothing of it is left when this returns.
 pub(crate) async fn plan(engine: &Engine, prepared: &Prepared, attempt: &Arc<Attempt>) -> Result<Plan, AttemptError> {

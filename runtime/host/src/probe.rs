@@ -206,6 +206,28 @@ pub(crate) fn work() -> Work {
     }
 }
 
+/// An attempt of a job that has these grants of everything, for tests of what it may do.
+#[cfg(test)]
+pub(crate) fn attempt_granted(job: Value, folders: PathBuf) -> Attempt {
+    let everything = sandglass_core::capability::Grants::everything();
+    let grants = EffectiveGrants {
+        request: everything.clone(),
+        ceiling: everything.clone(),
+        plugin: everything,
+        job: Some(serde_json::from_value(job).expect("grants that can be read")),
+        looks_only: false,
+    };
+    let invocation = Invocation {
+        run: RunId::from_bits(1),
+        attempt: 1,
+        origin: Origin::Manual,
+        scheduled_at: Timestamp::EPOCH,
+        resumes: None,
+        work: Arc::new(Work { grants, ..work() }),
+    };
+    Attempt::new(invocation, Arc::new(Nobody), &Arc::new(Folders::new(folders)))
+}
+
 /// Serves a guest that may do nothing.
 pub(crate) struct Nobody;
 

@@ -5,7 +5,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sandglass_ssh::files::{FileDigest, Files, Kind, Put};
 use sandglass_ssh::{Auth, Connection, Ended, Hop, Program, Remote, Sig, SshError};
@@ -121,21 +120,16 @@ async fn an_agent_lets_an_account_in() {
     let Some(server) = Sshd::start() else { return };
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("agent");
-    let mut agent = std::process::Command::new("ssh-agent")
-        .args(["-D", "-a"])
-        .arg(&socket)
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    while !socket.exists() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    // It answers by the time that it has gone to the background, and says which process it is.
+    let agent = std::process::Command::new("ssh-agent").args(["-s", "-a"]).arg(&socket).output().unwrap();
+    let said = String::from_utf8(agent.stdout).unwrap();
+    let pid = said.split("SSH_AGENT_PID=").nth(1).and_then(|rest| rest.split(';').next()).expect("it says its process");
     let added =
         std::process::Command::new("ssh-add").env("SSH_AUTH_SOCK", &socket).arg(server.key_file()).output().unwrap();
     assert!(added.status.success(), "{added:?}");
     let entered = Connection::open(&[Hop { auth: Auth::Agent(socket), ..hop(&server) }]).await;
-    agent.kill().unwrap();
-    agent.wait().unwrap();
+    let ended = std::process::Command::new("ssh-agent").arg("-k").env("SSH_AGENT_PID", pid).output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
     assert!(entered.is_ok(), "{entered:?}");
 }
 

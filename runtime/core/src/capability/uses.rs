@@ -60,7 +60,7 @@ impl Capability {
     }
 }
 
-/// How often one capability was used and refused. Counts stay at the largest number that fits.
+/// How often one capability was used and refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Uses {
     /// Requests that were allowed.

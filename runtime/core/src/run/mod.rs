@@ -127,7 +127,8 @@ pub struct Run {
     pub attempts: Vec<Attempt>,
     /// Why no other attempt followed the last one, if that did not succeed and was not stopped on request.
     pub no_retry: Option<NoRetry>,
-    /// What its last attempt returned: JSON text. Of one that failed, with what the plugin gave in detail under `detail`.
+    /// What the last attempt that returned anything returned: JSON text. Of one that failed, what the plugin gave in detail,
+    /// under `detail`.
     pub result: Option<String>,
     /// When it was found to be late, and those told who asked for that: it had not started by then.
     pub late: Option<Timestamp>,
@@ -143,6 +144,14 @@ pub struct Rerun {
     pub run: RunId,
     /// Whether the new run goes on from what the old one left, as far as its plugin can: what was done is not done again.
     pub resumes: bool,
+}
+
+/// What a run's result has for another attempt to go on from: a failure's detail that says so of itself.
+#[must_use]
+pub fn left_to_resume(result: &str) -> Option<serde_json::Value> {
+    let mut result: serde_json::Value = serde_json::from_str(result).ok()?;
+    let detail = result.get_mut("detail")?.take();
+    (detail["resumable"] == true).then_some(detail)
 }
 
 /// That a running run shall be stopped.
@@ -200,6 +209,18 @@ impl Run {
             result: None,
             late: None,
             notice: None,
+        }
+    }
+
+    /// Its next attempt is made as the job is at `revision`. What was left by another says nothing of what this one wants.
+    pub(crate) fn take_up(&mut self, revision: u64) {
+        if revision == self.revision {
+            return;
+        }
+        self.revision = revision;
+        self.result = None;
+        if let Some(rerun) = &mut self.rerun_of {
+            rerun.resumes = false;
         }
     }
 

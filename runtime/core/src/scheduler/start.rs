@@ -176,7 +176,7 @@ impl Scheduler {
         let begin = |run: &mut Run| {
             run.upstream.extend(needed);
             add_attempt(run, now);
-            run.revision = revision.unwrap_or(run.revision);
+            run.take_up(revision.unwrap_or(run.revision));
             run.late = late.or(run.late);
         };
         match active.inserted_by {
@@ -217,8 +217,7 @@ impl Scheduler {
             attempt,
             origin: run.origin,
             scheduled_at: run.scheduled_at,
-            // What another revision left says nothing of what this one wants.
-            resumes: run.resumes().filter(|_| work.revision == run.revision),
+            resumes: run.resumes(),
             work,
         }));
     }

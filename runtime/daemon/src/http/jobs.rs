@@ -16,7 +16,7 @@ use sandglass_core::event::{Command, Refusal, Reply, SavedJob, Together};
 use sandglass_core::id::{JobId, JobName, Namespace};
 use sandglass_core::job_template::NewJob;
 use sandglass_core::schedule::{Calendars, JobSchedule, Warning, lint};
-use sandglass_core::spec::{JobSpec, WrittenJob};
+use sandglass_core::spec::{JobSpec, ParamValues, WrittenJob};
 use sandglass_core::time::{Clock, Timestamp};
 use sandglass_store::query::JobPosition;
 use sandglass_store::{RunQuery, StoredJob};
@@ -180,10 +180,7 @@ pub(super) async fn run(
 ) -> Result<(StatusCode, Json<Run>), Failure> {
     let Query(query) = query?;
     let (namespace, name) = (parse_namespace(&namespace)?, parse_name(&name)?);
-    let StartRequest { params } = read_start(&body?)?;
-    let declared = find(&app, namespace.clone(), name.clone())?;
-    admission::check_given(&declared.job.spec.parameters, &params)?;
-    let params = (!params.is_empty()).then(|| Arc::new(params));
+    let params = given(&app, &namespace, &name, &body?)?;
     let command = Command::StartRun { namespace, name, force: query.force, params };
     match app.inbox.ask(command).await? {
         Reply::Run(run) => Ok((StatusCode::ACCEPTED, Json(Run::from(run.as_ref())))),
@@ -192,8 +189,21 @@ pub(super) async fn run(
     }
 }
 
+/// The parameters that the body of a start gives, checked against those that the job declares; none for its defaults.
+pub(super) fn given(
+    app: &App,
+    namespace: &Namespace,
+    name: &JobName,
+    body: &[u8],
+) -> Result<Option<Arc<ParamValues>>, Failure> {
+    let StartRequest { params } = read_start(body)?;
+    let declared = find(app, namespace.clone(), name.clone())?;
+    admission::check_given(&declared.job.spec.parameters, &params)?;
+    Ok((!params.is_empty()).then(|| Arc::new(params)))
+}
+
 /// Reads what a start asks for; an empty body asks for nothing beyond the start.
-pub(super) fn read_start(body: &[u8]) -> Result<StartRequest, Failure> {
+fn read_start(body: &[u8]) -> Result<StartRequest, Failure> {
     if body.is_empty() {
         return Ok(StartRequest::default());
     }

@@ -7,14 +7,15 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use sandglass_api::problem::{Code, Problem};
-use sandglass_api::wire::{Plan, StartRequest};
+use sandglass_api::wire::Plan;
 use sandglass_core::event::{Command, Refusal, Reply};
 use sandglass_core::invocation::Invocation;
 use sandglass_core::run::{AttemptError, ErrorClass};
+use sandglass_host::NoPlan;
 
 use super::App;
 use super::error::Failure;
-use super::jobs::{find, parse_name, parse_namespace, read_start};
+use super::jobs::{given, parse_name, parse_namespace};
 use super::path::Path;
 use crate::admission;
 
@@ -24,17 +25,14 @@ pub(super) async fn plan(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Plan>, Failure> {
     let (namespace, name) = (parse_namespace(&namespace)?, parse_name(&name)?);
-    let StartRequest { params } = read_start(&body?)?;
-    let declared = find(&app, namespace.clone(), name.clone())?;
-    admission::check_given(&declared.job.spec.parameters, &params)?;
-    let params = (!params.is_empty()).then(|| Arc::new(params));
+    let params = given(&app, &namespace, &name, &body?)?;
     let invocation = match app.inbox.ask(Command::PlanJob { namespace, name, params }).await? {
         Reply::Planned(invocation) => invocation,
         Reply::Refused(refusal) => return Err(refusal.into()),
         other => return Err(Failure::new(Code::Internal, format!("unexpected reply {other:?}"))),
     };
     make_ready(&app, &invocation).await?;
-    app.host.plan(*invocation).await.map(Json).map_err(|error| problem(error).into())
+    app.host.plan(*invocation).await.map(Json).map_err(|why| problem(why).into())
 }
 
 async fn make_ready(app: &Arc<App>, invocation: &Invocation) -> Result<(), Failure> {
@@ -47,12 +45,14 @@ async fn make_ready(app: &Arc<App>, invocation: &Invocation) -> Result<(), Failu
     ready.map_err(|error| Failure::new(Code::Internal, error.to_string()))
 }
 
-/// Why there is no plan, with what to do.
-fn problem(error: AttemptError) -> Problem {
-    let AttemptError { class, code, message } = error;
-    match class {
-        ErrorClass::Denied => Problem::new(Code::MissingGrant, message),
-        ErrorClass::Lost => Problem::new(Code::Internal, message),
-        _ => Problem::new(Code::PlanFailed, format!("{message} ({code})")),
+/// Why there is no plan, as the API tells it.
+fn problem(why: NoPlan) -> Problem {
+    let message = why.to_string();
+    match why {
+        NoPlan::NotReady(_) => Problem::new(Code::Internal, message),
+        NoPlan::Busy => Problem::new(Code::Unavailable, message),
+        NoPlan::Stopping => Problem::new(Code::Stopping, message),
+        NoPlan::Failed(AttemptError { class: ErrorClass::Denied, .. }) => Problem::new(Code::MissingGrant, message),
+        NoPlan::Failed(AttemptError { code, .. }) => Problem::new(Code::PlanFailed, format!("{message} ({code})")),
     }
 }

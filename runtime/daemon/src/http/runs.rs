@@ -11,7 +11,7 @@ use sandglass_api::problem::{Code, Problem};
 use sandglass_api::wire::{DEFAULT_LIMIT, MAX_LIMIT, MAX_WAIT_SECONDS, Page, Run, RunListQuery, WaitsFor};
 use sandglass_core::event::{Command, Reply};
 use sandglass_core::id::{JobId, JobName, Namespace, RunId};
-use sandglass_core::run::{Rerun, StateName};
+use sandglass_core::run::{Rerun, StateName, left_to_resume};
 use sandglass_core::time::Timestamp;
 use sandglass_store::{Order, RunQuery};
 use serde::Deserialize;
@@ -217,24 +217,18 @@ fn left_by(app: &App, run: &sandglass_core::run::Run) -> Result<RunId, Failure> 
         );
         return refused(Code::RevisionConflict, detail);
     }
-    let before = run.rerun_of.filter(|rerun| rerun.resumes).map(|rerun| rerun.run);
-    match run.result.as_deref() {
-        Some(result) if can_resume(result) => Ok(id),
-        None if before.is_some() => Ok(before.unwrap_or(id)),
-        _ => refused(
-            Code::BadRequest,
-            format!(
-                "run {id} is {} and left no word of what was done: its plugin cannot go on from there",
-                state.as_str()
-            ),
-        ),
-    }
-}
-
-/// Whether a failed attempt's result says of itself that another attempt can go on from it.
-fn can_resume(result: &str) -> bool {
-    let result: serde_json::Value = serde_json::from_str(result).unwrap_or_default();
-    result["detail"]["resumable"] == true
+    // Where it came to nothing, what the one that it went on from left is still so.
+    let source = match run.result.as_deref() {
+        Some(result) => left_to_resume(result).map(|_| id),
+        None => run.resumes(),
+    };
+    source.map_or_else(
+        || {
+            let why = "left no word of what was done: its plugin cannot go on from there";
+            refused(Code::BadRequest, format!("run {id} is {} and {why}", state.as_str()))
+        },
+        Ok,
+    )
 }
 
 /// The run, if it is there and in this namespace.

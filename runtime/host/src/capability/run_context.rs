@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sandglass_core::invocation::CancelReason;
-use serde_json::Value;
+use sandglass_core::run::left_to_resume;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
@@ -50,9 +50,7 @@ impl run_context::Host for Guest {
                 None
             }
         };
-        let result: Option<Value> = result.and_then(|text| serde_json::from_str(&text).ok());
-        let detail = result.as_ref().map(|result| &result["detail"]);
-        Ok(detail.filter(|detail| detail["resumable"] == true).map(Value::to_string))
+        Ok(result.as_deref().and_then(left_to_resume).map(|left| left.to_string()))
     }
 
     fn remaining(&mut self) -> wasmtime::Result<Option<u64>> {

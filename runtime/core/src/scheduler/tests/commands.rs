@@ -208,6 +208,50 @@ fn a_namespace_has_a_bounded_number_of_calendars() {
 }
 
 #[test]
+fn an_attempt_goes_on_from_what_one_before_it_left_of_the_same_revision() {
+    let mut world = World::new(1);
+    let job = |description: &str| {
+        let retry = serde_json::json!({ "max_attempts": 9, "initial": "1s", "backoff": "fixed", "jitter": "none" });
+        serde_json::json!({ "name": "a", "triggers": [{ "every": "1h" }], "retry": retry, "description": description })
+    };
+    let saved = world.apply(t(0), job("first"));
+    world.at(t(3600), Event::Tick);
+    let fails = |world: &mut World, now: Timestamp, result: Option<&str>| {
+        let invocation = world.started.remove(0);
+        let failed = report(&invocation, now, AttemptOutcome::Failed);
+        let failed = AttemptReport { result: result.map(str::to_owned), ..failed };
+        world.at(now, Event::AttemptFinished(Box::new(failed)));
+        world.at(now.after(Duration::from_secs(1)), Event::Tick);
+        invocation
+    };
+    let first = fails(&mut world, t(3601), Some(r#"{"detail": {"resumable": true}}"#));
+    assert_eq!(first.resumes, None);
+    // One that tells nothing leaves what was told before.
+    let second = fails(&mut world, t(3603), None);
+    assert_eq!((second.run, second.resumes), (first.run, Some(first.run)));
+    assert_eq!(world.started[0].resumes, Some(first.run));
+    // What another revision left says nothing of what this one wants.
+    world.apply(t(3605), job("second"));
+    fails(&mut world, t(3606), None);
+    assert_eq!(world.started[0].resumes, None);
+    let run = world.finish(t(3608), AttemptOutcome::Cancelled);
+    let retry = |resumes| Command::RetryRun {
+        namespace: Namespace::default(),
+        name: "a".parse().unwrap(),
+        job: saved.id,
+        rerun: Rerun { run, resumes },
+        force: true,
+        params: None,
+        upstream: Vec::new(),
+    };
+    for (resumes, expected) in [(true, Some(run)), (false, None)] {
+        world.at(t(3610), Event::Command { ticket: Ticket(1), command: retry(resumes) });
+        assert_eq!(world.started[0].resumes, expected);
+        world.finish(t(3610), AttemptOutcome::Cancelled);
+    }
+}
+
+#[test]
 fn a_run_that_is_made_again_names_the_first_one() {
     let mut world = World::new(1);
     let job = world.apply(t(0), every_minute("a"));

@@ -171,40 +171,14 @@ pub(crate) fn locate(attempt: &Attempt, file: &FileRef) -> CallResult<String> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::sync::Arc;
-
-    use sandglass_core::capability::{EffectiveGrants, Grants};
-    use sandglass_core::id::RunId;
-    use sandglass_core::invocation::{Invocation, Work};
-    use sandglass_core::run::Origin;
-    use sandglass_core::time::Timestamp;
 
     use super::*;
     use crate::capability::files::mount;
-    use crate::capability::process::Folders;
     use crate::probe;
 
     /// An attempt of a job that was granted these folders.
     async fn attempt(place: &Path, granted: &[String]) -> Attempt {
-        let everything = Grants::everything();
-        let job = serde_json::from_value(serde_json::json!({ "files": granted })).unwrap();
-        let grants = EffectiveGrants {
-            request: everything.clone(),
-            ceiling: everything.clone(),
-            plugin: everything,
-            job: Some(job),
-            looks_only: false,
-        };
-        let invocation = Invocation {
-            run: RunId::from_bits(1),
-            attempt: 1,
-            origin: Origin::Manual,
-            scheduled_at: Timestamp::EPOCH,
-            resumes: None,
-            work: Arc::new(Work { grants, ..probe::work() }),
-        };
-        let folders = Arc::new(Folders::new(place.join("runs")));
-        let attempt = Attempt::new(invocation, Arc::new(probe::Nobody), &folders);
+        let attempt = probe::attempt_granted(serde_json::json!({ "files": granted }), place.join("runs"));
         mount(&attempt).await.unwrap();
         attempt
     }

@@ -166,42 +166,14 @@ fn failed(attempt: &Attempt, error: &SshError) -> CallError {
 
 #[cfg(test)]
 mod tests {
-    use sandglass_core::capability::{Capability, EffectiveGrants, Grants, Uses};
-    use sandglass_core::id::RunId;
-    use sandglass_core::invocation::{Invocation, Work};
-    use sandglass_core::run::Origin;
-    use sandglass_core::time::Timestamp;
+    use sandglass_core::capability::{Capability, Uses};
 
     use super::*;
-    use crate::capability::process::Folders;
     use crate::probe;
-
-    /// An attempt of a job that may work on the target `web` alone.
-    fn attempt() -> Attempt {
-        let everything = Grants::everything();
-        let job = serde_json::from_value(serde_json::json!({ "remote": ["web"] })).unwrap();
-        let grants = EffectiveGrants {
-            request: everything.clone(),
-            ceiling: everything.clone(),
-            plugin: everything,
-            job: Some(job),
-            looks_only: false,
-        };
-        let invocation = Invocation {
-            run: RunId::from_bits(1),
-            attempt: 1,
-            origin: Origin::Manual,
-            scheduled_at: Timestamp::EPOCH,
-            resumes: None,
-            work: Arc::new(Work { grants, ..probe::work() }),
-        };
-        let folders = Arc::new(Folders::new("/nonexistent".into()));
-        Attempt::new(invocation, Arc::new(probe::Nobody), &folders)
-    }
 
     #[test]
     fn what_is_granted_later_is_not_why_a_run_fails() {
-        let attempt = attempt();
+        let attempt = probe::attempt_granted(serde_json::json!({ "remote": ["web"] }), "/nonexistent".into());
         let place = |name: &str| Place::of(&Vec::new(), &name.parse().unwrap(), None);
         assert!(place("db").may(&attempt, Deed::Run).is_err());
         assert!(attempt.last_denial().is_some());
