@@ -11,7 +11,8 @@ use crate::query::RunQuery;
 /// How many of a job's runs are looked at for the one that ended last.
 const LOOKED_AT: usize = 200;
 
-/// The job's last run that is over, skipped fires aside: the one that ended last among its newest.
+/// The job's last run that is over, skipped fires aside: the one that ended last among its newest; of several that ended at
+/// the same instant, as after the clock was set back, the newest.
 ///
 /// # Errors
 ///
@@ -22,7 +23,8 @@ pub fn last_ended(store: &(impl Reader + ?Sized), job: JobId) -> Result<Option<U
     let mut query = RunQuery { states, limit: LOOKED_AT, ..RunQuery::of_job(job) };
     loop {
         let page = store.query(&query)?;
-        let last = page.items.iter().filter_map(|run| UpstreamRun::of(run)).max_by_key(|run| run.finished_at);
+        let last =
+            page.items.iter().filter_map(|run| UpstreamRun::of(run)).max_by_key(|run| (run.finished_at, run.run));
         // A page may be empty although there is more behind it.
         if last.is_some() || page.next.is_none() {
             return Ok(last);

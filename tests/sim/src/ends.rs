@@ -30,8 +30,8 @@ impl Ends {
     }
 
     /// The ends that may count as the job's last one at `now`: the last one, as those who wait for it are told of it at the
-    /// end of its step also the one before; and, if the daemon has looked it up, the one of the latest instant, which is
-    /// another if the clock was set back.
+    /// end of its step also the one before; and, if the daemon has looked it up, those of the latest instant, which are
+    /// others if the clock was set back.
     pub(crate) fn last(&self, job: JobId, now: Timestamp) -> Vec<Option<(Ending, Timestamp)>> {
         let ends = self.0.get(&job).map(Vec::as_slice).unwrap_or_default();
         let before = ends.iter().rposition(|end| end.decided_at != now);
@@ -40,7 +40,8 @@ impl Ends {
         if before.is_none() {
             last.push(None);
         }
-        last.extend(ends.iter().max_by_key(|end| end.at).map(|end| Some((end.ending, end.at))));
+        let latest = ends.iter().map(|end| end.at).max();
+        last.extend(ends.iter().filter(|end| Some(end.at) == latest).map(|end| Some((end.ending, end.at))));
         last
     }
 }

@@ -8,6 +8,7 @@ use super::Subject;
 use super::sample::{ENDINGS, NOW, at, commit, ended, insert, job, moved, run, update};
 use crate::contract::Store;
 use crate::query::{Order, RunQuery};
+use crate::upstream::last_ended;
 
 /// How many pages a search may take here before it counts as endless.
 const PAGES: usize = 10_000;
@@ -44,6 +45,12 @@ pub(super) fn agree_with_plain_search(subject: &mut dyn Subject) {
         let query = RunQuery { namespace: None, notifications: true, ..query };
         let over = plain_search(&all, &query).into_iter().filter(|run| run.state.name().is_terminal());
         assert_eq!(all_ids(&*store, &query), over.map(|run| run.id).collect::<Vec<_>>(), "{query:?}");
+    }
+    for job in &jobs {
+        let counts = |run: &&Run| run.job_id == job.id && run.state.name() != StateName::Skipped;
+        let over = all.iter().filter(counts).filter_map(|run| Some((run.finished_at()?, run.id)));
+        let last = last_ended(&*store, job.id).unwrap().map(|last| (last.finished_at, last.run));
+        assert_eq!(last, over.max(), "{}", job.spec.name);
     }
     let with_history = |after, limit| {
         let page = store.jobs_with_history(after, limit).unwrap();
