@@ -249,3 +249,43 @@ fn shutdown_leaves_nothing() {
     let late = bench.run(invocation(command(&bench, "true")));
     assert_eq!(late.end.outcome, AttemptOutcome::Interrupted);
 }
+
+#[test]
+fn a_program_may_be_granted_by_what_is_in_its_file() {
+    let bench = Bench::new();
+    let folder = tempfile::tempdir().unwrap();
+    let tool = folder.path().join("tool");
+    let install = |content: &[u8]| {
+        fs::write(&tool, content).unwrap();
+        fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        Digest::of(content)
+    };
+    let run = |grant: &str| {
+        let mut work = work(shell(&bench), "run", &json!({ "argv": [tool, "a", "b"] }).to_string());
+        work.grants = grants(&json!({ "process": [grant] }).to_string());
+        let one = invocation(work);
+        let id = one.run;
+        let report = bench.run(one);
+        (report, bench.services.text(id, OutputStream::Stdout))
+    };
+    let script = install(b"#!/bin/sh\nread line < \"$0\"; echo \"$line $*\"\n");
+    for grant in [format!("sha256:{script}"), format!("{}@sha256:{script}", tool.display())] {
+        let (report, out) = run(&grant);
+        assert_eq!((report.end.outcome, out.as_str()), (AttemptOutcome::Succeeded, "#!/bin/sh a b\n"), "{report:?}");
+        assert!(left_of(report.run).is_empty());
+    }
+    // A binary: its copy has the name that it was called by.
+    let binary = install(&fs::read("/bin/echo").unwrap());
+    let (report, out) = run(&format!("sha256:{binary}"));
+    assert_eq!((report.end.outcome, out.as_str()), (AttemptOutcome::Succeeded, "a b\n"), "{report:?}");
+    // What lies there now is another.
+    let (report, out) = run(&format!("{}@sha256:{script}", tool.display()));
+    assert_eq!((report.end.outcome, out.as_str()), (AttemptOutcome::Failed, ""), "{report:?}");
+    let message = &error(&report).message;
+    let line = format!("process: [\"{}@sha256:{binary}\"]", tool.display());
+    assert!(message.contains("whose digest is") && message.contains(&line), "{message}");
+    // One that is nowhere granted is not looked into.
+    let (report, _) = run(&format!("/elsewhere@sha256:{binary}"));
+    let message = &error(&report).message;
+    assert!(message.contains("is denied") && !message.contains("digest"), "{message}");
+}

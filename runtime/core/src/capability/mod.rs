@@ -23,7 +23,7 @@ pub use docker::{DockerGrant, DockerPattern, InvalidDockerPattern};
 pub use files::{Access, FilesGrant, FolderGrant, InvalidFolderGrant, Mount};
 pub use http::{HttpGrant, HttpRequest};
 pub use pattern::{HttpPattern, InvalidHttpPattern};
-pub use process::{InvalidProgramPattern, ProcessGrant, ProgramPattern};
+pub use process::{InvalidProgramPattern, ProcessGrant, ProgramPattern, ProgramUse};
 pub use remote::{Deed, InvalidRemotePattern, RemoteGrant, RemotePattern, RemoteUse};
 pub use secrets::{InvalidSecretPattern, SecretPattern, SecretsGrant, is_one_of};
 pub use uses::{Capability, CapabilityUses, Uses};
@@ -288,27 +288,26 @@ impl EffectiveGrants {
         self.layers().filter(|(layer, grants)| *layer != Layer::Job || grants.secrets.is_some())
     }
 
-    /// Whether the program at `path` (absolute, links resolved) may be started with these arguments.
+    /// Whether the program may be started.
     ///
     /// # Errors
     ///
     /// If a layer does not allow it.
-    pub fn program(&self, path: &str, args: &[String]) -> Result<(), Denial> {
-        self.acting(|| format!("starting {path}"))?;
-        for (layer, grants) in self.layers() {
-            if !grants.process.as_ref().is_some_and(|grant| grant.allows(path, args)) {
-                let by_args = grants.process.as_ref().is_some_and(|grant| grant.looks_at_args(path));
-                let words = || std::iter::once(path).chain(args.iter().map(String::as_str)).collect::<Vec<_>>();
-                let grant = if by_args { serde_json::json!(words()) } else { path.into() };
-                let with = if by_args { " with these arguments" } else { "" };
-                return Err(Denial {
-                    what: format!("starting {path}{with}"),
-                    layer,
-                    grant: format!("process: [{grant}]"),
-                });
-            }
-        }
-        Ok(())
+    pub fn program(&self, program: &ProgramUse<'_>) -> Result<(), Denial> {
+        self.acting(|| program.to_string())?;
+        let allows = |grants: &Grants| grants.process.as_ref().is_some_and(|grant| grant.allows(program));
+        let Some((layer, grants)) = self.layers().find(|(_, grants)| !allows(grants)) else { return Ok(()) };
+        let by_args = grants.process.as_ref().is_some_and(|grant| grant.looks_at_args(program));
+        let with = if by_args { " with these arguments" } else { "" };
+        Err(Denial { what: format!("{program}{with}"), layer, grant: program.grant(by_args) })
+    }
+
+    /// Whether the program may be started if its file has the right digest. If so, and [`EffectiveGrants::program`] refuses it
+    /// without one, its file is to be looked into.
+    #[must_use]
+    pub fn may_start(&self, program: &ProgramUse<'_>) -> bool {
+        let may = |grants: &Grants| grants.process.as_ref().is_some_and(|grant| grant.may_allow(program));
+        !self.looks_only && self.layers().all(|(_, grants)| may(grants))
     }
 
     /// Whether a process may be given the environment variable `name`. Where only some programs may be started, a variable

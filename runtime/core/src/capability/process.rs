@@ -1,11 +1,15 @@
 //! Which programs may be started.
 
+use std::fmt;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which programs may be started: `any`, or a list of absolute paths and patterns, with their arguments if those matter.
+use crate::id::Digest;
+
+/// Which programs may be started: `any`, or a list of absolute paths and patterns, of digests of their files, with their
+/// arguments if those matter.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "serde_json::Value", into = "serde_json::Value")]
 pub enum ProcessGrant {
@@ -15,50 +19,104 @@ pub enum ProcessGrant {
     Programs(Vec<ProgramPattern>),
 }
 
-/// An absolute path in which `*` stands for any characters but `/`; or a list of one and a pattern for each argument, in which `*`
-/// stands for any characters, and a last `**` for whatever else there is.
+/// An absolute path in which `*` stands for any characters but `/`, or the digest of a program's file, `sha256:` and 64
+/// digits, or both with `@` between them; or a list of one of these and a pattern for each argument, in which `*` stands for any
+/// characters, and a last `**` for whatever else there is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProgramPattern {
-    path: String,
+    /// None: wherever the program is. There is a digest then.
+    path: Option<String>,
+    /// None: whatever is in its file.
+    digest: Option<Digest>,
     /// None: whatever the arguments are.
     args: Option<Vec<String>>,
 }
 
+/// A program that a run would start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ProgramUse<'a> {
+    /// Its file: an absolute path with links resolved.
+    pub path: &'a str,
+    /// Its arguments, its own name left out.
+    pub args: &'a [String],
+    /// What is in its file; none while nobody has looked.
+    pub digest: Option<Digest>,
+}
+
 /// What stands for any further arguments.
 const REST: &str = "**";
+/// What a digest begins with.
+const DIGEST: &str = "sha256:";
 
 /// The text is no program pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' names no program: write an absolute path such as /usr/bin/tar, or a pattern such as /usr/bin/*")]
+#[error(
+    "'{0}' names no program: write an absolute path such as /usr/bin/tar, a pattern such as /usr/bin/*, or the digest of its \
+     file, as sha256: and 64 digits, alone or after a path and @"
+)]
 pub struct InvalidProgramPattern(String);
 
 impl ProcessGrant {
-    /// Whether the program at `path` may be started with these arguments.
+    /// Whether the program may be started.
     #[must_use]
-    pub fn allows(&self, path: &str, args: &[String]) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Programs(patterns) => patterns.iter().any(|pattern| pattern.matches(path, args)),
-        }
+    pub fn allows(&self, program: &ProgramUse<'_>) -> bool {
+        self.is_any_or(|pattern| pattern.matches(program))
     }
 
-    /// Whether one of the patterns is for the program at `path`, and looks at its arguments.
-    pub(super) fn looks_at_args(&self, path: &str) -> bool {
+    /// Whether a program may be started if its file has the right digest, of which nothing is known yet.
+    pub(super) fn may_allow(&self, program: &ProgramUse<'_>) -> bool {
+        self.is_any_or(|pattern| pattern.fits(program))
+    }
+
+    /// Whether one of the patterns is for the program, and looks at its arguments.
+    pub(super) fn looks_at_args(&self, program: &ProgramUse<'_>) -> bool {
+        *self != Self::Any && self.is_any_or(|pattern| pattern.args.is_some() && pattern.is_at(program.path))
+    }
+
+    fn is_any_or(&self, is_so: impl Fn(&ProgramPattern) -> bool) -> bool {
         match self {
-            Self::Any => false,
-            Self::Programs(patterns) => {
-                patterns.iter().any(|pattern| pattern.args.is_some() && glob(&pattern.path, path))
-            }
+            Self::Any => true,
+            Self::Programs(patterns) => patterns.iter().any(is_so),
         }
     }
 }
 
 impl ProgramPattern {
-    /// Whether the pattern matches a program and its arguments. A path that is not absolute, or has an empty, `.` or `..` part,
-    /// never matches.
+    /// Whether the pattern matches a program, its file and its arguments. A path that is not absolute, or has an empty, `.` or
+    /// `..` part, never matches; nor does a digest while nobody has looked into the file.
     #[must_use]
-    pub fn matches(&self, path: &str, args: &[String]) -> bool {
-        is_program(path) && glob(&self.path, path) && self.args.as_deref().is_none_or(|patterns| are(patterns, args))
+    pub fn matches(&self, program: &ProgramUse<'_>) -> bool {
+        self.fits(program) && self.digest.is_none_or(|digest| program.digest == Some(digest))
+    }
+
+    /// Whether it matches whatever is in the file.
+    fn fits(&self, program: &ProgramUse<'_>) -> bool {
+        self.is_at(program.path) && self.args.as_deref().is_none_or(|patterns| are(patterns, program.args))
+    }
+
+    fn is_at(&self, path: &str) -> bool {
+        is_program(path) && self.path.as_deref().is_none_or(|pattern| glob(pattern, path))
+    }
+}
+
+impl ProgramUse<'_> {
+    /// The line of a grant that allows it.
+    pub(super) fn grant(&self, with_args: bool) -> String {
+        let program = match self.digest {
+            None => self.path.to_owned(),
+            Some(digest) => format!("{}@{DIGEST}{digest}", self.path),
+        };
+        let words =
+            || std::iter::once(program.as_str()).chain(self.args.iter().map(String::as_str)).collect::<Vec<_>>();
+        let pattern = if with_args { serde_json::json!(words()) } else { program.as_str().into() };
+        format!("process: [{pattern}]")
+    }
+}
+
+impl fmt::Display for ProgramUse<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "starting {}", self.path)?;
+        self.digest.map_or(Ok(()), |digest| write!(f, ", whose digest is {DIGEST}{digest},"))
     }
 }
 
@@ -118,11 +176,17 @@ impl FromStr for ProgramPattern {
     type Err = InvalidProgramPattern;
 
     fn from_str(text: &str) -> Result<Self, InvalidProgramPattern> {
-        if is_program(text) {
-            Ok(Self { path: text.to_owned(), args: None })
-        } else {
-            Err(InvalidProgramPattern(text.to_owned()))
+        let invalid = || InvalidProgramPattern(text.to_owned());
+        let (path, digits) = match (text.strip_prefix(DIGEST), text.rsplit_once(&format!("@{DIGEST}"))) {
+            (_, Some((path, digits))) => (Some(path), Some(digits)),
+            (Some(digits), None) => (None, Some(digits)),
+            (None, None) => (Some(text), None),
+        };
+        let digest = digits.map(str::parse).transpose().map_err(|_| invalid())?;
+        if path.is_some_and(|path| !is_program(path)) {
+            return Err(invalid());
         }
+        Ok(Self { path: path.map(str::to_owned), digest, args: None })
     }
 }
 
@@ -130,7 +194,8 @@ impl TryFrom<&serde_json::Value> for ProgramPattern {
     type Error = String;
 
     fn try_from(value: &serde_json::Value) -> Result<Self, String> {
-        let wrong = || format!("{value} is no program pattern: write a path, or a list of one and its arguments");
+        let wrong =
+            || format!("{value} is no program pattern: write a path or a digest, or a list of one and its arguments");
         let path = |value: &serde_json::Value| {
             let pattern: Result<Self, _> = value.as_str().ok_or_else(wrong)?.parse();
             pattern.map_err(|error: InvalidProgramPattern| error.to_string())
@@ -144,9 +209,16 @@ impl TryFrom<&serde_json::Value> for ProgramPattern {
 
 impl From<&ProgramPattern> for serde_json::Value {
     fn from(pattern: &ProgramPattern) -> Self {
+        let program = match (&pattern.path, &pattern.digest) {
+            (Some(path), None) => path.clone(),
+            (path, digest) => {
+                let path = path.iter().map(|path| format!("{path}@"));
+                path.chain(digest.iter().map(|digest| format!("{DIGEST}{digest}"))).collect()
+            }
+        };
         match &pattern.args {
-            None => pattern.path.as_str().into(),
-            Some(args) => std::iter::once(&pattern.path).chain(args).map(String::as_str).collect(),
+            None => program.into(),
+            Some(args) => std::iter::once(&program).chain(args).map(String::as_str).collect(),
         }
     }
 }
@@ -181,10 +253,10 @@ impl JsonSchema for ProcessGrant {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "programs that may be started: 'any', or a list of absolute paths and patterns, each alone or in a list with \
-                            patterns for its arguments",
+            "description": "programs that may be started: 'any', or a list of absolute paths and patterns, or of digests of their files, \
+                            each alone or in a list with patterns for its arguments",
             "oneOf": [{ "const": "any" }, { "type": "array", "items": { "anyOf": [
-                { "type": "string", "pattern": "^/." },
+                { "type": "string", "pattern": "^(/.|sha256:[0-9a-fA-F]{64}$)" },
                 { "type": "array", "items": { "type": "string" }, "minItems": 1 }
             ] } }]
         })
@@ -195,19 +267,59 @@ impl JsonSchema for ProcessGrant {
 mod tests {
     use super::*;
 
+    fn pattern(text: &str) -> ProgramPattern {
+        text.parse().unwrap()
+    }
+
+    fn at(path: &str) -> ProgramUse<'_> {
+        ProgramUse { path, args: &[], digest: None }
+    }
+
     #[test]
     fn stars_stay_within_a_folder() {
-        let pattern: ProgramPattern = "/usr/bin/py*3".parse().unwrap();
-        assert!(pattern.matches("/usr/bin/python3", &[]));
-        assert!(!pattern.matches("/usr/bin/py/3", &[]));
-        assert!(!pattern.matches("/usr/bin/python3.11", &[]));
-        assert!("/usr/bin/*".parse::<ProgramPattern>().unwrap().matches("/usr/bin/tar", &[]));
-        assert!(!"/usr/bin/*".parse::<ProgramPattern>().unwrap().matches("/usr/bin/../tar", &[]));
+        let python = pattern("/usr/bin/py*3");
+        assert!(python.matches(&at("/usr/bin/python3")));
+        assert!(!python.matches(&at("/usr/bin/py/3")));
+        assert!(!python.matches(&at("/usr/bin/python3.11")));
+        assert!(pattern("/usr/bin/*").matches(&at("/usr/bin/tar")));
+        assert!(!pattern("/usr/bin/*").matches(&at("/usr/bin/../tar")));
         assert!("tar".parse::<ProgramPattern>().is_err());
         assert!("/usr/../bin/tar".parse::<ProgramPattern>().is_err());
         for path in ["/usr/bin/", "/usr/bin/.", "/usr/bin//tar", "//usr/bin/tar", "usr/bin/tar", "/usr/bin/./tar", ""] {
-            assert!(!"/usr/bin/*".parse::<ProgramPattern>().unwrap().matches(path, &[]), "{path}");
+            assert!(!pattern("/usr/bin/*").matches(&at(path)), "{path}");
             assert!(path.parse::<ProgramPattern>().is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn digests_count_where_a_pattern_has_one() {
+        let (good, other) = (Digest::of(b"good"), Digest::of(b"other"));
+        let found = |digest| ProgramUse { digest, ..at("/opt/a/app") };
+        for text in [format!("/opt/*/app@sha256:{good}"), format!("sha256:{good}")] {
+            let with = pattern(&text);
+            assert!(with.matches(&found(Some(good))), "{text}");
+            assert!(!with.matches(&found(Some(other))), "{text}");
+            assert!(!with.matches(&found(None)), "{text}: nobody has looked");
+            let grant = ProcessGrant::Programs(vec![with.clone()]);
+            assert!(grant.may_allow(&found(None)) && !grant.allows(&found(None)), "{text}");
+            assert_eq!(serde_json::Value::from(&with), serde_json::json!(text));
+        }
+        assert!(!pattern(&format!("/opt/b/app@sha256:{good}")).matches(&found(Some(good))));
+        // One without does not look.
+        assert!(pattern("/opt/*/app").matches(&found(Some(other))));
+        let refused = found(Some(other));
+        assert_eq!(refused.grant(false), format!("process: [\"/opt/a/app@sha256:{other}\"]"));
+        assert_eq!(refused.to_string(), format!("starting /opt/a/app, whose digest is sha256:{other},"));
+        let with_args = format!("[[\"/opt/a/app@sha256:{good}\",\"--check\"]]");
+        let grant: ProcessGrant = serde_json::from_str(&with_args).unwrap();
+        assert!(!grant.allows(&found(Some(good))));
+        assert!(grant.allows(&ProgramUse { args: &["--check".to_owned()], ..found(Some(good)) }));
+        assert_eq!(serde_json::to_string(&grant).unwrap(), with_args);
+        for wrong in ["sha256:", "sha256:12", "/a@sha256:", "/a@sha256:12"] {
+            assert!(wrong.parse::<ProgramPattern>().is_err(), "{wrong}");
+        }
+        for before in ["@", "a@", "/@", "/a/../b@", "sha256:"] {
+            assert!(format!("{before}sha256:{good}").parse::<ProgramPattern>().is_err(), "{before}");
         }
     }
 
@@ -219,7 +331,7 @@ mod tests {
         .unwrap();
         let allows = |words: &str| {
             let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
-            grant.allows(&words[0], &words[1..])
+            grant.allows(&ProgramUse { args: &words[1..], ..at(&words[0]) })
         };
         for words in ["/bin/systemctl restart app-1", "/bin/git pull", "/bin/git pull -f x", "/bin/true", "/bin/tar -x"]
         {

@@ -14,15 +14,32 @@ fn effective(plugin: &str, job: Option<&str>) -> EffectiveGrants {
     }
 }
 
+fn program(path: &str) -> ProgramUse<'_> {
+    ProgramUse { path, args: &[], digest: None }
+}
+
+#[test]
+fn a_file_is_looked_into_where_a_layer_asks_for_its_digest_and_all_others_agree() {
+    let good = crate::id::Digest::of(b"good");
+    let job = format!(r#"{{"process": ["/opt/app@sha256:{good}"]}}"#);
+    let both = effective(r#"{"process": ["/opt/*"]}"#, Some(&job));
+    assert!(both.program(&program("/opt/app")).is_err() && both.may_start(&program("/opt/app")));
+    assert!(both.program(&ProgramUse { digest: Some(good), ..program("/opt/app") }).is_ok());
+    assert!(!both.may_start(&program("/opt/other")));
+    let narrow = effective(r#"{"process": ["/usr/*"]}"#, Some(&job));
+    assert!(!narrow.may_start(&program("/opt/app")));
+    assert!(!EffectiveGrants { looks_only: true, ..both }.may_start(&program("/opt/app")));
+}
+
 #[test]
 fn all_layers_must_agree_on_a_program() {
     let both = effective(r#"{"process": "any"}"#, Some(r#"{"process": ["/bin/bash"]}"#));
-    assert!(both.program("/bin/bash", &[]).is_ok());
-    let denial = both.program("/usr/bin/tar", &[]).unwrap_err();
+    assert!(both.program(&program("/bin/bash")).is_ok());
+    let denial = both.program(&program("/usr/bin/tar")).unwrap_err();
     assert_eq!(denial.layer, Layer::Job);
     assert_eq!(denial.grant, "process: [\"/usr/bin/tar\"]");
     let none = effective("{}", None);
-    assert_eq!(none.program("/bin/bash", &[]).unwrap_err().layer, Layer::Plugin);
+    assert_eq!(none.program(&program("/bin/bash")).unwrap_err().layer, Layer::Plugin);
     assert!(!none.any_process());
 }
 
@@ -430,7 +447,9 @@ fn a_plan_may_look_and_not_touch() {
     let denial = grants.http(&request("POST")).unwrap_err();
     let told = "sending POST https://example.com/ is denied: a plan is being made, which touches nothing";
     assert_eq!((denial.layer, denial.to_string().as_str()), (Layer::Plan, told));
-    assert!(grants.program("/bin/true", &[]).is_err() && grants.mail().is_err() && grants.image("alpine").is_err());
+    assert!(
+        grants.program(&program("/bin/true")).is_err() && grants.mail().is_err() && grants.image("alpine").is_err()
+    );
     let target = "web-1".parse().unwrap();
     let plugin = Grants { remote: Some(RemoteGrant::Any), ..Grants::default() };
     let grants = EffectiveGrants { plugin, ..grants };

@@ -9,7 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use sandglass_core::capability::Capability;
+use sandglass_core::capability::{Capability, ProgramUse};
+use sandglass_core::id::Digest;
 
 use super::proc::RUN_VARIABLE;
 use crate::attempt::Attempt;
@@ -21,16 +22,30 @@ use crate::capability::{CallError, CallResult};
 /// Where bare program names are looked up, and what processes get as `PATH`.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A program that may be started, with everything it is given.
+/// What a program is given.
 pub(super) struct Prepared {
-    pub(super) program: CString,
     pub(super) args: Vec<CString>,
     pub(super) env: Vec<CString>,
 }
 
-/// Finds the program, asks the grants, and puts arguments and environment together.
+/// A program that was looked for.
+pub(super) enum Found {
+    /// Its file, links resolved; it may be started.
+    Granted(PathBuf),
+    /// It may be started if its file has the right digest.
+    IfDigest(Candidate),
+}
+
+/// A program that may be started if its file has the right digest.
+pub(super) struct Candidate {
+    /// Its file, links resolved.
+    pub(super) file: PathBuf,
+    /// What it is known by, as grants name it; the file itself first.
+    names: Vec<String>,
+}
+
+/// Puts arguments and environment together.
 pub(super) fn prepare(attempt: &Attempt, command: &Command) -> CallResult<Prepared> {
-    let program = program(attempt, &command.program, &command.args)?;
     let mut args = vec![c_string("the program's name", command.program.clone())?];
     for arg in &command.args {
         without_secret(attempt, arg)?;
@@ -55,7 +70,7 @@ pub(super) fn prepare(attempt: &Attempt, command: &Command) -> CallResult<Prepar
         env.push(variable(attempt, &name, value.as_bytes())?);
     }
     attempt.used(Capability::Process);
-    Ok(Prepared { program: path_string(&program)?, args, env })
+    Ok(Prepared { args, env })
 }
 
 /// `name=value` for a process; what stands for a secret is replaced by its value.
@@ -77,8 +92,9 @@ pub(super) fn path_string(path: &Path) -> CallResult<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| invalid("a path holds a NUL character".to_owned()))
 }
 
-/// The file of the program that is meant, links resolved, if the run may start it.
-fn program(attempt: &Attempt, name: &str, args: &[String]) -> CallResult<PathBuf> {
+/// The program that is meant, if the run may start it.
+pub(super) fn find(attempt: &Attempt, command: &Command) -> CallResult<Found> {
+    let name = command.program.as_str();
     let found = if name.starts_with('/') {
         PathBuf::from(name)
     } else if name.is_empty() || name.contains('/') {
@@ -95,8 +111,7 @@ fn program(attempt: &Attempt, name: &str, args: &[String]) -> CallResult<PathBuf
     if !is_program(&file) {
         return Err(not_found(format!("{} is not an executable file", file.display())));
     }
-    granted(attempt, &found, &file, args)?;
-    Ok(file)
+    granted(attempt, &found, file, &command.args)
 }
 
 fn not_found(message: String) -> CallError {
@@ -109,25 +124,49 @@ fn is_program(path: &Path) -> bool {
 
 /// Asks the grants for the file itself, and for the other names that it is known by: where `/bin` is a link to
 /// `/usr/bin`, a grant for `/bin/sh` means the file that `sh` is.
-fn granted(attempt: &Attempt, found: &Path, file: &Path, args: &[String]) -> CallResult<()> {
+fn granted(attempt: &Attempt, found: &Path, file: PathBuf, args: &[String]) -> CallResult<Found> {
     let grants = &attempt.work.grants;
     let Some(text) = file.to_str() else {
         return Err(invalid(format!("the path {} is not UTF-8", file.display())));
     };
-    let Err(denial) = grants.program(text, args) else {
-        return Ok(());
+    let Err(denial) = grants.program(&ProgramUse { path: text, args, digest: None }) else {
+        return Ok(Found::Granted(file));
     };
-    let names = [found.file_name(), file.file_name()];
-    let aliases = SEARCH_PATH
-        .split(':')
-        .flat_map(|folder| names.into_iter().flatten().map(move |name| Path::new(folder).join(name)));
-    for alias in std::iter::once(found.to_path_buf()).chain(aliases) {
-        let same = fs::canonicalize(&alias).is_ok_and(|target| target == file);
-        if same && alias.to_str().is_some_and(|alias| grants.program(alias, args).is_ok()) {
-            return Ok(());
+    let mut names = vec![text.to_owned()];
+    for alias in aliases(found, &file) {
+        if grants.program(&ProgramUse { path: &alias, args, digest: None }).is_ok() {
+            return Ok(Found::Granted(file.clone()));
         }
+        names.push(alias);
+    }
+    if names.iter().any(|path| grants.may_start(&ProgramUse { path, args, digest: None })) {
+        return Ok(Found::IfDigest(Candidate { file, names }));
     }
     Err(attempt.refused(Capability::Process, &denial))
+}
+
+/// The other names of a file that was found as `found`: those in the usual folders that lead to it.
+fn aliases<'a>(found: &'a Path, file: &'a Path) -> impl Iterator<Item = String> + 'a {
+    let names = [found.file_name(), file.file_name()];
+    let usual = SEARCH_PATH
+        .split(':')
+        .flat_map(move |folder| names.into_iter().flatten().map(move |name| Path::new(folder).join(name)));
+    let all = std::iter::once(found.to_path_buf()).chain(usual);
+    let same = all.filter(move |alias| fs::canonicalize(alias).is_ok_and(|target| target == file));
+    same.filter_map(|alias| alias.to_str().map(str::to_owned))
+}
+
+impl Candidate {
+    /// Asks the grants again, now that its digest is known.
+    pub(super) fn granted(&self, attempt: &Attempt, args: &[String], digest: Digest) -> CallResult<()> {
+        let asks = |path: &String| attempt.work.grants.program(&ProgramUse { path, args, digest: Some(digest) });
+        let mut refused = None;
+        for name in &self.names {
+            let Err(denial) = asks(name) else { return Ok(()) };
+            refused.get_or_insert(denial);
+        }
+        refused.map_or(Ok(()), |denial| Err(attempt.refused(Capability::Process, &denial)))
+    }
 }
 
 /// Nothing of the daemon's own environment: a few usual variables, then the job's, then the command's.

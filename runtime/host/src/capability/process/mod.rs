@@ -5,6 +5,7 @@
 
 mod child;
 mod command;
+mod content;
 mod folders;
 pub(crate) mod left_behind;
 mod proc;
@@ -23,6 +24,8 @@ use std::time::Duration;
 use wasmtime::component::Resource;
 
 use self::child::Child;
+use self::command::Found;
+use self::content::Program;
 use self::spawn::Launch;
 use super::exec::{Stdio, Task, Watch};
 use super::files::place;
@@ -34,13 +37,15 @@ use crate::guest::Guest;
 
 impl process::Host for Guest {
     async fn spawn(&mut self, command: process::Command) -> CallResult<Resource<Task>> {
-        let (task, watch) = self.attempt.in_host(|| start(&self.attempt, command))?;
+        let program = program(&self.attempt, &command).await?;
+        let (task, watch) = self.attempt.in_host(|| start(&self.attempt, program, command))?;
         tokio::spawn(watch);
         Ok(self.table.push(task)?)
     }
 
     async fn execute(&mut self, command: process::Command) -> CallResult<exec::ExitReport> {
-        let (task, watch) = self.attempt.in_host(|| start(&self.attempt, command))?;
+        let program = program(&self.attempt, &command).await?;
+        let (task, watch) = self.attempt.in_host(|| start(&self.attempt, program, command))?;
         // Not on a thread of its own: waking one costs a tenth of the time of a small process.
         watch.await;
         Ok(task.report().await)
@@ -55,8 +60,19 @@ impl process::Host for Guest {
     }
 }
 
-/// Starts a process, if the run may. Somebody must drive the watch.
-fn start(attempt: &Arc<Attempt>, command: process::Command) -> CallResult<(Task, Watch)> {
+/// The program that a command names, if the run may start it.
+async fn program(attempt: &Attempt, command: &process::Command) -> CallResult<Program> {
+    if attempt.stop.reason().is_some() {
+        return Err(CallError::cancelled());
+    }
+    match attempt.in_host(|| command::find(attempt, command))? {
+        Found::Granted(file) => Ok(Program::at(&file)?),
+        Found::IfDigest(candidate) => content::checked(attempt, &candidate, &command.args).await,
+    }
+}
+
+/// Starts a process. Somebody must drive the watch.
+fn start(attempt: &Arc<Attempt>, program: Program, command: process::Command) -> CallResult<(Task, Watch)> {
     if attempt.stop.reason().is_some() {
         return Err(CallError::cancelled());
     }
@@ -71,7 +87,7 @@ fn start(attempt: &Arc<Attempt>, command: process::Command) -> CallResult<(Task,
         (command.timeout.map(Duration::from_nanos), command.grace.map_or(attempt.work.grace, Duration::from_nanos));
     let watch = attempt.tasks.add(|| {
         let launch = Launch {
-            program: &prepared.program,
+            program: &program.path,
             args: &prepared.args,
             env: &prepared.env,
             directory: &directory,
@@ -79,7 +95,12 @@ fn start(attempt: &Arc<Attempt>, command: process::Command) -> CallResult<(Task,
         };
         let pid = tree::start(attempt.run, &launch).map_err(|error| not_started(&command.program, &error))?;
         let child = Child::new(pid);
-        let work = Arc::clone(&child).watch(Arc::clone(attempt), spawn::exited(pid), ours, limits);
+        let watching = Arc::clone(&child).watch(Arc::clone(attempt), spawn::exited(pid), ours, limits);
+        let work = async {
+            watching.await;
+            // An interpreter reads the copy of a script whenever it likes.
+            drop(program);
+        };
         Ok(Watch::new(child, Arc::clone(attempt), work))
     })?;
     Ok((Task::new(Arc::clone(watch.running()), guest), watch))
