@@ -2,6 +2,7 @@
 //!
 //! It follows no redirects: where a request may go is decided for each address, and the caller knows best.
 
+use std::io::Write;
 use std::time::Duration;
 
 use crate::{Context, Failure, Retry};
@@ -94,14 +95,27 @@ impl Request {
     ///
     /// # Errors
     /// When no response arrived; a response of whatever status is none.
-    pub fn send(&self, _context: &Context) -> Result<Response, HttpError> {
+    pub fn send(&self, context: &Context) -> Result<Response, HttpError> {
+        self.exchange(context, None)
+    }
+
+    /// As [`Request::send`], and writes all of the response's body to `sink` as it comes. The response has the beginning of it,
+    /// as far as it may be kept.
+    ///
+    /// # Errors
+    /// When no response arrived, or the sink does not take it.
+    pub fn send_into(&self, context: &Context, sink: &mut dyn Write) -> Result<Response, HttpError> {
+        self.exchange(context, Some(sink))
+    }
+
+    fn exchange(&self, _context: &Context, sink: Option<&mut dyn Write>) -> Result<Response, HttpError> {
         if let Some(tls) = &self.tls {
             tls.choose(&self.url)?;
         }
         #[cfg(target_arch = "wasm32")]
-        return crate::host::guest_http::send(self);
+        return crate::host::guest_http::send(self, sink);
         #[cfg(not(target_arch = "wasm32"))]
-        return crate::testing::http::answer(self);
+        return crate::testing::http::answer(self, sink);
     }
 }
 
@@ -166,6 +180,13 @@ impl std::fmt::Display for HttpError {
 }
 
 impl std::error::Error for HttpError {}
+
+impl HttpError {
+    /// What the response's body was written to does not take it.
+    pub(crate) fn unkept(error: &std::io::Error) -> Self {
+        Self::Transport("response".to_owned(), format!("the response cannot be kept: {error}"))
+    }
+}
 
 impl From<HttpError> for Failure {
     fn from(error: HttpError) -> Self {

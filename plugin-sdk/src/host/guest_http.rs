@@ -1,5 +1,7 @@
 //! `wasi:http` inside a component: one exchange, bounded in time and size.
 
+use std::io::Write;
+
 use crate::bindings::http::wasi::http::outgoing_handler;
 use crate::bindings::http::wasi::http::types::{
     ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest,
@@ -15,8 +17,8 @@ use crate::http::{HttpError, Request, Response};
 /// What one read may bring, in bytes.
 const READ_BYTES: u64 = 64 * 1024;
 
-/// Sends a request and reads the response.
-pub(crate) fn send(request: &Request) -> Result<Response, HttpError> {
+/// Sends a request and reads the response; all of its body goes to the sink, if there is one.
+pub(crate) fn send(request: &Request, sink: Option<&mut dyn Write>) -> Result<Response, HttpError> {
     let limits = Limits::new(request);
     let outgoing = build(request)?;
     let body = if request.body.is_empty() {
@@ -33,7 +35,7 @@ pub(crate) fn send(request: &Request) -> Result<Response, HttpError> {
             Ok(()) => OutgoingBody::finish(body, None).map_err(transport)?,
         }
     }
-    read(&receive(&response, &limits)?, request.max_body_bytes, &limits)
+    read(&receive(&response, &limits)?, request.max_body_bytes, sink, &limits)
 }
 
 /// What may end the exchange early.
@@ -136,7 +138,12 @@ fn receive(response: &FutureIncomingResponse, limits: &Limits) -> Result<Incomin
         .map_err(transport)
 }
 
-fn read(incoming: &IncomingResponse, max_bytes: usize, limits: &Limits) -> Result<Response, HttpError> {
+fn read(
+    incoming: &IncomingResponse,
+    max_bytes: usize,
+    sink: Option<&mut dyn Write>,
+    limits: &Limits,
+) -> Result<Response, HttpError> {
     let fields = incoming.headers().entries();
     let headers = fields
         .into_iter()
@@ -144,22 +151,33 @@ fn read(incoming: &IncomingResponse, max_bytes: usize, limits: &Limits) -> Resul
         .collect();
     let mut response = Response { status: incoming.status(), headers, ..Response::default() };
     let body = incoming.consume().map_err(|()| lost_body())?;
-    read_body(&body, max_bytes, limits, &mut response)?;
+    read_body(&body, max_bytes, sink, limits, &mut response)?;
     Ok(response)
 }
 
-fn read_body(body: &IncomingBody, max_bytes: usize, limits: &Limits, response: &mut Response) -> Result<(), HttpError> {
+fn read_body(
+    body: &IncomingBody,
+    max_bytes: usize,
+    mut sink: Option<&mut dyn Write>,
+    limits: &Limits,
+    response: &mut Response,
+) -> Result<(), HttpError> {
     let stream = body.stream().map_err(|()| lost_body())?;
     let ready = stream.subscribe();
     // One byte more than is kept tells whether there was more.
-    while response.body.len() <= max_bytes {
+    while sink.is_some() || response.body.len() <= max_bytes {
         limits.wait(&ready)?;
-        let room = (max_bytes - response.body.len()) as u64 + 1;
-        match stream.read(room.min(READ_BYTES)) {
-            Ok(bytes) => response.body.extend_from_slice(&bytes),
+        let room = max_bytes + 1 - response.body.len();
+        let most = if sink.is_some() { READ_BYTES } else { READ_BYTES.min(room as u64) };
+        let bytes = match stream.read(most) {
+            Ok(bytes) => bytes,
             Err(StreamError::Closed) => break,
             Err(error) => return Err(broken(error)),
+        };
+        if let Some(sink) = &mut sink {
+            sink.write_all(&bytes).map_err(|error| HttpError::unkept(&error))?;
         }
+        response.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
     response.truncated = response.body.len() > max_bytes;
     response.body.truncate(max_bytes);

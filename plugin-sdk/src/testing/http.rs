@@ -1,5 +1,7 @@
 //! Servers in tests.
 
+use std::io::Write;
+
 use crate::http::{HttpError, Request, Response};
 use crate::testing::{Host, with};
 
@@ -26,7 +28,7 @@ impl Host {
     }
 }
 
-pub(crate) fn answer(request: &Request) -> Result<Response, HttpError> {
+pub(crate) fn answer(request: &Request, sink: Option<&mut dyn Write>) -> Result<Response, HttpError> {
     let server = with(|script| {
         script.http.requests.push(request.clone());
         script.http.server.take()
@@ -37,6 +39,9 @@ pub(crate) fn answer(request: &Request) -> Result<Response, HttpError> {
     let mut response = server(request);
     with(|script| script.http.server = Some(server));
     if let Ok(response) = &mut response {
+        if let Some(sink) = sink {
+            sink.write_all(&response.body).map_err(|error| HttpError::unkept(&error))?;
+        }
         response.truncated |= response.body.len() > request.max_body_bytes;
         response.body.truncate(request.max_body_bytes);
     }

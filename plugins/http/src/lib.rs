@@ -1,5 +1,6 @@
 //! The plugin `http`: sends a request, judges the response by its status, and keeps what came back.
 
+mod artifact;
 mod assertion;
 mod auth;
 mod request;
@@ -12,5 +13,6 @@ mod tls;
 sandglass_plugin::export! {
     name: "http",
     actions: [request::SendRequest],
-    capabilities: { http: public, secrets: any, reveal: any },
+    plans: [request::SendRequest],
+    capabilities: { http: public, files: [], secrets: any, reveal: any, artifacts: true },
 }

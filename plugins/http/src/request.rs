@@ -4,9 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sandglass_plugin::http::{Request, Response, Url};
+use sandglass_plugin::plan::{Effect, Plan, Planned, Step};
 use sandglass_plugin::serde_json::{Value, from_slice, json, to_vec};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, PLACEHOLDER, Period, Schemas, output, params};
+use sandglass_plugin::{
+    Action, Context, Error, ErrorCode, Failure, Issue, Outcome, PLACEHOLDER, Period, Schemas, examples, include_json,
+    output, params,
+};
 
+use crate::artifact::{self, Published, Sink};
 use crate::assertion::Assertion;
 use crate::auth::Auth;
 use crate::status::ExpectedStatus;
@@ -16,6 +21,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_RESPONSE_BYTES: u32 = 64 * 1024;
 /// The most that may be asked for: it has to fit the plugin's memory and the run's record.
 const MAX_RESPONSE_BYTES: u32 = 256 * 1024;
+/// The same of a response that is kept as an artifact.
+const DEFAULT_ARTIFACT_BYTES: u32 = 64 << 20;
+const MAX_ARTIFACT_BYTES: u32 = 1 << 30;
 const MAX_REDIRECTS: u8 = 20;
 const MAX_ASSERTIONS: usize = 100;
 /// How much of the body a failure quotes, in characters.
@@ -59,9 +67,13 @@ pub(crate) struct Params {
     /// How long the whole exchange may take; 30 s by default.
     #[serde(default)]
     timeout: Option<Period>,
-    /// How much of the response's body is kept, in bytes; 65536 by default.
+    /// How much of the response's body is kept, in bytes; 65536 by default. As an artifact all of it is, and the run fails if
+    /// there is more than this; 67108864 by default.
     #[serde(default)]
     max_response_bytes: Option<u32>,
+    /// Keeps the response's body as an artifact of the run, of this name, and not in the output.
+    #[serde(default)]
+    artifact: Option<String>,
     /// How many redirects are followed; none by default.
     #[serde(default)]
     follow_redirects: u8,
@@ -74,13 +86,16 @@ pub(crate) struct Output {
     status: u16,
     /// Header names in small letters, and values; the values of a repeated header are joined by commas.
     headers: BTreeMap<String, String>,
-    /// The body, as far as it was kept; what is not UTF-8 is replaced.
+    /// The body, as far as it was kept; what is not UTF-8 is replaced. Empty if it is an artifact.
     body: String,
     /// Whether there was more of the body.
     truncated: bool,
     /// The body as JSON, if the response says that it is, and all of it was kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     json: Option<Value>,
+    /// What the body was kept as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact: Option<Published>,
 }
 
 pub(crate) struct SendRequest;
@@ -90,31 +105,14 @@ impl Action for SendRequest {
     const TITLE: &'static str = "Send an HTTP request";
     const DESCRIPTION: &'static str = "Sends a request; the response's status decides, and the response is kept.";
     const SCHEMAS: Option<Schemas> = Some(Schemas {
-        params: include_str!("request.params.json"),
-        output: Some(include_str!("request.output.json")),
+        params: include_json!("src/request.params.json"),
+        output: Some(include_json!("src/request.output.json")),
     });
     type Params = Params;
     type Output = Output;
 
     fn examples() -> Vec<Value> {
-        vec![
-            json!({ "url": "https://example.com/health" }),
-            json!({ "method": "POST", "url": "https://example.com/hook", "json": { "text": "done" }, "expected_status": 204 }),
-            json!({
-                "url": "https://example.com/api/orders",
-                "query": { "state": "open" },
-                "auth": { "bearer": "{{ secret.API_TOKEN }}" },
-                "assertions": [{ "at": "/count", "max": 100 }],
-            }),
-            json!({
-                "url": "https://intern.example.com/backup",
-                "tls": {
-                    "ca": "{{ secret.OUR_CA }}",
-                    "client_certificate": "{{ secret.CLIENT_CERTIFICATE }}",
-                    "client_key": "{{ secret.CLIENT_KEY }}",
-                },
-            }),
-        ]
+        examples(include_json!("src/request.examples.json"))
     }
 
     fn validate(params: &Params) -> Vec<Issue> {
@@ -155,9 +153,11 @@ impl Action for SendRequest {
         }
         let assertions = params.assertions.iter().enumerate();
         issues.extend(assertions.filter_map(|(place, one)| one.issue(&format!("/assertions/{place}"))));
-        if params.max_response_bytes.is_some_and(|bytes| bytes > MAX_RESPONSE_BYTES) {
-            issues.push(Issue::at("/max_response_bytes", format!("expected at most {MAX_RESPONSE_BYTES}")));
+        let most = if params.artifact.is_some() { MAX_ARTIFACT_BYTES } else { MAX_RESPONSE_BYTES };
+        if params.max_response_bytes.is_some_and(|bytes| bytes > most) {
+            issues.push(Issue::at("/max_response_bytes", format!("expected at most {most}")));
         }
+        issues.extend(params.artifact.as_deref().and_then(artifact::issue).map(|why| Issue::at("/artifact", why)));
         if params.follow_redirects > MAX_REDIRECTS {
             issues.push(Issue::at("/follow_redirects", format!("expected at most {MAX_REDIRECTS}")));
         }
@@ -174,15 +174,33 @@ impl Action for SendRequest {
     }
 }
 
+impl Plan for SendRequest {
+    fn plan(params: Params, _: &Context) -> Result<Planned, Error> {
+        let invalid = |message| Error { code: ErrorCode::InvalidArgument, message, detail: None };
+        if let Some(issue) = Self::validate(&params).into_iter().next() {
+            return Err(invalid(format!("{} (at {:?})", issue.message, issue.pointer)));
+        }
+        let method = method(&params);
+        let url = address(&params).map_err(|failure| invalid(failure.message))?;
+        let effect = if matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS") { Effect::Read } else { Effect::Send };
+        let mut steps = vec![Step::new(effect, url.to_string(), method)];
+        steps.extend(params.artifact.map(|name| Step::new(Effect::Create, name, "an artifact, of the response")));
+        Ok(Planned { steps, is_complete: params.follow_redirects == 0 })
+    }
+}
+
 /// A token by RFC 9110, section 5.6.2: what methods and header names are made of.
-fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn request(params: &Params) -> Result<Request, Failure> {
-    let method = params.method.as_deref().unwrap_or("GET").to_ascii_uppercase();
-    let bytes = params.max_response_bytes.unwrap_or(DEFAULT_RESPONSE_BYTES);
-    let mut request = Request::new(method, address(params)?)
+    // What an artifact is judged by stays in memory all the same.
+    let bytes = match params.artifact {
+        Some(_) => MAX_RESPONSE_BYTES,
+        None => params.max_response_bytes.unwrap_or(DEFAULT_RESPONSE_BYTES),
+    };
+    let mut request = Request::new(method(params), address(params)?)
         .timeout(params.timeout.map_or(DEFAULT_TIMEOUT, |period| period.0))
         .max_body_bytes(bytes as usize);
     for (name, value) in &params.headers {
@@ -210,6 +228,10 @@ fn request(params: &Params) -> Result<Request, Failure> {
     }
 }
 
+fn method(params: &Params) -> String {
+    params.method.as_deref().unwrap_or("GET").to_ascii_uppercase()
+}
+
 /// The address with what `query` adds to it.
 fn address(params: &Params) -> Result<Url, Failure> {
     if params.query.is_empty() {
@@ -233,7 +255,12 @@ fn exchange(mut request: Request, params: &Params, context: &Context) -> Result<
     let mut left = params.follow_redirects;
     let proof = params.auth.as_ref().map_or("authorization", Auth::header);
     loop {
-        let response = request.send(context)?;
+        let response = if params.artifact.is_some() {
+            let most = params.max_response_bytes.unwrap_or(DEFAULT_ARTIFACT_BYTES);
+            request.send_into(context, &mut Sink::open(most as usize)?)?
+        } else {
+            request.send(context)?
+        };
         let location =
             if matches!(response.status, 301 | 302 | 303 | 307 | 308) { response.header("location") } else { None };
         match location {
@@ -289,7 +316,7 @@ fn unmet(params: &Params, response: &Response) -> Option<String> {
     }
     // A server that forgets to say so may still answer with JSON.
     match from_slice::<Value>(&response.body) {
-        _ if response.truncated => Some("there is more of it than max_response_bytes, so it is no JSON".to_owned()),
+        _ if response.truncated => Some("there is more of it than is kept in memory, so it is no JSON".to_owned()),
         Ok(body) => params.assertions.iter().find_map(|assertion| assertion.fails(&body)),
         Err(error) => Some(format!("it is no JSON: {error}")),
     }
@@ -298,20 +325,24 @@ fn unmet(params: &Params, response: &Response) -> Option<String> {
 fn judge(response: Response, params: &Params) -> Result<Outcome<Output>, Failure> {
     let expected = &params.expected_status;
     let status = response.status;
-    let body = String::from_utf8_lossy(&response.body).into_owned();
+    let mut body = String::from_utf8_lossy(&response.body).into_owned();
     if expected.contains(status) {
         if let Some(what) = unmet(params, &response) {
             let quoted: String = body.chars().take(QUOTED_CHARS).collect();
             return Err(Failure::new("assertion", format!("the response is not as expected: {what}"))
                 .detail(json!({ "status": status, "body": quoted })));
         }
-        let json = json_of(&response);
+        let artifact = params.artifact.as_deref().map(|name| artifact::publish(name, &response)).transpose()?;
+        let (mut json, mut truncated) = (json_of(&response), response.truncated);
+        if artifact.is_some() {
+            (body, json, truncated) = (String::new(), None, false);
+        }
         let mut headers: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in response.headers {
             let joined = headers.entry(name).or_default();
             *joined = if joined.is_empty() { value } else { format!("{joined}, {value}") };
         }
-        let output = Output { status, headers, body, truncated: response.truncated, json };
+        let output = Output { status, headers, body, truncated, json, artifact };
         return Ok(Outcome::output(output).with_summary(format!("status {status}")));
     }
     let quoted: String = body.chars().take(QUOTED_CHARS).collect();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sandglass_plugin::http::{HttpError, Response};
+use sandglass_plugin::plan::Step;
 use sandglass_plugin::serde_json::{Value, json};
 use sandglass_plugin::testing::Host;
 use sandglass_plugin::{Action, Failure, Outcome, Retry};
@@ -253,4 +254,42 @@ fn certificates_go_to_the_server_that_they_are_for() {
         let issues = Host::new().validate::<SendRequest>(params.clone());
         assert_eq!(issues.first().map(|issue| issue.pointer.as_str()), Some("/tls"), "{params}");
     }
+}
+
+#[test]
+fn keeps_a_response_as_an_artifact() {
+    let large = "x".repeat(300 << 10);
+    let params = json!({ "url": "http://a/", "artifact": "out/page.txt" });
+    let (host, result) = answered(params.clone(), response(200, &[("content-type", "text/plain; a=b")], &large));
+    let output = result.expect("200 is a success").output.expect("there is an output");
+    assert_eq!((&output["body"], &output["truncated"]), (&json!(""), &json!(false)));
+    assert_eq!((&output["artifact"]["name"], &output["artifact"]["size"]), (&json!("out/page.txt"), &json!(300 << 10)));
+    assert_eq!(host.artifacts()["out/page.txt"], large.as_bytes());
+    // A part of one is none.
+    let params = json!({ "url": "http://a/", "artifact": "page", "max_response_bytes": 7 });
+    let (host, result) = answered(params, response(200, &[], "12345678"));
+    let failure = result.expect_err("there is more than that");
+    assert_eq!(failure.code, "response");
+    assert!(host.artifacts().is_empty());
+    // What is refused is not kept, and quoted as ever.
+    let params = json!({ "url": "http://a/", "artifact": "page" });
+    let (host, result) = answered(params, response(500, &[], "no"));
+    assert_eq!(result.expect_err("500 is no success").detail, Some(json!({ "status": 500, "body": "no" })));
+    assert!(host.artifacts().is_empty());
+    for name in ["", "/etc/passwd", "a/../b", "a//b"] {
+        let issues = Host::new().validate::<SendRequest>(json!({ "url": "http://a/", "artifact": name }));
+        assert_eq!(issues[0].pointer, "/artifact", "{name}");
+    }
+}
+
+#[test]
+fn says_what_it_would_send() {
+    let planned = |params| Host::new().plan::<SendRequest>(params).expect("a plan");
+    let plan = planned(json!({ "url": "http://a/b", "query": { "c": "d" }, "artifact": "x" }));
+    let said = |step: &Step| format!("{:?} {}: {}", step.effect, step.target, step.summary);
+    let steps: Vec<String> = plan.steps.iter().map(said).collect();
+    assert_eq!(steps, ["Effect::Read http://a/b?c=d: GET", "Effect::Create x: an artifact, of the response"]);
+    assert!(plan.is_complete);
+    let plan = planned(json!({ "url": "http://a/", "method": "post", "follow_redirects": 1 }));
+    assert_eq!((said(&plan.steps[0]).as_str(), plan.is_complete), ("Effect::Send http://a/: POST", false));
 }

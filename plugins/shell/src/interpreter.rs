@@ -78,6 +78,11 @@ impl Interpreter {
         Self { program: program.to_owned(), args: Vec::new() }
     }
 
+    /// Its program, as it was named.
+    pub(crate) fn program(&self) -> &str {
+        &self.program
+    }
+
     /// Runs a text.
     pub(crate) fn run_text(&self, text: &str) -> Vec<Command> {
         self.commands(|usage| usage.text.iter().copied().chain([text]).map(str::to_owned).collect())

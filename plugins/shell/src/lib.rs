@@ -9,6 +9,7 @@ mod capture;
 mod ending;
 mod interpreter;
 mod params;
+mod plan;
 mod run;
 mod script;
 mod steps;
@@ -18,5 +19,6 @@ mod tests;
 sandglass_plugin::export! {
     name: "shell",
     actions: [run::Run],
+    plans: [run::Run],
     capabilities: { process: any, files: any, secrets: any, artifacts: true },
 }

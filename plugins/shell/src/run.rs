@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use sandglass_plugin::process::{Command, Input, platform};
-use sandglass_plugin::serde_json::{Value, json};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Schemas, output};
+use sandglass_plugin::serde_json::Value;
+use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Schemas, examples, include_json, output};
 
 use crate::artifacts::{self, Published};
 use crate::capture::{Capture, Captured};
@@ -39,19 +39,15 @@ impl Action for Run {
     const TITLE: &'static str = "Run a command";
     const DESCRIPTION: &'static str =
         "Runs a command line, a script, several commands, or a program with its arguments; exit codes decide.";
-    const SCHEMAS: Option<Schemas> =
-        Some(Schemas { params: include_str!("run.params.json"), output: Some(include_str!("run.output.json")) });
+    const SCHEMAS: Option<Schemas> = Some(Schemas {
+        params: include_json!("src/run.params.json"),
+        output: Some(include_json!("src/run.output.json")),
+    });
     type Params = Params;
     type Output = Output;
 
     fn examples() -> Vec<Value> {
-        vec![
-            json!({ "command": "tar -czf backup.tar.gz documents" }),
-            json!({ "script": "#!/usr/bin/env python3\nprint(6 * 7)\n" }),
-            json!({ "commands": ["make", { "name": "lint", "command": "make lint", "continue_on_failure": true }] }),
-            json!({ "argv": ["/usr/bin/rsync", "-a", "documents/", "backup/"] }),
-            json!({ "command": "echo rows=$(wc -l < rows.csv) >> \"$SANDGLASS_OUTPUT\"", "capture": true }),
-        ]
+        examples(include_json!("src/run.examples.json"))
     }
 
     fn validate(params: &Params) -> Vec<Issue> {

@@ -103,15 +103,21 @@ fn failure(wrongs: &[(String, Wrong)], not_started: usize, steps: &[StepOutput])
     Failure::new(wrong.code, message).detail(detail)
 }
 
-fn name(step: &StepParams) -> String {
-    let text = match (&step.name, &step.command, &step.argv) {
-        (Some(name), _, _) => return name.clone(),
-        (_, Some(command), _) => command.trim().lines().next().unwrap_or_default().to_owned(),
-        (_, _, argv) => argv.as_deref().unwrap_or_default().join(" "),
-    };
-    match text.char_indices().nth(NAME) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+/// What a command is called.
+pub(crate) fn name(step: &StepParams) -> String {
+    match (&step.name, &step.command, &step.argv) {
+        (Some(name), _, _) => name.clone(),
+        (_, Some(command), _) => beginning(command),
+        (_, _, argv) => beginning(&argv.as_deref().unwrap_or_default().join(" ")),
+    }
+}
+
+/// The first line of a text, or as much of it as people read.
+pub(crate) fn beginning(text: &str) -> String {
+    let line = text.trim().lines().next().unwrap_or_default();
+    match line.char_indices().nth(NAME) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
     }
 }
 

@@ -324,3 +324,33 @@ fn files_are_left_to_other_runs() {
     assert_eq!(failure.code, "not-found");
     assert_eq!(host.validate::<Run>(json!({ "command": "make", "artifacts": ["../x"] })).len(), 1);
 }
+
+#[test]
+fn says_what_it_would_start() {
+    let planned = |params| {
+        let planned = Host::new().plan::<Run>(params).expect("a plan");
+        assert!(planned.is_complete);
+        let said = |step: &sandglass_plugin::plan::Step| format!("{:?} {}: {}", step.effect, step.target, step.summary);
+        planned.steps.iter().map(said).collect::<Vec<_>>()
+    };
+    assert_eq!(planned(json!({ "command": "make\nmake check" })), ["Effect::Execute sh: make"]);
+    assert_eq!(planned(json!({ "argv": ["/bin/cp", "a", "b"] })), ["Effect::Execute /bin/cp: /bin/cp a b"]);
+    let script = json!({ "script": "#!/usr/bin/env python3\nprint(1)\n", "args": ["-v"], "artifacts": ["out/*"] });
+    let steps = [
+        "Effect::Execute python3: a script of 2 lines -v",
+        "Effect::Create out/*: keeps the run's files of that name as its artifacts",
+    ];
+    assert_eq!(planned(script), steps);
+    let file = json!({ "script_file": "/srv/a.sh", "interpreter": "bash -e", "fetch": ["build/app.tar"] });
+    let steps = [
+        "Effect::Read build/app.tar: brings the artifact into the run's own folder",
+        "Effect::Execute bash -e: /srv/a.sh",
+    ];
+    assert_eq!(planned(file), steps);
+    let several = json!({ "commands": ["make", { "name": "lint", "command": "x" }, { "argv": ["ls", "-l"] }] });
+    assert_eq!(planned(several), ["Effect::Execute sh: make", "Effect::Execute sh: lint", "Effect::Execute ls: ls -l"]);
+    let other = json!({ "command": "a", "command_linux": "b", "interpreter_linux": "zsh" });
+    assert_eq!(planned(other), ["Effect::Execute zsh: b"]);
+    let nothing = Host::new().plan::<Run>(json!({})).expect_err("nothing is said");
+    assert!(nothing.message.contains("give one of"), "{}", nothing.message);
+}

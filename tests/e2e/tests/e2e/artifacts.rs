@@ -1,6 +1,6 @@
 //! Files that runs leave to others, from the command line.
 
-use sandglass_e2e::Home;
+use sandglass_e2e::{Home, Receiver};
 use serde_json::json;
 
 const PIPELINE: &str = r#"
@@ -61,4 +61,33 @@ fn runs_leave_files_to_others() {
     let text = home.cli(&["run", "artifacts", "--last", "build", "--get", "out/app.txt", "--to", "-"]).expect(0).stdout;
     assert_eq!(text, "first");
     home.cli(&["store", "check"]).expect(0);
+}
+
+#[test]
+fn a_response_is_kept_as_one() {
+    let receiver = Receiver::start();
+    let home = Home::new();
+    let daemon = home.start();
+    let job = |name: &str, path: &str| {
+        let with = json!({ "url": receiver.url(path), "artifact": "pages/{{ job.name }}.json", "assertions": [{ "at": "/ok" }] });
+        let grants = json!({ "http": [receiver.url("/*")], "files": [], "artifacts": true });
+        daemon.put(&json!({ "name": name, "action": { "use": "http", "with": with }, "grants": grants }));
+    };
+    job("page", "/a");
+    let plan = home.cli(&["job", "plan", "page", "--json"]).expect(0).json();
+    assert_eq!(plan["steps"][0], json!({ "effect": "read", "target": receiver.url("/a"), "summary": "GET" }), "{plan}");
+    assert_eq!((&plan["steps"][1]["target"], &plan["complete"]), (&json!("pages/page.json"), &json!(true)), "{plan}");
+    assert_eq!(receiver.received().len(), 0);
+    let run = home.cli(&["job", "run", "page", "--wait", "--json"]).expect(0).json();
+    let output = &run["result"]["output"];
+    assert_eq!((&output["body"], &output["artifact"]["size"]), (&json!(""), &json!(12)), "{run}");
+    let text =
+        home.cli(&["run", "artifacts", "--last", "page", "--get", "pages/page.json", "--to", "-"]).expect(0).stdout;
+    assert_eq!(text, "{\"ok\":true}\n");
+    // What the job did not ask for is no artifact.
+    job("refused", "/status/500");
+    let run = home.cli(&["job", "run", "refused", "--wait", "--json"]).expect(1).json();
+    assert_eq!(run["result"]["detail"], json!({ "status": 500, "body": "{\"ok\":true}\n" }), "{run}");
+    let id = run["id"].as_str().expect("an id");
+    assert_eq!(home.cli(&["run", "artifacts", id, "--json"]).expect(0).json()["items"], json!([]));
 }

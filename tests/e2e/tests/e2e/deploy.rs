@@ -249,10 +249,15 @@ fn a_plan_says_what_would_change_on_targets_and_changes_nothing() {
     assert_eq!(daemon.ended(&daemon.start_run("motd"))["result"]["output"]["changed"], 2);
     let shown = home.cli(&["job", "plan", "motd"]).expect(0).stdout;
     assert!(shown.contains("would change nothing"), "{shown}");
-    // A plugin that cannot say is shown with what it would be given.
     daemon.put(&json!({ "name": "plain", "command": "echo {{ job.name }}" }));
-    let shown = home.cli(&["job", "plan", "plain"]).expect(0).stdout;
-    assert!(shown.contains("shell/run") && shown.contains("echo plain"), "{shown}");
+    let plan = home.cli(&["job", "plan", "plain", "--json"]).expect(0).json();
+    let step = &plan["steps"][0];
+    assert_eq!((&step["effect"], &step["summary"]), (&json!("execute"), &json!("echo plain")), "{plan}");
+    // A plugin that cannot say is shown with what it would be given.
+    let with = json!({ "url": "https://hooks.example.com/{{ job.name }}" });
+    daemon.put(&json!({ "name": "teller", "action": { "use": "notify/webhook", "with": with } }));
+    let shown = home.cli(&["job", "plan", "teller"]).expect(0).stdout;
+    assert!(shown.contains("notify/webhook") && shown.contains("hooks.example.com/teller"), "{shown}");
     home.cli(&["job", "plan", "nothing"]).expect(4);
     let runs = home.cli(&["run", "list", "--job", "plain", "--json"]).expect(0).json();
     assert_eq!(runs["items"], json!([]), "a plan is no run");
