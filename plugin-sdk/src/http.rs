@@ -99,16 +99,21 @@ impl Request {
         self.exchange(context, None)
     }
 
-    /// As [`Request::send`], and writes all of the response's body to `sink` as it comes. The response has the beginning of it,
-    /// as far as it may be kept.
+    /// As [`Request::send`]; and where the status is as `wants` says, all of the response's body is written to `sink` as it comes.
+    /// The response has the beginning of it, as far as it may be kept.
     ///
     /// # Errors
     /// When no response arrived, or the sink does not take it.
-    pub fn send_into(&self, context: &Context, sink: &mut dyn Write) -> Result<Response, HttpError> {
-        self.exchange(context, Some(sink))
+    pub fn send_into(
+        &self,
+        context: &Context,
+        wants: &dyn Fn(u16) -> bool,
+        sink: &mut dyn Write,
+    ) -> Result<Response, HttpError> {
+        self.exchange(context, Some(Sink { wants, to: sink }))
     }
 
-    fn exchange(&self, _context: &Context, sink: Option<&mut dyn Write>) -> Result<Response, HttpError> {
+    fn exchange(&self, _context: &Context, sink: Option<Sink<'_>>) -> Result<Response, HttpError> {
         if let Some(tls) = &self.tls {
             tls.choose(&self.url)?;
         }
@@ -116,6 +121,19 @@ impl Request {
         return crate::host::guest_http::send(self, sink);
         #[cfg(not(target_arch = "wasm32"))]
         return crate::testing::http::answer(self, sink);
+    }
+}
+
+/// Where the bodies of some responses go.
+pub(crate) struct Sink<'a> {
+    wants: &'a dyn Fn(u16) -> bool,
+    to: &'a mut dyn Write,
+}
+
+impl<'a> Sink<'a> {
+    /// Where the body of a response with this status goes, if it is wanted.
+    pub(crate) fn of(this: Option<Self>, status: u16) -> Option<&'a mut dyn Write> {
+        this.filter(|sink| (sink.wants)(status)).map(|sink| sink.to)
     }
 }
 
@@ -165,6 +183,8 @@ pub enum HttpError {
     Timeout,
     /// The run should stop.
     Cancelled,
+    /// What the response's body is written to does not take it.
+    Unkept(String),
     /// The connection failed: a code in kebab case, and a message.
     Transport(String, String),
 }
@@ -172,7 +192,9 @@ pub enum HttpError {
 impl std::fmt::Display for HttpError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Invalid(message) | Self::Denied(message) | Self::Transport(_, message) => f.write_str(message),
+            Self::Invalid(message) | Self::Denied(message) | Self::Unkept(message) | Self::Transport(_, message) => {
+                f.write_str(message)
+            }
             Self::Timeout => f.write_str("the exchange took too long"),
             Self::Cancelled => f.write_str("the run was asked to stop"),
         }
@@ -182,9 +204,8 @@ impl std::fmt::Display for HttpError {
 impl std::error::Error for HttpError {}
 
 impl HttpError {
-    /// What the response's body was written to does not take it.
     pub(crate) fn unkept(error: &std::io::Error) -> Self {
-        Self::Transport("response".to_owned(), format!("the response cannot be kept: {error}"))
+        Self::Unkept(format!("the response cannot be kept: {error}"))
     }
 }
 
@@ -194,6 +215,7 @@ impl From<HttpError> for Failure {
         match error {
             HttpError::Invalid(_) => Self::new("invalid-argument", message).never_retry(),
             HttpError::Denied(_) => Self::new("denied", message).never_retry(),
+            HttpError::Unkept(_) => Self::new("response", message).never_retry(),
             HttpError::Timeout => Self::new("timeout", message),
             HttpError::Cancelled => Self::cancelled(),
             HttpError::Transport(code, _) => Self::new(code, message),

@@ -12,13 +12,13 @@ use crate::bindings::wasi::clocks::monotonic_clock;
 use crate::bindings::wasi::io::poll::{self, Pollable};
 use crate::bindings::wasi::io::streams::StreamError;
 use crate::dispatch::nanoseconds;
-use crate::http::{HttpError, Request, Response};
+use crate::http::{HttpError, Request, Response, Sink};
 
 /// What one read may bring, in bytes.
 const READ_BYTES: u64 = 64 * 1024;
 
-/// Sends a request and reads the response; all of its body goes to the sink, if there is one.
-pub(crate) fn send(request: &Request, sink: Option<&mut dyn Write>) -> Result<Response, HttpError> {
+/// Sends a request and reads the response; all of its body goes to the sink, if that wants it.
+pub(crate) fn send(request: &Request, sink: Option<Sink<'_>>) -> Result<Response, HttpError> {
     let limits = Limits::new(request);
     let outgoing = build(request)?;
     let body = if request.body.is_empty() {
@@ -141,7 +141,7 @@ fn receive(response: &FutureIncomingResponse, limits: &Limits) -> Result<Incomin
 fn read(
     incoming: &IncomingResponse,
     max_bytes: usize,
-    sink: Option<&mut dyn Write>,
+    sink: Option<Sink<'_>>,
     limits: &Limits,
 ) -> Result<Response, HttpError> {
     let fields = incoming.headers().entries();
@@ -151,6 +151,7 @@ fn read(
         .collect();
     let mut response = Response { status: incoming.status(), headers, ..Response::default() };
     let body = incoming.consume().map_err(|()| lost_body())?;
+    let sink = Sink::of(sink, response.status);
     read_body(&body, max_bytes, sink, limits, &mut response)?;
     Ok(response)
 }
@@ -167,7 +168,7 @@ fn read_body(
     // One byte more than is kept tells whether there was more.
     while sink.is_some() || response.body.len() <= max_bytes {
         limits.wait(&ready)?;
-        let room = max_bytes + 1 - response.body.len();
+        let room = max_bytes.saturating_add(1) - response.body.len();
         let most = if sink.is_some() { READ_BYTES } else { READ_BYTES.min(room as u64) };
         let bytes = match stream.read(most) {
             Ok(bytes) => bytes,

@@ -1,8 +1,6 @@
 //! Servers in tests.
 
-use std::io::Write;
-
-use crate::http::{HttpError, Request, Response};
+use crate::http::{HttpError, Request, Response, Sink};
 use crate::testing::{Host, with};
 
 type Server = Box<dyn FnMut(&Request) -> Result<Response, HttpError>>;
@@ -28,7 +26,7 @@ impl Host {
     }
 }
 
-pub(crate) fn answer(request: &Request, sink: Option<&mut dyn Write>) -> Result<Response, HttpError> {
+pub(crate) fn answer(request: &Request, sink: Option<Sink<'_>>) -> Result<Response, HttpError> {
     let server = with(|script| {
         script.http.requests.push(request.clone());
         script.http.server.take()
@@ -39,7 +37,7 @@ pub(crate) fn answer(request: &Request, sink: Option<&mut dyn Write>) -> Result<
     let mut response = server(request);
     with(|script| script.http.server = Some(server));
     if let Ok(response) = &mut response {
-        if let Some(sink) = sink {
+        if let Some(sink) = Sink::of(sink, response.status) {
             sink.write_all(&response.body).map_err(|error| HttpError::unkept(&error))?;
         }
         response.truncated |= response.body.len() > request.max_body_bytes;

@@ -10,6 +10,8 @@ use crate::request::is_token;
 
 /// The response's file in the run's own folder.
 const NAME: &str = ".sandglass-response";
+/// The longest name of an artifact, in bytes.
+const LONGEST: usize = 255;
 
 /// What the response's body was kept as.
 #[output]
@@ -25,27 +27,33 @@ pub(crate) struct Published {
 /// What is wrong with an artifact's name, if anything.
 pub(crate) fn issue(name: &str) -> Option<&'static str> {
     let is_relative = name.split('/').all(|part| !matches!(part, "" | "." | ".."));
-    (!is_relative).then_some("expected a relative path such as reports/today.json")
+    let is_name = is_relative && name.len() <= LONGEST && !name.contains(char::is_control);
+    (!is_name).then_some("expected a relative path such as reports/today.json")
 }
 
 /// The file that a response goes to, of so many bytes at most.
 pub(crate) struct Sink {
     file: File,
+    most: u32,
     left: usize,
 }
 
 impl Sink {
     /// An empty file. What a response before it left there is gone.
-    pub(crate) fn open(most: usize) -> Result<Self, Failure> {
+    pub(crate) fn open(most: u32) -> Result<Self, Failure> {
         let file = File::create(files::work().join(NAME));
-        file.map(|file| Self { file, left: most })
-            .map_err(|error| Failure::new("response", format!("the response cannot be kept: {error}")))
+        file.map(|file| Self { file, most, left: most as usize }).map_err(|error| {
+            let message = format!("the response cannot be kept: {error}; is there a grant `files: []`?");
+            Failure::new("response", message).never_retry()
+        })
     }
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.left = self.left.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+        let left = self.left.checked_sub(bytes.len());
+        self.left = left
+            .ok_or_else(|| io::Error::other(format!("there is more of it than max_response_bytes ({})", self.most)))?;
         self.file.write_all(bytes)?;
         Ok(bytes.len())
     }

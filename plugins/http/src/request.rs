@@ -71,7 +71,8 @@ pub(crate) struct Params {
     /// there is more than this; 67108864 by default.
     #[serde(default)]
     max_response_bytes: Option<u32>,
-    /// Keeps the response's body as an artifact of the run, of this name, and not in the output.
+    /// Keeps the response's body as an artifact of the run, of this name, and not in the output. Assertions are for one of
+    /// 256 KiB at most.
     #[serde(default)]
     artifact: Option<String>,
     /// How many redirects are followed; none by default.
@@ -257,12 +258,12 @@ fn exchange(mut request: Request, params: &Params, context: &Context) -> Result<
     loop {
         let response = if params.artifact.is_some() {
             let most = params.max_response_bytes.unwrap_or(DEFAULT_ARTIFACT_BYTES);
-            request.send_into(context, &mut Sink::open(most as usize)?)?
+            let wants = |status| params.expected_status.contains(status) && (left == 0 || !is_redirect(status));
+            request.send_into(context, &wants, &mut Sink::open(most)?)?
         } else {
             request.send(context)?
         };
-        let location =
-            if matches!(response.status, 301 | 302 | 303 | 307 | 308) { response.header("location") } else { None };
+        let location = if is_redirect(response.status) { response.header("location") } else { None };
         match location {
             Some(location) if left > 0 => {
                 request = redirected(request, response.status, location, proof)?;
@@ -271,6 +272,10 @@ fn exchange(mut request: Request, params: &Params, context: &Context) -> Result<
             _ => return Ok(response),
         }
     }
+}
+
+fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
 /// The request that a redirect asks for (RFC 9110, section 15.4). What proves who we are does not go to another server.
@@ -316,7 +321,11 @@ fn unmet(params: &Params, response: &Response) -> Option<String> {
     }
     // A server that forgets to say so may still answer with JSON.
     match from_slice::<Value>(&response.body) {
-        _ if response.truncated => Some("there is more of it than is kept in memory, so it is no JSON".to_owned()),
+        _ if response.truncated => {
+            let most =
+                if params.artifact.is_some() { "256 KiB, the most that is looked into" } else { "max_response_bytes" };
+            Some(format!("there is more of it than {most}"))
+        }
         Ok(body) => params.assertions.iter().find_map(|assertion| assertion.fails(&body)),
         Err(error) => Some(format!("it is no JSON: {error}")),
     }

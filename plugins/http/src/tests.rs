@@ -269,14 +269,18 @@ fn keeps_a_response_as_an_artifact() {
     let params = json!({ "url": "http://a/", "artifact": "page", "max_response_bytes": 7 });
     let (host, result) = answered(params, response(200, &[], "12345678"));
     let failure = result.expect_err("there is more than that");
-    assert_eq!(failure.code, "response");
+    assert_eq!((failure.code.as_str(), failure.retry), ("response", Retry::Never));
+    assert!(failure.message.contains("more of it than max_response_bytes (7)"), "{}", failure.message);
     assert!(host.artifacts().is_empty());
     // What is refused is not kept, and quoted as ever.
-    let params = json!({ "url": "http://a/", "artifact": "page" });
-    let (host, result) = answered(params, response(500, &[], "no"));
-    assert_eq!(result.expect_err("500 is no success").detail, Some(json!({ "status": 500, "body": "no" })));
+    let params = json!({ "url": "http://a/", "artifact": "page", "max_response_bytes": 3 });
+    let (host, result) = answered(params, response(503, &[("retry-after", "7")], "not now"));
+    let failure = result.expect_err("503 is no success");
+    assert_eq!((failure.code.as_str(), failure.retry), ("status", Retry::After(Duration::from_secs(7))));
+    assert_eq!(failure.detail, Some(json!({ "status": 503, "body": "not now" })));
     assert!(host.artifacts().is_empty());
-    for name in ["", "/etc/passwd", "a/../b", "a//b"] {
+    let long = "x".repeat(256);
+    for name in ["", "/etc/passwd", "a/../b", "a//b", "a\nb", &long] {
         let issues = Host::new().validate::<SendRequest>(json!({ "url": "http://a/", "artifact": name }));
         assert_eq!(issues[0].pointer, "/artifact", "{name}");
     }

@@ -7,6 +7,7 @@ use sandglass_plugin::{Context, Error, ErrorCode};
 use crate::interpreter::Interpreter;
 use crate::params::{Params, Step};
 use crate::run::Run;
+use crate::script;
 use crate::steps::{beginning, name};
 
 impl Plan for Run {
@@ -19,7 +20,12 @@ impl Plan for Run {
         for reference in &params.fetch {
             steps.push(Doing::new(Effect::Read, reference.as_str(), "brings the artifact into the run's own folder"));
         }
+        let before = steps.len();
         started(&params, &mut steps);
+        if steps.len() == before {
+            let message = format!("there is no command for the platform {}", platform());
+            return Err(Error { code: ErrorCode::InvalidArgument, message, detail: None });
+        }
         for pattern in &params.artifacts {
             steps.push(Doing::new(
                 Effect::Create,
@@ -61,7 +67,12 @@ fn started(params: &Params, steps: &mut Vec<Doing>) {
         starts(program, format!("a script of {} lines {args}", text.lines().count()).trim_end().to_owned());
     } else if let Some(path) = &params.script_file {
         let words: Vec<&str> = std::iter::once(path).chain(&params.args).map(String::as_str).collect();
-        starts(interpreter.unwrap_or(path).to_owned(), beginning(&words.join(" ")));
+        // One that can be seen from here is run as what its text says.
+        let said = script::seen(path).map(|text| {
+            Interpreter::of_script(&text).map_or_else(|| by(None), |interpreter| interpreter.program().to_owned())
+        });
+        let program = interpreter.map(str::to_owned).or(said).unwrap_or_else(|| path.clone());
+        starts(program, beginning(&words.join(" ")));
     } else if let Some([program, ..]) = params.argv.as_deref() {
         starts(program.clone(), beginning(&params.argv.as_deref().unwrap_or_default().join(" ")));
     }

@@ -52,6 +52,11 @@ pub(crate) fn run_file(
     }
 }
 
+/// The text of a script's file, if it can be seen from here.
+pub(crate) fn seen(path: &str) -> Option<String> {
+    File::open(path).ok().and_then(|file| read(file).ok())
+}
+
 fn read(file: File) -> Result<String, String> {
     let mut bytes = Vec::new();
     file.take(SIZE + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;

@@ -351,6 +351,8 @@ fn says_what_it_would_start() {
     assert_eq!(planned(several), ["Effect::Execute sh: make", "Effect::Execute sh: lint", "Effect::Execute ls: ls -l"]);
     let other = json!({ "command": "a", "command_linux": "b", "interpreter_linux": "zsh" });
     assert_eq!(planned(other), ["Effect::Execute zsh: b"]);
+    let elsewhere = Host::new().plan::<Run>(json!({ "command_windows": "dir" })).expect_err("nothing is for here");
+    assert!(elsewhere.message.contains("no command for the platform linux"), "{}", elsewhere.message);
     let nothing = Host::new().plan::<Run>(json!({})).expect_err("nothing is said");
     assert!(nothing.message.contains("give one of"), "{}", nothing.message);
 }

@@ -274,6 +274,10 @@ fn a_program_may_be_granted_by_what_is_in_its_file() {
         assert_eq!((report.end.outcome, out.as_str()), (AttemptOutcome::Succeeded, "#!/bin/sh a b\n"), "{report:?}");
         assert!(left_of(report.run).is_empty());
     }
+    // Nobody can change the copy, not even the script itself.
+    let sealed = install(b"#!/bin/sh\n(echo x >> \"$0\") 2> /dev/null && echo changed; tail -n 1 \"$0\"\n#");
+    let (report, out) = run(&format!("sha256:{sealed}"));
+    assert_eq!((report.end.outcome, out.as_str()), (AttemptOutcome::Succeeded, "#"), "{report:?}");
     // A binary: its copy has the name that it was called by.
     let binary = install(&fs::read("/bin/echo").unwrap());
     let (report, out) = run(&format!("sha256:{binary}"));
@@ -283,9 +287,33 @@ fn a_program_may_be_granted_by_what_is_in_its_file() {
     assert_eq!((report.end.outcome, out.as_str()), (AttemptOutcome::Failed, ""), "{report:?}");
     let message = &error(&report).message;
     let line = format!("process: [\"{}@sha256:{binary}\"]", tool.display());
-    assert!(message.contains("whose digest is") && message.contains(&line), "{message}");
+    let said = format!("whose digest is sha256:{binary} and not sha256:{script} as granted");
+    assert!(message.contains(&said) && message.contains(&line), "{message}");
+    let size = 257 << 20;
+    fs::File::options().write(true).open(&tool).unwrap().set_len(size).unwrap();
+    let (report, _) = run(&format!("sha256:{binary}"));
+    let error_of = error(&report);
+    assert!(error_of.message.contains("larger than 256 MiB"), "{}", error_of.message);
     // One that is nowhere granted is not looked into.
     let (report, _) = run(&format!("/elsewhere@sha256:{binary}"));
     let message = &error(&report).message;
     assert!(message.contains("is denied") && !message.contains("digest"), "{message}");
+}
+
+#[test]
+fn a_program_whose_arguments_are_granted_is_called_by_the_name_that_is_granted() {
+    let bench = Bench::new();
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("sh");
+    std::os::unix::fs::symlink("/bin/sh", &link).unwrap();
+    let run = |grant: serde_json::Value| {
+        let mut work = work(shell(&bench), "run", &json!({ "argv": [link, "-c", "echo \"$0\""] }).to_string());
+        work.grants = grants(&json!({ "process": [grant] }).to_string());
+        let one = invocation(work);
+        let id = one.run;
+        assert_eq!(bench.run(one).end.outcome, AttemptOutcome::Succeeded);
+        bench.services.text(id, OutputStream::Stdout).trim().to_owned()
+    };
+    assert_eq!(run(json!("/bin/sh")), link.display().to_string());
+    assert_eq!(run(json!(["/bin/sh", "-c", "**"])), "/bin/sh");
 }

@@ -297,9 +297,14 @@ impl EffectiveGrants {
         self.acting(|| program.to_string())?;
         let allows = |grants: &Grants| grants.process.as_ref().is_some_and(|grant| grant.allows(program));
         let Some((layer, grants)) = self.layers().find(|(_, grants)| !allows(grants)) else { return Ok(()) };
-        let by_args = grants.process.as_ref().is_some_and(|grant| grant.looks_at_args(program));
-        let with = if by_args { " with these arguments" } else { "" };
-        Err(Denial { what: format!("{program}{with}"), layer, grant: program.grant(by_args) })
+        let (what, grant) = program.refused_by(grants.process.as_ref());
+        Err(Denial { what, layer, grant })
+    }
+
+    /// Whether a layer looks at the arguments of the program: then it matters by which name the program is called.
+    #[must_use]
+    pub fn looks_at_args(&self, program: &ProgramUse<'_>) -> bool {
+        self.layers().any(|(_, grants)| grants.process.as_ref().is_some_and(|grant| grant.looks_at_args(program)))
     }
 
     /// Whether the program may be started if its file has the right digest. If so, and [`EffectiveGrants::program`] refuses it

@@ -68,6 +68,13 @@ impl ProcessGrant {
         self.is_any_or(|pattern| pattern.fits(program))
     }
 
+    /// The digest that a pattern for the program's path asks for, if it is another than the program's.
+    fn other_digest(&self, program: &ProgramUse<'_>) -> Option<Digest> {
+        let Self::Programs(patterns) = self else { return None };
+        let of_path = patterns.iter().filter(|pattern| pattern.path.is_some() && pattern.is_at(program.path));
+        of_path.filter_map(|pattern| pattern.digest).find(|digest| Some(*digest) != program.digest)
+    }
+
     /// Whether one of the patterns is for the program, and looks at its arguments.
     pub(super) fn looks_at_args(&self, program: &ProgramUse<'_>) -> bool {
         *self != Self::Any && self.is_any_or(|pattern| pattern.args.is_some() && pattern.is_at(program.path))
@@ -100,23 +107,32 @@ impl ProgramPattern {
 }
 
 impl ProgramUse<'_> {
-    /// The line of a grant that allows it.
-    pub(super) fn grant(&self, with_args: bool) -> String {
-        let program = match self.digest {
+    /// What is refused where `grant` does not allow it, and the line that would.
+    pub(super) fn refused_by(&self, grant: Option<&ProcessGrant>) -> (String, String) {
+        let by_args = grant.is_some_and(|grant| grant.looks_at_args(self));
+        let other = grant.and_then(|grant| grant.other_digest(self));
+        let mut what = self.to_string();
+        if let (Some(_), Some(other)) = (self.digest, other) {
+            what.push_str(&format!(" and not {DIGEST}{other} as granted,"));
+        }
+        if by_args {
+            what.push_str(" with these arguments");
+        }
+        let program = match self.digest.or(other) {
             None => self.path.to_owned(),
             Some(digest) => format!("{}@{DIGEST}{digest}", self.path),
         };
         let words =
             || std::iter::once(program.as_str()).chain(self.args.iter().map(String::as_str)).collect::<Vec<_>>();
-        let pattern = if with_args { serde_json::json!(words()) } else { program.as_str().into() };
-        format!("process: [{pattern}]")
+        let pattern = if by_args { serde_json::json!(words()) } else { program.as_str().into() };
+        (what, format!("process: [{pattern}]"))
     }
 }
 
 impl fmt::Display for ProgramUse<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "starting {}", self.path)?;
-        self.digest.map_or(Ok(()), |digest| write!(f, ", whose digest is {DIGEST}{digest},"))
+        self.digest.map_or(Ok(()), |digest| write!(f, ", whose digest is {DIGEST}{digest}"))
     }
 }
 
@@ -164,11 +180,44 @@ pub(crate) fn segment(pattern: &str, text: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// Whether a process with this environment variable may run other code than its program: what the dynamic linker, shells
-/// and interpreters load or evaluate because a variable says so.
+/// Whether a process with this environment variable may run other code than its program: what the dynamic linker, shells,
+/// interpreters and usual tools load or evaluate because a variable says so, or find in a folder that one names. Those that are
+/// known; a program may read more.
 pub(super) fn subverts(variable: &str) -> bool {
-    const PREFIXES: [&str; 9] = ["LD_", "DYLD_", "GLIBC_", "GCONV_", "PYTHON", "PERL", "RUBY", "NODE_", "GIT_"];
-    const NAMES: [&str; 8] = ["PATH", "BASH_ENV", "ENV", "IFS", "SHELLOPTS", "BASHOPTS", "PS4", "JAVA_TOOL_OPTIONS"];
+    const PREFIXES: [&str; 22] = [
+        "LD_", "DYLD_", "GLIBC_", "GCONV_", "BASH_", "PYTHON", "PERL", "RUBY", "GEM_", "BUNDLE_", "NODE_", "NPM_",
+        "npm_", "LUA_", "PHP", "GIT_", "XDG_", "OPENSSL_", "DOTNET_", "CARGO_", "RUSTC_", "AWK",
+    ];
+    const NAMES: [&str; 28] = [
+        "PATH",
+        "HOME",
+        "ENV",
+        "IFS",
+        "SHELL",
+        "SHELLOPTS",
+        "BASHOPTS",
+        "PS4",
+        "ZDOTDIR",
+        "CLASSPATH",
+        "CDPATH",
+        "EDITOR",
+        "VISUAL",
+        "PAGER",
+        "BROWSER",
+        "LESSOPEN",
+        "LESSCLOSE",
+        "MANPAGER",
+        "MAKEFLAGS",
+        "JAVA_TOOL_OPTIONS",
+        "JDK_JAVA_OPTIONS",
+        "_JAVA_OPTIONS",
+        "R_HOME",
+        "R_PROFILE",
+        "TAR_OPTIONS",
+        "SSH_ASKPASS",
+        "RSYNC_RSH",
+        "RSYNC_CONNECT_PROG",
+    ];
     PREFIXES.iter().any(|prefix| variable.starts_with(prefix)) || NAMES.contains(&variable)
 }
 
@@ -307,12 +356,21 @@ mod tests {
         assert!(!pattern(&format!("/opt/b/app@sha256:{good}")).matches(&found(Some(good))));
         // One without does not look.
         assert!(pattern("/opt/*/app").matches(&found(Some(other))));
-        let refused = found(Some(other));
-        assert_eq!(refused.grant(false), format!("process: [\"/opt/a/app@sha256:{other}\"]"));
-        assert_eq!(refused.to_string(), format!("starting /opt/a/app, whose digest is sha256:{other},"));
+        // What is refused says what was granted, and what would allow it looks into the file no less.
+        let line = |digest| format!("process: [\"/opt/a/app@sha256:{digest}\"]");
+        let granted = ProcessGrant::Programs(vec![pattern(&format!("/opt/*/app@sha256:{good}"))]);
+        let what = format!("starting /opt/a/app, whose digest is sha256:{other}");
+        let told = format!("{what} and not sha256:{good} as granted,");
+        assert_eq!(found(Some(other)).refused_by(Some(&granted)), (told, line(other)));
+        assert_eq!(found(Some(other)).refused_by(None), (what, line(other)));
+        let path_alone = ("starting /opt/a/app".to_owned(), line(good));
+        assert_eq!(found(None).refused_by(Some(&granted)), path_alone);
         let with_args = format!("[[\"/opt/a/app@sha256:{good}\",\"--check\"]]");
         let grant: ProcessGrant = serde_json::from_str(&with_args).unwrap();
-        assert!(!grant.allows(&found(Some(good))));
+        assert!(!grant.allows(&found(Some(good))) && !grant.may_allow(&found(None)));
+        let (what, line) = found(None).refused_by(Some(&grant));
+        assert_eq!(what, "starting /opt/a/app with these arguments");
+        assert_eq!(line, format!("process: [[\"/opt/a/app@sha256:{good}\"]]"));
         assert!(grant.allows(&ProgramUse { args: &["--check".to_owned()], ..found(Some(good)) }));
         assert_eq!(serde_json::to_string(&grant).unwrap(), with_args);
         for wrong in ["sha256:", "sha256:12", "/a@sha256:", "/a@sha256:12"] {

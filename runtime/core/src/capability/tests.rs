@@ -296,7 +296,12 @@ fn addresses_are_of_the_kind_that_the_registries_say() {
 fn a_granted_program_cannot_be_made_to_run_another_by_its_environment() {
     let some = effective(r#"{"process": ["/usr/bin/tar"]}"#, None);
     assert_eq!(some.variable("LD_PRELOAD").unwrap_err().layer, Layer::Plugin);
-    assert!(some.variable("BASH_ENV").is_err());
+    for name in ["BASH_ENV", "BASH_FUNC_ls%%", "HOME", "TAR_OPTIONS", "XDG_CONFIG_HOME", "_JAVA_OPTIONS"] {
+        assert!(some.variable(name).is_err(), "{name}");
+    }
+    for name in ["PGPASSWORD", "LANG", "SSH_AUTH_SOCK", "RSYNC_PASSWORD", "APP_HOME"] {
+        assert!(some.variable(name).is_ok(), "{name}");
+    }
     assert!(some.variable("TARGET").is_ok());
     assert!(effective(r#"{"process": "any"}"#, None).variable("LD_PRELOAD").is_ok());
     let job = effective(r#"{"process": "any"}"#, Some(r#"{"process": ["/usr/bin/tar"]}"#));

@@ -127,7 +127,7 @@ pub struct Run {
     pub attempts: Vec<Attempt>,
     /// Why no other attempt followed the last one, if that did not succeed and was not stopped on request.
     pub no_retry: Option<NoRetry>,
-    /// What the last attempt that returned anything returned: JSON text. Of one that failed, what the plugin gave in detail,
+    /// What the last attempt that returned anything returned, of those of the present revision: JSON text. Of one that failed, what the plugin gave in detail,
     /// under `detail`.
     pub result: Option<String>,
     /// When it was found to be late, and those told who asked for that: it had not started by then.

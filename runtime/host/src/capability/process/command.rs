@@ -30,23 +30,32 @@ pub(super) struct Prepared {
 
 /// A program that was looked for.
 pub(super) enum Found {
-    /// Its file, links resolved; it may be started.
-    Granted(PathBuf),
+    /// It may be started.
+    Granted(Granted),
     /// It may be started if its file has the right digest.
     IfDigest(Candidate),
+}
+
+/// A program that may be started.
+pub(super) struct Granted {
+    /// Its file, links resolved.
+    pub(super) file: PathBuf,
+    /// What it is told that it was called by: what the guest says, or where a grant looks at its arguments, what the grant calls
+    /// it, as some programs do what their name says.
+    pub(super) name: String,
 }
 
 /// A program that may be started if its file has the right digest.
 pub(super) struct Candidate {
     /// Its file, links resolved.
     pub(super) file: PathBuf,
-    /// What it is known by, as grants name it; the file itself first.
+    /// By what a grant may call it; there is at least one.
     names: Vec<String>,
 }
 
 /// Puts arguments and environment together.
-pub(super) fn prepare(attempt: &Attempt, command: &Command) -> CallResult<Prepared> {
-    let mut args = vec![c_string("the program's name", command.program.clone())?];
+pub(super) fn prepare(attempt: &Attempt, command: &Command, name: String) -> CallResult<Prepared> {
+    let mut args = vec![c_string("the program's name", name)?];
     for arg in &command.args {
         without_secret(attempt, arg)?;
         args.push(c_string("an argument", arg.clone())?);
@@ -111,7 +120,7 @@ pub(super) fn find(attempt: &Attempt, command: &Command) -> CallResult<Found> {
     if !is_program(&file) {
         return Err(not_found(format!("{} is not an executable file", file.display())));
     }
-    granted(attempt, &found, file, &command.args)
+    granted(attempt, &found, file, command)
 }
 
 fn not_found(message: String) -> CallError {
@@ -124,25 +133,35 @@ fn is_program(path: &Path) -> bool {
 
 /// Asks the grants for the file itself, and for the other names that it is known by: where `/bin` is a link to
 /// `/usr/bin`, a grant for `/bin/sh` means the file that `sh` is.
-fn granted(attempt: &Attempt, found: &Path, file: PathBuf, args: &[String]) -> CallResult<Found> {
-    let grants = &attempt.work.grants;
+fn granted(attempt: &Attempt, found: &Path, file: PathBuf, command: &Command) -> CallResult<Found> {
+    let (grants, args) = (&attempt.work.grants, command.args.as_slice());
     let Some(text) = file.to_str() else {
         return Err(invalid(format!("the path {} is not UTF-8", file.display())));
     };
     let Err(denial) = grants.program(&ProgramUse { path: text, args, digest: None }) else {
-        return Ok(Found::Granted(file));
+        let name = name(attempt, text, command);
+        return Ok(Found::Granted(Granted { file, name }));
     };
-    let mut names = vec![text.to_owned()];
-    for alias in aliases(found, &file) {
-        if grants.program(&ProgramUse { path: &alias, args, digest: None }).is_ok() {
-            return Ok(Found::Granted(file.clone()));
+    let mut names = Vec::new();
+    for path in std::iter::once(text.to_owned()).chain(aliases(found, &file)) {
+        let program = ProgramUse { path: &path, args, digest: None };
+        if grants.program(&program).is_ok() {
+            return Ok(Found::Granted(Granted { name: name(attempt, &path, command), file: file.clone() }));
         }
-        names.push(alias);
+        if grants.may_start(&program) && !names.contains(&path) {
+            names.push(path);
+        }
     }
-    if names.iter().any(|path| grants.may_start(&ProgramUse { path, args, digest: None })) {
-        return Ok(Found::IfDigest(Candidate { file, names }));
+    if names.is_empty() {
+        return Err(attempt.refused(Capability::Process, &denial));
     }
-    Err(attempt.refused(Capability::Process, &denial))
+    Ok(Found::IfDigest(Candidate { file, names }))
+}
+
+/// By what a program that is granted as `path` is told that it was called.
+fn name(attempt: &Attempt, path: &str, command: &Command) -> String {
+    let program = ProgramUse { path, args: &command.args, digest: None };
+    if attempt.work.grants.looks_at_args(&program) { path.to_owned() } else { command.program.clone() }
 }
 
 /// The other names of a file that was found as `found`: those in the usual folders that lead to it.
@@ -158,14 +177,18 @@ fn aliases<'a>(found: &'a Path, file: &'a Path) -> impl Iterator<Item = String> 
 
 impl Candidate {
     /// Asks the grants again, now that its digest is known.
-    pub(super) fn granted(&self, attempt: &Attempt, args: &[String], digest: Digest) -> CallResult<()> {
-        let asks = |path: &String| attempt.work.grants.program(&ProgramUse { path, args, digest: Some(digest) });
+    pub(super) fn granted(&self, attempt: &Attempt, command: &Command, digest: Digest) -> CallResult<String> {
+        let asks =
+            |path: &str| attempt.work.grants.program(&ProgramUse { path, args: &command.args, digest: Some(digest) });
         let mut refused = None;
-        for name in &self.names {
-            let Err(denial) = asks(name) else { return Ok(()) };
-            refused.get_or_insert(denial);
+        for path in &self.names {
+            match asks(path) {
+                Ok(()) => return Ok(name(attempt, path, command)),
+                Err(denial) => _ = refused.get_or_insert(denial),
+            }
         }
-        refused.map_or(Ok(()), |denial| Err(attempt.refused(Capability::Process, &denial)))
+        let denial = refused.expect("there is at least one name");
+        Err(attempt.refused(Capability::Process, &denial))
     }
 }
 

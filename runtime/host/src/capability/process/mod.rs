@@ -61,22 +61,22 @@ impl process::Host for Guest {
 }
 
 /// The program that a command names, if the run may start it.
-async fn program(attempt: &Attempt, command: &process::Command) -> CallResult<Program> {
+async fn program(attempt: &Arc<Attempt>, command: &process::Command) -> CallResult<Program> {
     if attempt.stop.reason().is_some() {
         return Err(CallError::cancelled());
     }
     match attempt.in_host(|| command::find(attempt, command))? {
-        Found::Granted(file) => Ok(Program::at(&file)?),
-        Found::IfDigest(candidate) => content::checked(attempt, &candidate, &command.args).await,
+        Found::Granted(granted) => Program::at(granted),
+        Found::IfDigest(candidate) => content::checked(attempt, &candidate, command).await,
     }
 }
 
 /// Starts a process. Somebody must drive the watch.
-fn start(attempt: &Arc<Attempt>, program: Program, command: process::Command) -> CallResult<(Task, Watch)> {
+fn start(attempt: &Arc<Attempt>, mut program: Program, command: process::Command) -> CallResult<(Task, Watch)> {
     if attempt.stop.reason().is_some() {
         return Err(CallError::cancelled());
     }
-    let prepared = command::prepare(attempt, &command)?;
+    let prepared = command::prepare(attempt, &command, std::mem::take(&mut program.name))?;
     let directory = match &command.cwd {
         None => working_dir(attempt)?,
         Some(folder) => place::folder(attempt, folder)?,
