@@ -7,7 +7,8 @@ use sandglass_plugin::schemars::{self, JsonSchema};
 use sandglass_plugin::serde::{self, Deserialize};
 use sandglass_plugin::serde_json::Value;
 use sandglass_plugin::{
-    Action, Context, Error, Failure, FileRef, Issue, Outcome, Schemas, Words, examples, files, include_json, params,
+    Action, Context, Error, ErrorCode, Failure, FileRef, Issue, Outcome, Schemas, Words, examples, files, include_json,
+    params,
 };
 
 use crate::change::Change;
@@ -240,10 +241,15 @@ async fn missing_folders(session: &Session, dest: &str) -> Result<Vec<String>, F
     let mut path = dest;
     for _ in 0..MAX_PARENTS {
         path = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        if path.is_empty() || session.stat(path, false).await?.is_some() {
+        if path.is_empty() {
             break;
         }
-        missing.push(path.to_owned());
+        match session.stat(path, false).await {
+            Ok(None) => missing.push(path.to_owned()),
+            Err(error) if error.code != ErrorCode::Denied => return Err(error.into()),
+            // What the grants leave out is not ours to remove.
+            _ => break,
+        }
     }
     Ok(missing)
 }
