@@ -56,7 +56,7 @@ impl Files<'_> {
         }
         let names: Vec<u8> = paths.iter().flat_map(|path| [b"./", path.as_bytes(), b"\0"].concat()).collect();
         let told = self.run(done, folder, script, &[folder], names.as_slice(), ANSWER).await?;
-        String::from_utf8(told).map_err(|_| self.failed(done, folder, &"the machine's answer is no text"))
+        String::from_utf8(told).map_err(|_| self.failed(done, folder, "the machine's answer is no text"))
     }
 
     fn unreadable(&self, folder: &str, line: &str) -> SshError {
