@@ -119,6 +119,9 @@ fn what_a_folder_may_not_be_is_told() {
     let link = message(&folder, "*");
     assert!(link.contains("'link' is a link"), "{link}");
     fs::remove_file(site.join("link")).expect("it is there");
+    fs::create_dir(home.path().join("builds/none")).expect("a folder can be made");
+    let none = message(&folder.replace("site", "none"), "*");
+    assert!(none.contains("has no files: nothing is sent"), "{none}");
     fs::write(servers[0].mnt().join("site"), "a file").expect("a file can be written");
     let file = message(&folder, "*");
     assert!(file.contains("it is no folder"), "{file}");

@@ -42,6 +42,13 @@ impl FolderUpload {
         let walked = tokio::task::spawn_blocking(move || walk::walk(source)).await;
         let walked = walked.unwrap_or_else(|error| Err(error.to_string()));
         let wanted = walked.map_err(|why| invalid(format!("the folder for {} cannot be sent: {why}", self.dest)))?;
+        if wanted.is_empty() {
+            // With `delete` it would take all that is there, where perhaps only a build came to nothing.
+            return Err(invalid(format!(
+                "the folder for {} has no files: nothing is sent, and nothing removed",
+                self.dest
+            )));
+        }
         let bytes = wanted.iter().map(|found| found.size).sum();
         if bytes > MAX_BYTES {
             let message = format!("the folder for {} has more than {} GiB", self.dest, MAX_BYTES >> 30);
