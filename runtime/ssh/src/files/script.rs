@@ -5,7 +5,8 @@
 /// the folders above if `$5` is.
 pub(super) const PUT: &str = r#"
 set -eu
-if [ -n "$5" ]; then mkdir -p -- "$(dirname -- "$1")"; fi
+d=${1%/*}/
+if [ -n "$5" ] && ! [ -d "$d" ]; then mkdir -p -- "$d"; fi
 if [ -d "$1" ]; then echo "it is a folder" >&2; exit 66; fi
 t=$(mktemp -- "$1.XXXXXX")
 trap 'rm -f -- "$t"' EXIT
