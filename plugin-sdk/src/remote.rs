@@ -15,7 +15,7 @@ use crate::bindings::remote::sandglass::plugin::remote as host;
 use crate::testing::remote as host;
 
 pub use crate::bindings::remote::sandglass::plugin::remote::{
-    Answer, CopyOptions, CopyReport, FileKind, RemoteCommand as CommandRecord, Stat, Target,
+    Answer, ChangeKind, CopyOptions, CopyReport, FileChange, FileKind, RemoteCommand as CommandRecord, Stat, Target,
 };
 pub use crate::exec::{Ending, ExitReport, Input, Output};
 pub use pending::Pending;
@@ -123,7 +123,8 @@ impl Session {
         Pending::new(self.inner.run(&command.record))
     }
 
-    /// Writes a file of the run, or of a folder that it was granted, to the machine; whole or not at all.
+    /// Writes a file of the run, or of a folder that it was granted, to the machine; whole or not at all. A source whose path
+    /// ends with `/` is a folder: all files in it are written, each so.
     pub fn upload(&self, source: &FileRef, dest: &str, options: &CopyOptions) -> Pending<CopyReport> {
         Pending::new(self.inner.upload(source, dest, options))
     }

@@ -14,10 +14,10 @@ use crate::words::{command, judge, shown};
 pub(crate) enum Change {
     /// A command was begun; `undo` undoes it, if anything does.
     Ran { undo: Option<Order> },
-    /// A copy of the file that was at `dest` is at `kept`.
-    Replaced { dest: String, kept: String },
-    /// There was no file at `dest`, and none of these folders, the innermost first.
-    Created { dest: String, folders: Vec<String> },
+    /// A copy of the file or folder that was at `dest` is at `kept`.
+    Replaced { dest: String, kept: String, is_folder: bool },
+    /// There was nothing at `dest`, and none of these folders, the innermost first.
+    Created { dest: String, folders: Vec<String>, is_folder: bool },
     /// A folder was made for a file that nothing needs afterwards.
     Brought(String),
     /// Packages were changed: these were not there, those had these versions.
@@ -30,9 +30,14 @@ impl Change {
         match self {
             Self::Ran { undo: Some(order) } => order.obeyed(session, true).await,
             Self::Ran { undo: None } => Err(Fault::new("the job has no step that undoes it")),
-            Self::Replaced { dest, kept } => Ok(session.rename(&kept, &dest).await?),
-            Self::Created { dest, folders } => {
-                let mut undone = session.remove(&dest, false).await;
+            Self::Replaced { dest, kept, is_folder } => {
+                if is_folder {
+                    session.remove(&dest, true).await?;
+                }
+                Ok(session.rename(&kept, &dest).await?)
+            }
+            Self::Created { dest, folders, is_folder } => {
+                let mut undone = session.remove(&dest, is_folder).await;
                 for folder in folders {
                     undone = undone.and(session.remove(&folder, false).await);
                 }
@@ -40,8 +45,8 @@ impl Change {
             }
             Self::Brought(folder) => Ok(session.remove(&folder, true).await?),
             Self::Packages { manager, absent, present } => {
-                let removed = packages::remove(manager, session, &absent, true).await;
-                removed.and(packages::install(manager, session, &present, true).await)
+                let removed = packages::ask(manager, session, "remove", &absent, true).await;
+                removed.and(packages::ask(manager, session, "install", &present, true).await).map(drop)
             }
         }
     }
@@ -49,7 +54,7 @@ impl Change {
     /// Clears away what was kept for undoing it.
     pub(crate) async fn settle(self, session: &Session) -> Result<(), Fault> {
         match self {
-            Self::Replaced { kept, .. } => Ok(session.remove(&kept, false).await?),
+            Self::Replaced { kept, is_folder, .. } => Ok(session.remove(&kept, is_folder).await?),
             Self::Brought(folder) => Ok(session.remove(&folder, true).await?),
             Self::Ran { .. } | Self::Created { .. } | Self::Packages { .. } => Ok(()),
         }

@@ -2,12 +2,13 @@
 
 use futures_util::future::LocalBoxFuture;
 use sandglass_plugin::plan::{Effect, Plan, Planned, Step};
-use sandglass_plugin::remote::{CopyOptions, FileKind, Session, Target};
+use sandglass_plugin::remote::{ChangeKind, CopyOptions, FileChange, FileKind, Session, Target};
 use sandglass_plugin::schemars::{self, JsonSchema};
 use sandglass_plugin::serde::{self, Deserialize};
 use sandglass_plugin::serde_json::Value;
 use sandglass_plugin::{
-    Action, Context, Error, Failure, FileRef, Issue, Outcome, Schemas, Words, examples, files, include_json, params,
+    Action, Context, Error, ErrorCode, Failure, FileRef, Issue, Outcome, Schemas, Words, examples, files, include_json,
+    params,
 };
 
 use crate::change::Change;
@@ -45,7 +46,7 @@ struct FileSpec {
     /// Where it is on the target: a whole path.
     dest: String,
     /// Where it comes from: a whole path in a folder that the job is granted (`grants: {files: ["/srv/builds:ro"]}`), or a path
-    /// in the run's own folder.
+    /// in the run's own folder. With `/` at its end it is a folder: all files in it, which keep their modes unless one is given.
     #[serde(default)]
     source: Option<String>,
     /// Instead of a source: the text itself.
@@ -60,6 +61,21 @@ struct FileSpec {
     /// Whether the target should have no such file.
     #[serde(default)]
     absent: bool,
+    /// Of a folder: whether files there that the source has not are removed.
+    #[serde(default)]
+    delete: bool,
+}
+
+impl FileSpec {
+    fn is_folder(&self) -> bool {
+        self.source.as_deref().is_some_and(|source| source.ends_with('/'))
+    }
+
+    /// Where it is, without the slash that a folder may have at its end.
+    fn place(&self) -> &str {
+        let dest = self.dest.as_str();
+        if self.is_folder() { dest.strip_suffix('/').unwrap_or(dest) } else { dest }
+    }
 }
 
 pub(crate) struct Files;
@@ -89,12 +105,15 @@ impl Action for Files {
             let mut issue = |name: &str, message: &str| {
                 issues.push(Issue { pointer: format!("/files/{at}/{name}"), message: message.to_owned() });
             };
-            if !is_whole(&file.dest) {
+            if !is_whole(file.place()) {
                 issue("dest", "write a whole path on the target, such as /etc/motd, without '..' or '//'");
             }
             if usize::from(file.source.is_some()) + usize::from(file.contents.is_some()) + usize::from(file.absent) != 1
             {
                 issue("source", "write one of `source`, `contents` and `absent: true`");
+            }
+            if file.delete && !file.is_folder() {
+                issue("delete", "only folders have files to remove: write '/' at the end of `source`");
             }
             if file.mode.as_deref().is_some_and(|mode| self::mode(mode).is_none()) {
                 issue("mode", "write permissions in octal, in quotes, such as \"0644\"");
@@ -146,43 +165,48 @@ impl Deployed {
     }
 
     /// Keeps what is at `dest`, so that it can be put back.
-    async fn keep(&self, session: &Session, dest: &str, number: usize, done: &mut Done) -> Result<(), Fault> {
-        match session.stat(dest, false).await? {
-            Some(found) if found.kind == FileKind::Directory => {
-                Err(Fault::new(format!("{dest} is a folder, and a file should be there")))
-            }
-            Some(_) => {
-                let place = self.place(dest, number);
-                // What an earlier attempt of this run kept is how it was before.
-                if session.stat(&place, false).await?.is_none() {
-                    session.copy(dest, &place).await?;
-                }
-                done.changes.push(Change::Replaced { dest: dest.to_owned(), kept: place });
-                Ok(())
-            }
-            None => {
-                let folders = missing_folders(session, dest).await?;
-                done.changes.push(Change::Created { dest: dest.to_owned(), folders });
-                Ok(())
-            }
+    async fn keep(&self, session: &Session, file: &FileSpec, number: usize, done: &mut Done) -> Result<(), Fault> {
+        let (dest, is_folder) = (file.place().to_owned(), file.is_folder());
+        let kept = self.kept(&dest, number);
+        let found = session.stat(&dest, false).await?;
+        if let Some(found) = &found
+            && (found.kind == FileKind::Directory) != is_folder
+        {
+            let what = if is_folder { "no folder, and one" } else { "a folder, and a file" };
+            return Err(Fault::new(format!("{dest} is {what} should be there")));
         }
+        // What an earlier attempt of this run kept is how it was before; a folder is gone for a moment while it is put back.
+        let is_kept = (found.is_some() || is_folder) && session.stat(&kept, false).await?.is_some();
+        if found.is_some() && !is_kept {
+            session.copy(&dest, &kept).await?;
+        }
+        done.changes.push(if found.is_some() || is_kept {
+            Change::Replaced { dest, kept, is_folder }
+        } else {
+            Change::Created { folders: missing_folders(session, &dest).await?, dest, is_folder }
+        });
+        Ok(())
     }
 
     /// Beside it, so that it can be put back by a rename.
-    fn place(&self, dest: &str, number: usize) -> String {
+    fn kept(&self, dest: &str, number: usize) -> String {
         let (folder, name) = dest.rsplit_once('/').unwrap_or(("", dest));
         let name: String = name.chars().take(80).collect();
         format!("{folder}/.{name}.{}-{number}", self.suffix)
     }
 
     /// Makes the file as it should be, unless it only shall be told whether it is not.
-    async fn put(&self, session: &Session, file: &FileSpec, dry_run: bool) -> Result<bool, Fault> {
+    /// What is other than before, or would be.
+    async fn put(&self, session: &Session, file: &FileSpec, dry_run: bool) -> Result<Vec<FileChange>, Fault> {
         if file.absent {
-            let was_there = session.stat(&file.dest, false).await?.is_some();
-            if !dry_run {
+            let was_there = session.stat(&file.dest, false).await?;
+            if was_there.is_some() && !dry_run {
                 session.remove(&file.dest, false).await?;
             }
-            return Ok(was_there);
+            return Ok(was_there
+                .map(|_| FileChange { path: file.dest.clone(), kind: ChangeKind::Remove })
+                .into_iter()
+                .collect());
         }
         let options = CopyOptions {
             mode: file.mode.as_deref().and_then(mode),
@@ -190,15 +214,16 @@ impl Deployed {
             make_parents: true,
             skip_unchanged: true,
             dry_run,
+            delete: file.delete,
         };
         let report = match (&file.source, &file.contents) {
-            (Some(source), _) => session.upload(&reference(source), &file.dest, &options).await?,
+            (Some(source), _) => session.upload(&reference(source), file.place(), &options).await?,
             (None, contents) => {
                 let contents = contents.as_deref().unwrap_or_default();
                 session.write_file(&file.dest, contents.as_bytes(), &options).await?
             }
         };
-        Ok(report.changed)
+        Ok(report.changes)
     }
 }
 
@@ -216,10 +241,15 @@ async fn missing_folders(session: &Session, dest: &str) -> Result<Vec<String>, F
     let mut path = dest;
     for _ in 0..MAX_PARENTS {
         path = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        if path.is_empty() || session.stat(path, false).await?.is_some() {
+        if path.is_empty() {
             break;
         }
-        missing.push(path.to_owned());
+        match session.stat(path, false).await {
+            Ok(None) => missing.push(path.to_owned()),
+            Err(error) if error.code != ErrorCode::Denied => return Err(error.into()),
+            // What the grants leave out is not ours to remove.
+            _ => break,
+        }
     }
     Ok(missing)
 }
@@ -234,9 +264,9 @@ impl Deployment for Deployed {
         Box::pin(async move {
             for (number, file) in self.files.iter().enumerate() {
                 if self.keeps {
-                    self.keep(session, &file.dest, number, done).await?;
+                    self.keep(session, file, number, done).await?;
                 }
-                done.is_changed |= self.put(session, file, false).await?;
+                done.is_changed |= !self.put(session, file, false).await?.is_empty();
             }
             Ok(())
         })
@@ -246,17 +276,14 @@ impl Deployment for Deployed {
         Box::pin(async move {
             let mut steps = Vec::new();
             for file in &self.files {
-                if !self.put(session, file, true).await? {
-                    continue;
+                for change in self.put(session, file, true).await? {
+                    let (effect, what) = match change.kind {
+                        ChangeKind::Remove => (Effect::Remove, "remove the file"),
+                        ChangeKind::Update => (Effect::Update, "replace the file"),
+                        ChangeKind::Create => (Effect::Create, "write the file"),
+                    };
+                    steps.push(Step::new(effect, format!("{}:{}", target.name, change.path), what));
                 }
-                let (effect, what) = if file.absent {
-                    (Effect::Remove, "remove the file")
-                } else if session.stat(&file.dest, false).await?.is_some() {
-                    (Effect::Update, "replace the file")
-                } else {
-                    (Effect::Create, "write the file")
-                };
-                steps.push(Step::new(effect, format!("{}:{}", target.name, file.dest), what));
             }
             Ok(steps)
         })

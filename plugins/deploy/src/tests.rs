@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use sandglass_plugin::remote::{Answer, CopyReport, Ending, ExitReport, FileKind, Stat};
+use sandglass_plugin::remote::{Answer, ChangeKind, CopyReport, Ending, ExitReport, FileChange, FileKind, Stat};
 use sandglass_plugin::serde_json::{Value, json};
 use sandglass_plugin::testing::{Host, RemoteAsk, RemoteCall, check_schemas};
 use sandglass_plugin::{Action, CancelReason, Error, ErrorCode, Failure, Outcome};
@@ -58,11 +58,14 @@ impl Machines {
                     return Err(error("the disk is full"));
                 }
                 let text = String::from_utf8_lossy(contents).into_owned();
-                let changed = files.get(&key(path)) != Some(&text);
+                let before = files.get(&key(path));
+                let changed = before != Some(&text);
+                let kind = if before.is_some() { ChangeKind::Update } else { ChangeKind::Create };
+                let changes = changed.then(|| FileChange { path: path.clone(), kind }).into_iter().collect();
                 if !options.dry_run {
                     files.insert(key(path), text);
                 }
-                Answer::Copied(CopyReport { bytes: contents.len() as u64, changed, sha256: String::new() })
+                Answer::Copied(CopyReport { bytes: contents.len() as u64, changed, sha256: String::new(), changes })
             }
             RemoteAsk::Stat { path, .. } => Answer::Found(files.get(&key(path)).map(|text| Stat {
                 kind: if text == "/" { FileKind::Directory } else { FileKind::File },
@@ -214,6 +217,10 @@ fn with_packages(machines: &Machines, call: &RemoteCall) -> Result<Answer, Error
             "installed" => {
                 stdout.extend(files.get(&key(name)).map(|version| format!("{name} {version}\n")));
             }
+            "would-install" | "would-remove" => {
+                let there = files.get(&key(name)).map(|version| format!("={version}"));
+                stdout.push_str(&format!("{name}{}\n", there.unwrap_or_default()));
+            }
             "install" if name != call.target => drop(files.insert(key(name), version.replace('*', "9"))),
             "remove" => drop(files.remove(&key(name))),
             _ => {}
@@ -247,7 +254,8 @@ fn packages_are_installed_where_they_are_not_and_undone_to_what_was() {
     assert!(failure.message.contains("c is not there, although its installation succeeded"), "{failure:?}");
     assert_eq!(*machines.files.borrow(), before);
     let commands = machines.commands.borrow().clone();
-    assert_eq!(commands[..2], ["a: installed nginx=1.2* curl=9* c", "a: install curl=9* c"]);
+    let asked = ["a: installed nginx=1.2* curl=9* c", "a: would-install curl=9* c", "a: install curl=9* c"];
+    assert_eq!(commands[..3], asked);
     assert!(commands.contains(&"b: install curl=8.1".to_owned()), "{commands:?}");
     params["software"]["packages"] = json!(["nginx=1.2*"]);
     let done = host(&["a", "b"]).run::<Software>(params.clone()).expect("both can be had");
@@ -399,6 +407,9 @@ fn bad_parameters_are_named() {
     );
     let files = json!({ "targets": "a", "files": [{ "dest": "etc/motd", "mode": "rw" }] });
     assert_eq!(pointers(host.validate::<Files>(files)), ["/files/0/dest", "/files/0/source", "/files/0/mode"]);
+    let folder = |source: &str, dest: &str| json!({ "targets": "a", "files": [{ "source": source, "dest": dest, "delete": true }] });
+    assert!(host.validate::<Files>(folder("/srv/site/", "/var/www/")).is_empty());
+    assert_eq!(pointers(host.validate::<Files>(folder("/srv/site", "/var/www"))), ["/files/0/delete"]);
     for example in Command::examples() {
         assert!(host.validate::<Command>(example.clone()).is_empty(), "{example}");
     }

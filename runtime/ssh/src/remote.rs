@@ -235,11 +235,12 @@ async fn feed(
     if !header.is_empty() {
         write.data(header.as_slice()).await?;
     }
-    let mut buffer = vec![0; CHUNK];
     loop {
-        match stdin.read(&mut buffer).await {
+        // Each is a packet as long as may be: a server copies all that it has not passed on yet with every packet that comes.
+        let mut chunk = Vec::with_capacity(CHUNK);
+        match stdin.read_buf(&mut chunk).await {
             Ok(0) | Err(_) => return write.eof().await,
-            Ok(read) => write.data(&buffer[..read]).await?,
+            Ok(_) => write.data_bytes(chunk).await?,
         }
     }
 }

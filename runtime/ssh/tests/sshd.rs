@@ -221,6 +221,45 @@ async fn files_are_looked_at_moved_and_removed() {
 }
 
 #[tokio::test]
+async fn the_files_of_a_folder_are_looked_at_together() {
+    let Some(server) = Sshd::start() else { return };
+    let connection = Connection::open(&[hop(&server)]).await.unwrap();
+    let files = Files { connection: &connection, run_as: None };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let path = folder.path().to_str().unwrap();
+    fs::create_dir(at("sub")).unwrap();
+    let odd = "sub/it's a \\ \"$file\"";
+    for name in ["-n", odd, "other"] {
+        fs::write(at(name), name).unwrap();
+    }
+    fs::set_permissions(at(odd), fs::Permissions::from_mode(0o750)).unwrap();
+    std::os::unix::fs::symlink("/nowhere", at("link")).unwrap();
+    let mut found = files.stat_all(path, &["-n", "none", odd, "link", "sub"]).await.unwrap();
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    let kinds: Vec<_> = found.iter().map(|(name, stat)| (name.as_str(), stat.kind)).collect();
+    assert_eq!(kinds, [("-n", Kind::File), ("link", Kind::Symlink), ("sub", Kind::Directory), (odd, Kind::File)]);
+    assert_eq!((found[3].1.size, found[3].1.mode), (odd.len() as u64, 0o750));
+    let mut digests = files.digest_all(path, &[odd, "-n"]).await.unwrap();
+    digests.sort();
+    for (name, digest) in &digests {
+        assert_eq!(*digest, FileDigest::of(&mut name.as_bytes()).await.unwrap().0.to_string(), "{name}");
+    }
+    assert_eq!(digests.len(), 2);
+    assert!(files.digest_all(path, &["none"]).await.unwrap_err().to_string().contains("No such file"));
+    let mut names = files.list(path).await.unwrap();
+    names.sort();
+    assert_eq!(names, ["-n", "link", "other", odd]);
+    files.remove_all(path, &["-n", "link", "none", odd]).await.unwrap();
+    assert_eq!(files.list(path).await.unwrap(), ["other"]);
+    // A folder that is not there has no files, and a file is no folder.
+    let none = at("none").to_str().unwrap().to_owned();
+    assert!(files.stat_all(&none, &["a"]).await.unwrap().is_empty() && files.list(&none).await.unwrap().is_empty());
+    let other = at("other").to_str().unwrap().to_owned();
+    assert!(files.stat_all(&other, &["a"]).await.unwrap_err().to_string().contains("it is no folder"));
+}
+
+#[tokio::test]
 async fn another_account_is_switched_to() {
     let Some(server) = Sshd::start() else { return };
     if !std::process::Command::new("sudo").args(["-n", "-u", "nobody", "true"]).status().is_ok_and(|it| it.success()) {

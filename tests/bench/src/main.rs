@@ -4,7 +4,7 @@
 //!
 //! - [`report`]: figures, tables and JSON; [`measure`]: the clock and what is made of many times;
 //! - [`machine`]: what the figures were measured on; [`neighbours`]: what else it did meanwhile; [`place`]: where a benchmark keeps its data;
-//! - [`rig`]: a whole daemon with the plugin that does nothing;
+//! - [`rig`]: a whole daemon with the plugin that does nothing; [`served`]: one in a process of its own;
 //! - [`benches`]: one file per benchmark.
 //!
 //! `cargo xtask bench [NAME …] [--json [FILE]]`. A figure that is missed is marked, but it is no failure.
@@ -16,6 +16,7 @@ mod neighbours;
 mod place;
 mod report;
 mod rig;
+mod served;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

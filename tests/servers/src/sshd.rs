@@ -76,7 +76,8 @@ impl Sshd {
             let text = format!(
                 "Port {port}\nListenAddress {address}\nHostKey {host}\nAuthorizedKeysFile {keys}\nPidFile none\n\
                  StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-                 PermitRootLogin yes\nAllowTcpForwarding yes\nMaxStartups 300\nSetEnv HOME={home}{path}\n{config}\n",
+                 PermitRootLogin yes\nAllowTcpForwarding yes\nMaxStartups 300\nSubsystem sftp internal-sftp\n\
+                 SetEnv HOME={home}{path}\n{config}\n",
                 // What this machine's account does at the start of its shells is no part of a test.
                 home = at("home").display(),
                 // Machines of their own have programs of their own.

@@ -8,9 +8,10 @@ use super::recipe::Manager;
 use crate::fault::Fault;
 use crate::words::judge;
 
-/// What is asked of a package manager. `$1`: `installed`, `install`, `remove` or `name`; `$2`: the manager, or nothing for the
-/// one that is there; `$3`: whether its lists are fetched first; the rest: packages, or a file. Without comments of its own,
-/// as the guest carries it: `dnf` has a version after a dash where others have `=`, and a file is itself.
+/// What is asked of a package manager. `$1`: `installed`, `would-install`, `would-remove`, `install`, `remove` or `name`; `$2`: the
+/// manager, or nothing for the one that is there; `$3`: whether its lists are fetched first; the rest: packages, or a file.
+/// Without comments of its own, as the guest carries it: `dnf` has a version after a dash where others have `=`, and a file is
+/// itself. Of `apt` it is known what else would be installed, replaced or removed, as it says so itself.
 const SCRIPT: &str = include_str!("packages.sh");
 /// The most of its answer that is read, in bytes.
 const ANSWER: u32 = 64 << 10;
@@ -67,44 +68,20 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// The names and versions of what is installed of these packages.
-pub(super) async fn installed(
-    manager: PackageManager,
-    session: &Session,
-    names: &[String],
-) -> Result<Vec<(String, String)>, Fault> {
-    let told = ask(manager, session, "installed", names, false).await?;
+/// The names and versions that it told of what is installed.
+pub(super) fn versions(told: &str) -> Vec<(String, String)> {
     let line = |line: &str| line.split_once(' ').map(|(name, version)| (name.to_owned(), version.to_owned()));
-    Ok(told.lines().filter_map(line).collect())
+    told.lines().filter_map(line).collect()
 }
 
-/// The package that a file holds.
-pub(super) async fn name_of(manager: PackageManager, session: &Session, file: &str) -> Result<String, Fault> {
-    let told = ask(manager, session, "name", &[file.to_owned()], false).await?;
-    Ok(told.trim().to_owned())
+/// What it told is not there before packages are installed or removed, of these and of others that come or go with them; and
+/// what is there, with its version.
+pub(super) fn absent_and_present(told: &str) -> (Vec<String>, Vec<String>) {
+    told.lines().map(str::to_owned).partition(|line| !line.contains('='))
 }
 
-/// Installs packages, or files of packages.
-pub(crate) async fn install(
-    manager: PackageManager,
-    session: &Session,
-    what: &[String],
-    undoing: bool,
-) -> Result<(), Fault> {
-    ask(manager, session, "install", what, undoing).await.map(drop)
-}
-
-/// Removes packages.
-pub(crate) async fn remove(
-    manager: PackageManager,
-    session: &Session,
-    what: &[String],
-    undoing: bool,
-) -> Result<(), Fault> {
-    ask(manager, session, "remove", what, undoing).await.map(drop)
-}
-
-async fn ask(
+/// Asks the script, which tells what it prints.
+pub(crate) async fn ask(
     manager: PackageManager,
     session: &Session,
     what: &str,

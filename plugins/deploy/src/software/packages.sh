@@ -23,6 +23,10 @@ version() {
   esac
 }
 
+apt() {
+  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 --no-install-recommends --allow-downgrades "$@"
+}
+
 case $manager$* in brew*=*) echo "brew has versions in the names of formulas: name@version" >&2; exit 64;; esac
 
 case $do in
@@ -36,12 +40,22 @@ case $do in
       dnf) exec rpm -qp --qf '%{NAME}=%{VERSION}-%{RELEASE}\n' -- "$1";;
       *) echo "files are installed by apt and dnf: give steps of your own" >&2; exit 69;;
     esac;;
-  install)
+  would-*)
     case $manager in
       apt)
-        export DEBIAN_FRONTEND=noninteractive
-        if [ -n "$refresh" ]; then apt-get -o DPkg::Lock::Timeout=300 update || exit; fi
-        exec apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends --allow-downgrades -- "$@";;
+        if [ -n "$refresh" ] && [ $do = would-install ]; then apt update >&2 || exit; fi
+        v=$(apt ${do#would-} -s -- "$@") || exit
+        echo "$v" | sed -nE 's/^(Inst|Remv) ([^ ]+) \[([^]]+)\].*/\2=\3/p; t; s/^Inst ([^ ]+) .*/\1/p';;
+      *)
+        for package; do
+          case $package in /*) package=$(rpm -qp --qf '%{NAME}' -- "$package");; *) package=${package%%=*};; esac
+          v=$(version "$package") && package=$package=$v
+          echo "$package"
+        done;;
+    esac;;
+  install)
+    case $manager in
+      apt) apt install -y -- "$@";;
       dnf)
         for package; do
           shift
@@ -57,9 +71,7 @@ case $do in
   remove)
     for package; do shift; set -- "$@" "${package%%=*}"; done
     case $manager in
-      apt)
-        export DEBIAN_FRONTEND=noninteractive
-        exec apt-get -o DPkg::Lock::Timeout=300 remove -y -- "$@";;
+      apt) apt remove -y -- "$@";;
       dnf) exec "$program" remove -y -- "$@";;
       apk) exec apk del -- "$@";;
       brew) exec brew uninstall -- "$@";;

@@ -53,6 +53,7 @@ impl Provided {
                     make_parents: false,
                     skip_unchanged: false,
                     dry_run: false,
+                    delete: false,
                 },
             )
             .await?;
@@ -68,7 +69,7 @@ impl Provided {
         file: Option<&str>,
         done: &mut Done,
     ) -> Result<(), Fault> {
-        let there = packages::installed(manager, session, wanted).await?;
+        let there = packages::versions(&packages::ask(manager, session, "installed", wanted, false).await?);
         let version = |there: &[(String, String)], name: &str| {
             there.iter().find(|(found, _)| found == name).map(|(_, version)| version.clone())
         };
@@ -80,24 +81,16 @@ impl Provided {
         if wrong.is_empty() {
             return Ok(());
         }
-        let (mut absent, mut present) = (Vec::new(), Vec::new());
-        for text in &wrong {
-            let name = Package::of(text).name;
-            match version(&there, &name) {
-                Some(found) => present.push(format!("{name}={found}")),
-                None => absent.push(name),
-            }
-        }
+        let wrong: Vec<String> = wrong.into_iter().cloned().collect();
+        let what = file.map_or_else(|| wrong.clone(), |file| vec![file.to_owned()]);
+        // Others may come and go with them, and are undone with them.
+        let (would, doing) = if self.is_absent { ("would-remove", "remove") } else { ("would-install", "install") };
+        let told = packages::ask(manager, session, would, &what, false).await?;
+        let (absent, present) = packages::absent_and_present(&told);
         done.changes.push(Change::Packages { manager, absent, present });
         done.is_changed = true;
-        let wrong: Vec<String> = wrong.into_iter().cloned().collect();
-        if self.is_absent {
-            packages::remove(manager, session, &wrong, false).await?;
-        } else {
-            let what = file.map_or(wrong.clone(), |file| vec![file.to_owned()]);
-            packages::install(manager, session, &what, false).await?;
-        }
-        let there = packages::installed(manager, session, &wrong).await?;
+        packages::ask(manager, session, doing, &what, false).await?;
+        let there = packages::versions(&packages::ask(manager, session, "installed", &wrong, false).await?);
         match wrong.iter().find(|text| !is_right(&there, &Package::of(text))) {
             None => Ok(()),
             Some(text) => {
@@ -179,8 +172,8 @@ impl Deployment for Provided {
                 Way::Packages(wanted) => self.packages(manager, session, wanted, None, done).await,
                 Way::File(source) => {
                     let file = self.bring(session, source, done).await?;
-                    let name = packages::name_of(manager, session, &file).await?;
-                    self.packages(manager, session, &[name], Some(&file), done).await
+                    let told = packages::ask(manager, session, "name", std::slice::from_ref(&file), false).await?;
+                    self.packages(manager, session, &[told.trim().to_owned()], Some(&file), done).await
                 }
                 Way::Steps(steps) => self.steps(session, steps, done).await,
             }

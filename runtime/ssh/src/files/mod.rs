@@ -4,6 +4,7 @@
 //! that is written appears whole under its name or not at all: it is written beside it, compared by its digest, given its
 //! mode and owner, and renamed.
 
+mod folder;
 mod script;
 
 use std::fmt;

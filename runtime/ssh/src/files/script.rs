@@ -5,7 +5,8 @@
 /// the folders above if `$5` is.
 pub(super) const PUT: &str = r#"
 set -eu
-if [ -n "$5" ]; then mkdir -p -- "$(dirname -- "$1")"; fi
+d=${1%/*}/
+if [ -n "$5" ] && ! [ -d "$d" ]; then mkdir -p -- "$d"; fi
 if [ -d "$1" ]; then echo "it is a folder" >&2; exit 66; fi
 t=$(mktemp -- "$1.XXXXXX")
 trap 'rm -f -- "$t"' EXIT
@@ -71,3 +72,34 @@ if [ -n "$2" ]; then exec rm -rf -- "$1"; fi
 if [ -d "$1" ] && ! [ -L "$1" ]; then exec rmdir -- "$1"; fi
 exec rm -f -- "$1"
 "#;
+
+/// Tells type and mode, size, owner and path of those of the files that are named on standard input, ended by NUL, that are
+/// in the folder `$1`. The type and mode are in hexadecimal. None is there if the folder is not.
+pub(super) const STAT_ALL: &str = r#"
+if ! [ -d "$1" ]; then
+  if [ -e "$1" ] || [ -L "$1" ]; then echo "it is no folder" >&2; exit 66; fi
+  exit 0
+fi
+cd -- "$1" || exit 66
+LC_ALL=C; export LC_ALL
+if stat -c %f . > /dev/null 2>&1; then xargs -0 stat -c '%f %s %U:%G %n' 2> /dev/null
+else xargs -0 stat -f '%Xp %z %Su:%Sg %N' 2> /dev/null; fi
+case $? in 0 | 1 | 123) exit 0;; esac
+echo "they cannot be looked at: is there an xargs with -0?" >&2; exit 66
+"#;
+
+/// Tells the digests of the files in the folder `$1` that are named on standard input, ended by NUL.
+pub(super) const DIGEST_ALL: &str = r#"
+cd -- "$1" || exit 66
+if command -v sha256sum > /dev/null; then exec xargs -0 sha256sum; fi
+exec xargs -0 shasum -a 256
+"#;
+
+/// Tells all files in the folder `$1` and those below it, and all else that is no folder, each ended by NUL.
+pub(super) const LIST: &str = r#"
+if ! [ -d "$1" ]; then exit 0; fi
+cd -- "$1" && exec find . ! -type d -print0
+"#;
+
+/// Removes the files in the folder `$1` that are named on standard input, ended by NUL.
+pub(super) const REMOVE_ALL: &str = r#"cd -- "$1" && exec xargs -0 rm -f --"#;

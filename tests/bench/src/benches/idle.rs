@@ -1,11 +1,8 @@
 //! A daemon with a thousand jobs and nothing to do: what it uses, and how fast it starts. It is a process of its own.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use sandglass_core::spec::JobSpec;
 use serde_json::json;
 
@@ -14,6 +11,7 @@ use crate::measure::{Sample, clock, millis};
 use crate::place::Place;
 use crate::report::{Reach, Report};
 use crate::rig::{self, Rig};
+use crate::served::{Served, program};
 
 const JOBS: usize = 1000;
 /// How often the daemon is started.
@@ -69,75 +67,4 @@ async fn prepare(dir: &Path) -> anyhow::Result<()> {
     };
     rig.save((0..JOBS).map(spec).collect::<Result<_, _>>()?).await?;
     rig.stop().await
-}
-
-/// The program `sandglass`, if it was built beside this one.
-fn program() -> Option<PathBuf> {
-    let path = std::env::current_exe().ok()?.with_file_name("sandglass");
-    path.is_file().then_some(path)
-}
-
-/// A daemon in a process of its own, killed when this is dropped.
-struct Served(Child);
-
-impl Served {
-    /// Starts a daemon: it, and how long it took to be ready.
-    fn start(program: Option<&Path>, dir: &Path) -> anyhow::Result<(Self, Duration)> {
-        let mut command = match program {
-            Some(program) => {
-                let mut command = Command::new(program);
-                command.arg("--data-dir").arg(dir).args(["serve", "--listen", "none"]);
-                command
-            }
-            None => {
-                let mut command = Command::new(std::env::current_exe()?);
-                command.arg("--serve").arg(dir);
-                command
-            }
-        };
-        command.env("SANDGLASS_LOG", "error").stdin(Stdio::piped()).stdout(Stdio::piped());
-        let begin = clock();
-        let mut child = command.spawn().context("the daemon cannot be started")?;
-        let stdout = child.stdout.take().expect("it was just piped");
-        let served = Self(child);
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        anyhow::ensure!(line.contains("ready"), "the daemon is not ready but says {line:?}");
-        Ok((served, begin.elapsed()))
-    }
-
-    /// Stops it as an operator does, so that the next start finds everything in order.
-    fn stop(mut self) -> anyhow::Result<()> {
-        let told = Command::new("kill").arg(self.0.id().to_string()).status()?;
-        anyhow::ensure!(told.success(), "the daemon cannot be told to stop");
-        self.0.wait()?;
-        Ok(())
-    }
-
-    /// A number from what the kernel says of it.
-    fn status(&self, key: &str) -> anyhow::Result<f64> {
-        let text = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        number.with_context(|| format!("the kernel does not tell {key}"))
-    }
-
-    /// The time that all its threads have run.
-    fn cpu(&self) -> anyhow::Result<Duration> {
-        let mut nanos = 0;
-        for thread in std::fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
-            // A thread may end meanwhile.
-            let Ok(text) = std::fs::read_to_string(thread?.path().join("schedstat")) else { continue };
-            nanos += text.split(' ').next().and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
-        }
-        Ok(Duration::from_nanos(nanos))
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It may have ended already.
-        _ = self.0.kill();
-        _ = self.0.wait();
-    }
 }

@@ -1,5 +1,6 @@
 //! The benchmarks.
 
+mod fleet;
 mod follow;
 mod idle;
 mod invoke;
@@ -36,10 +37,12 @@ pub(crate) enum Bench {
     Follow,
     /// A long history that goes down to what is kept, while jobs fire.
     Retention,
+    /// A file for a hundred machines, beside `scp` and `ssh` in a loop.
+    Fleet,
 }
 
 impl Bench {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Invoke,
         Self::Runs,
         Self::Lateness,
@@ -50,6 +53,7 @@ impl Bench {
         Self::Schedule,
         Self::Follow,
         Self::Retention,
+        Self::Fleet,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -64,6 +68,7 @@ impl Bench {
             Self::Schedule => "schedule",
             Self::Follow => "follow",
             Self::Retention => "retention",
+            Self::Fleet => "fleet",
         }
     }
 
@@ -81,6 +86,7 @@ impl Bench {
             Self::Schedule => schedule::run(scale, report),
             Self::Follow => follow::run(scale, report),
             Self::Retention => retention::run(scale, report),
+            Self::Fleet => fleet::run(scale, report),
         }
     }
 }

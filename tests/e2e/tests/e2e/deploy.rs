@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 const SOON: Duration = Duration::from_secs(60);
 
 /// What a folder holds: paths, with permissions, owners, times and contents.
-fn snapshot(folder: &Path) -> BTreeMap<String, (u32, u32, i64, Vec<u8>)> {
+pub(crate) fn snapshot(folder: &Path) -> BTreeMap<String, (u32, u32, i64, Vec<u8>)> {
     let mut found = BTreeMap::new();
     let mut rest = vec![folder.to_path_buf()];
     while let Some(path) = rest.pop() {
@@ -36,7 +36,13 @@ fn snapshot(folder: &Path) -> BTreeMap<String, (u32, u32, i64, Vec<u8>)> {
 
 /// Five servers, all entered with the key of the first.
 fn servers() -> Option<Vec<Sshd>> {
-    let servers: Option<Vec<Sshd>> = (1..=5).map(|number| Sshd::start_apart(&format!("127.0.0.{number}"))).collect();
+    some_servers(5)
+}
+
+/// So many servers, all entered with the key of the first.
+pub(crate) fn some_servers(count: usize) -> Option<Vec<Sshd>> {
+    let servers: Option<Vec<Sshd>> =
+        (1..=count).map(|number| Sshd::start_apart(&format!("127.0.0.{number}"))).collect();
     let servers = servers?;
     servers.iter().for_each(|server| server.let_in(&servers[0].public_key()));
     Some(servers)
@@ -51,8 +57,8 @@ fn target(name: &str, address: &str, port: u16, host_key: &str) -> String {
     )
 }
 
-/// A daemon that knows the servers as `web-1` to `web-5`.
-fn fleet(home: &Home, servers: &[Sshd]) -> Daemon {
+/// A daemon that knows the servers as `web-1`, `web-2` and so on.
+pub(crate) fn fleet(home: &Home, servers: &[Sshd]) -> Daemon {
     let daemon = home.start();
     let key = servers[0].key();
     run_with(&mut home.command(&["secret", "set", "DEPLOY_KEY"]), key.as_bytes()).expect(0);
@@ -65,7 +71,7 @@ fn fleet(home: &Home, servers: &[Sshd]) -> Daemon {
     daemon
 }
 
-fn ended(daemon: &Daemon, name: &str, action: &str, with: &Value, more: &Value) -> Value {
+pub(crate) fn ended(daemon: &Daemon, name: &str, action: &str, with: &Value, more: &Value) -> Value {
     let mut job = json!({ "name": name, "action": { "use": action, "with": with } });
     job.as_object_mut().expect("a map").extend(more.as_object().expect("a map").clone());
     daemon.put(&job);
@@ -270,7 +276,9 @@ fn with_package_manager(server: &Sshd) {
     fs::create_dir_all(server.mnt().join("packages")).expect("a folder can be made");
     let query =
         "#!/bin/sh\nfor name; do :; done\n[ -f /mnt/packages/$name ] && echo installed $(cat /mnt/packages/$name)\n";
-    let apt = "#!/bin/sh\nwhile [ $# -gt 0 ]; do case $1 in install|remove) do=$1;; --) shift; break;; esac; shift; done\n\
+    let apt = "#!/bin/sh\nwhile [ $# -gt 0 ]; do case $1 in install|remove) do=$1;; -s) s=1;; --) shift; break;; esac; shift; done\n\
+               if [ \"$s\" ]; then for p; do n=${p%%=*}; v=$(cat /mnt/packages/$n 2> /dev/null) && v=\" [$v]\"\n\
+               echo \"Inst $n$v (new)\"; done; exit; fi\n\
                echo \"$do $*\" >> /mnt/asked\n[ ! -f /mnt/broken ] || { echo 'E: no space left' >&2; exit 100; }\n\
                for p; do n=${p%%=*}; v=${p#*=}; [ $v != $p ] || v=1.0\n\
                if [ $do = install ]; then echo $v > /mnt/packages/$n; else rm /mnt/packages/$n; fi; done\n";
@@ -327,7 +335,8 @@ fn software_is_installed_where_it_is_not_and_a_failure_is_undone() {
     let run = ended(&daemon, "tool", "deploy/software", &with, &grants);
     assert_eq!(run["result"]["output"]["changed"], 0, "{run:#}");
     let left = fs::read_dir("/tmp").expect("there is one").flatten();
-    let left: Vec<_> = left.filter(|entry| entry.path().join("tool").exists()).map(|entry| entry.path()).collect();
+    let left = left.map(|entry| entry.path()).filter(|path| path.join("tool").exists());
+    let left: Vec<_> = left.filter(|path| path.to_string_lossy().starts_with("/tmp/sandglass.")).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 

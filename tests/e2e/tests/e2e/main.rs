@@ -7,6 +7,8 @@ mod command_line;
 mod crash;
 mod dependencies;
 mod deploy;
+mod deploy_apt;
+mod deploy_folders;
 mod disk_full;
 mod docker;
 mod editing;

@@ -115,9 +115,12 @@ fn those_of_deploy_run() {
     let builds = home.path().join("builds");
     fs::create_dir(&builds).expect("a folder can be made");
     fs::write(builds.join("app"), "#!/bin/sh\n").expect("a file can be written");
+    fs::create_dir(builds.join("site")).expect("a folder can be made");
+    fs::write(builds.join("site/index.html"), "<p>here</p>\n").expect("a file can be written");
     let builds = builds.display().to_string();
     all_succeed(&home, &daemon, &examples("deploy.md", &[("/srv/builds", &builds), ("/opt/app", "/mnt/app")]));
     assert!(servers.iter().all(|server| server.mnt().join("app/bin/app").exists()));
+    assert!(servers.iter().all(|server| server.mnt().join("app/site/index.html").exists()));
     assert!(servers.iter().all(|server| !server.mnt().join("app/old.conf").exists()));
     assert!(servers[0].mnt().join("app/tool").exists() && !servers[1].mnt().join("app/tool").exists());
 }

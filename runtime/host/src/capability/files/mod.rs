@@ -6,6 +6,7 @@
 mod mounts;
 mod open;
 pub(crate) mod place;
+pub(crate) mod walk;
 
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::filesystem::{Descriptor, Dir, FsPerms, OpenMode};

@@ -139,6 +139,23 @@ fn placed(attempt: &Attempt, file: &FileRef) -> CallResult<FileRef> {
 /// Opens a file; the kernel refuses links that lead out of its folder. Opening never waits, as it would for a pipe that
 /// has a name.
 pub(crate) fn file(attempt: &Attempt, file: &FileRef, flags: OFlags, access: Access) -> CallResult<OwnedFd> {
+    let (opened, kind) = opened(attempt, file, flags, access)?;
+    if kind != FileType::RegularFile {
+        let hint = match kind {
+            FileType::Directory => "; where a folder can be sent, its path ends with '/'",
+            _ => "",
+        };
+        return Err(CallError::new(ErrorCode::InvalidArgument, format!("'{}' is no regular file{hint}", file.path)));
+    }
+    Ok(opened)
+}
+
+/// Opens a folder, to look at what is in it.
+pub(crate) fn open_folder(attempt: &Attempt, file: &FileRef) -> CallResult<OwnedFd> {
+    opened(attempt, file, OFlags::RDONLY | OFlags::DIRECTORY, Access::ReadOnly).map(|(folder, _)| folder)
+}
+
+fn opened(attempt: &Attempt, file: &FileRef, flags: OFlags, access: Access) -> CallResult<(OwnedFd, FileType)> {
     let file = &placed(attempt, file)?;
     let path = relative(file)?;
     let base = base(attempt, file, access)?;
@@ -147,10 +164,7 @@ pub(crate) fn file(attempt: &Attempt, file: &FileRef, flags: OFlags, access: Acc
     let failed = |error| failed(file, error);
     let opened = openat2(base.fd(), path, flags, mode, ResolveFlags::BENEATH).map_err(failed)?;
     let kind = FileType::from_raw_mode(fstat(&opened).map_err(failed)?.st_mode);
-    if kind != FileType::RegularFile {
-        return Err(CallError::new(ErrorCode::InvalidArgument, format!("'{}' is no regular file", file.path)));
-    }
-    Ok(opened)
+    Ok((opened, kind))
 }
 
 /// Where a file is on this machine. Nothing is opened, so nothing is granted by it: whether a program may use the file is
@@ -220,6 +234,10 @@ mod tests {
         assert_eq!(code(read(&input, "sub")), ErrorCode::InvalidArgument);
         assert_eq!(code(read(&input, "none")), ErrorCode::NotFound);
         assert!(read("", &format!("{input}/file")).is_ok());
+        let opened = |path: &str| open_folder(&attempt, &file_ref("", path));
+        assert!(opened(&format!("{input}/")).is_ok() && opened(&format!("{input}/sub/")).is_ok());
+        assert_eq!(code(opened(&format!("{input}/file"))), ErrorCode::InvalidArgument);
+        assert_eq!(code(opened("/etc/")), ErrorCode::Denied);
         assert_eq!(code(read("", "/etc/passwd")), ErrorCode::Denied);
         assert!(attempt.last_denial().unwrap().grant.contains("/etc:ro"));
         assert_eq!(folder(&attempt, &file_ref(&input, "sub")).ok(), Some(Path::new(&input).join("sub")));

@@ -4,6 +4,7 @@
 //! call. A session is connected with its first operation, so that a machine that does not answer keeps nothing waiting but
 //! what is asked of it. Operations go on beside one another; the guest waits for whichever it likes.
 
+mod folder;
 mod operation;
 mod program;
 mod session;

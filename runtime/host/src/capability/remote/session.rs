@@ -15,6 +15,7 @@ use sandglass_ssh::{Auth, Connection, Hop, Remote, SshError};
 use wasmtime::component::Resource;
 use zeroize::Zeroizing;
 
+use super::folder::FolderUpload;
 use super::operation::Operation;
 use super::program::Program;
 use super::upload::Upload;
@@ -114,6 +115,17 @@ impl Session {
         })
     }
 
+    /// Writes a folder, once it is connected; under the same conditions as [`Self::with_files`].
+    fn send_folder(&self, source: OwnedFd, dest: String, options: remote::CopyOptions) -> Operation {
+        let (connecting, account) = (self.connecting.clone(), self.account().map(str::to_owned));
+        let (attempt, place) = (Arc::clone(&self.attempt), self.place.clone());
+        Operation::start(async move {
+            let connection = connecting.await.map_err(|error| failed(&attempt, &error))?;
+            let files = Files { connection: &connection, run_as: account.as_deref() };
+            FolderUpload { attempt, place, source, dest, options }.send(files).await.map(Answer::Copied)
+        })
+    }
+
     fn may(&self, deed: Deed<'_>) -> CallResult<()> {
         self.place.may(&self.attempt, deed)
     }
@@ -177,7 +189,7 @@ async fn conduct(
 }
 
 /// What writing a file is, when it is only asked what it would be.
-fn writing<'a>(path: &'a str, options: &remote::CopyOptions) -> Deed<'a> {
+pub(super) fn writing<'a>(path: &'a str, options: &remote::CopyOptions) -> Deed<'a> {
     if options.dry_run { Deed::Read(path) } else { Deed::Write(path) }
 }
 
@@ -230,6 +242,12 @@ impl HostSession for Guest {
         dest: String,
         options: remote::CopyOptions,
     ) -> CallResult<Resource<Operation>> {
+        if source.path.ends_with('/') {
+            let session = self.session(&session, &[])?;
+            let folder = place::open_folder(&session.attempt, &source)?;
+            let operation = session.send_folder(folder, dest, options);
+            return self.push_operation(operation);
+        }
         let session = self.session(&session, &[writing(&dest, &options)])?;
         let file = place::file(&session.attempt, &source, OFlags::RDONLY, Access::ReadOnly)?;
         let attempt = Arc::clone(&session.attempt);

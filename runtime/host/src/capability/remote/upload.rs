@@ -6,15 +6,15 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex};
 
 use sandglass_ssh::SshError;
-use sandglass_ssh::files::{FileDigest, Files, Kind, Put};
+use sandglass_ssh::files::{FileDigest, Files, Kind, Put, Stat};
 use tokio::io::AsyncSeekExt as _;
 use tokio::sync::OnceCell;
 
 use crate::attempt::lock;
-use crate::bindings::remote::{CopyOptions, CopyReport};
+use crate::bindings::remote::{ChangeKind, CopyOptions, CopyReport, FileChange};
 
 /// The most files whose digests an attempt remembers.
-const REMEMBERED: usize = 1000;
+const REMEMBERED: usize = 10_000;
 
 /// The digests of files that an attempt uploads, so that one that goes to many machines is read for it once.
 #[derive(Default)]
@@ -75,11 +75,11 @@ impl Upload {
         let unreadable =
             |error: std::io::Error| SshError::Invalid(format!("the file for {} cannot be read: {error}", self.dest));
         let (digest, bytes) = digests.of(&mut file).await.map_err(unreadable)?;
-        let changed = !self.is_there(files, digest).await?;
-        if changed && !self.options.dry_run {
+        let change = self.change(files, digest).await?;
+        if change.is_some() && !self.options.dry_run {
             files.put(&self.dest, file, digest, &self.put()).await?;
         }
-        Ok(CopyReport { bytes, changed, sha256: digest.to_string() })
+        Ok(self.report(bytes, change, digest))
     }
 
     /// Writes these bytes.
@@ -87,24 +87,36 @@ impl Upload {
         let mut content = contents;
         let unread = |error: std::io::Error| SshError::Invalid(error.to_string());
         let (digest, bytes) = FileDigest::of(&mut content).await.map_err(unread)?;
-        let changed = !self.is_there(files, digest).await?;
-        if changed && !self.options.dry_run {
+        let change = self.change(files, digest).await?;
+        if change.is_some() && !self.options.dry_run {
             files.put(&self.dest, contents, digest, &self.put()).await?;
         }
-        Ok(CopyReport { bytes, changed, sha256: digest.to_string() })
+        Ok(self.report(bytes, change, digest))
     }
 
-    /// Whether the file is there already, as it should be.
-    async fn is_there(&self, files: Files<'_>, digest: FileDigest) -> Result<bool, SshError> {
-        if !self.options.skip_unchanged {
-            return Ok(false);
-        }
-        let Some(found) = files.stat(&self.dest, true).await? else { return Ok(false) };
-        let same = found.kind == Kind::File && found.sha256 == Some(digest.to_string());
-        let mode = self.options.mode.is_none_or(|mode| mode == found.mode);
-        let owner = self.options.owner.as_deref().is_none_or(|owner| is_owner(owner, &found.owner));
-        Ok(same && mode && owner)
+    fn report(self, bytes: u64, change: Option<ChangeKind>, digest: FileDigest) -> CopyReport {
+        let changes = change.map(|kind| FileChange { path: self.dest, kind });
+        let changes: Vec<_> = changes.into_iter().collect();
+        CopyReport { bytes, changed: !changes.is_empty(), sha256: digest.to_string(), changes }
     }
+
+    /// What is to be done; nothing if the file is there already, as it should be.
+    async fn change(&self, files: Files<'_>, digest: FileDigest) -> Result<Option<ChangeKind>, SshError> {
+        if !self.options.skip_unchanged {
+            return Ok(Some(ChangeKind::Update));
+        }
+        let Some(found) = files.stat(&self.dest, true).await? else { return Ok(Some(ChangeKind::Create)) };
+        let is_same =
+            found.sha256 == Some(digest.to_string()) && is_as_wanted(&self.options, self.options.mode, &found);
+        Ok((!is_same).then_some(ChangeKind::Update))
+    }
+}
+
+/// Whether a file has the mode and owner that it should have, as far as they are given.
+pub(super) fn is_as_wanted(options: &CopyOptions, mode: Option<u32>, found: &Stat) -> bool {
+    found.kind == Kind::File
+        && mode.is_none_or(|mode| mode == found.mode)
+        && options.owner.as_deref().is_none_or(|owner| is_owner(owner, &found.owner))
 }
 
 /// Whether `found`, which is `user:group`, is the owner that `wanted` names in full or in part.
