@@ -205,6 +205,9 @@ async fn live(engine: &Engine, id: &str, keeper: &mut Keeper) -> How {
 
 async fn remove(engine: &Engine, id: &str) {
     if let Err(error) = engine.remove(id).await {
-        tracing::warn!(container = id, "{error}; it is tried again when the daemon starts");
+        tracing::warn!(
+            container = id,
+            "{error}; it is tried again when the daemon starts, or next uses the engine of that target"
+        );
     }
 }

@@ -1,15 +1,19 @@
-//! Containers on the operator's engine.
+//! Containers on the operator's engine, or on that of a target.
 //!
 //! What an image, its command and its mounts may be is asked of the grants here; the engine itself is asked by
 //! `sandglass_containers`, which sees every container through to its removal.
+
+mod target;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sandglass_containers::{self as containers, ContainerSpec, Error, ExecSpec, MountSource};
-use sandglass_core::capability::{Access, Capability, Denial};
+use sandglass_containers::{self as containers, ContainerSpec, Error, ExecSpec, MountSource, ObstacleKind};
+use sandglass_core::capability::{Access, Capability, Deed, Denial};
 use wasmtime::component::Resource;
+
+pub(crate) use self::target::Engines;
 
 use super::exec::{self, Elsewhere, How, Orders, Task, not_put_in, without_secret};
 use super::files::place;
@@ -22,15 +26,24 @@ use crate::guest::Guest;
 use crate::services::{BoxFuture, Containers, Progress};
 
 impl docker::Host for Guest {
+    async fn find(&mut self, reference: String, at: Option<docker::Place>) -> CallResult<Option<docker::Image>> {
+        let attempt = &self.attempt;
+        let allowed = attempt.work.grants.find_image(&reference);
+        let engine = engine(attempt, allowed, at.as_ref(), Deed::LookAtEngine)?.engine;
+        let found = attempt.unless_stopped(engine.find(&reference)).await.ok_or_else(CallError::cancelled)?;
+        Ok(found.map_err(|error| failed(attempt, &error))?.map(image))
+    }
+
     async fn pull(
         &mut self,
         reference: String,
         policy: docker::PullPolicy,
         credentials: Option<docker::Credentials>,
+        at: Option<docker::Place>,
     ) -> CallResult<docker::Image> {
         let attempt = &self.attempt;
-        allowed(attempt, attempt.work.grants.image(&reference))?;
-        let engine = engine(attempt)?.engine;
+        let allowed = attempt.work.grants.image(&reference);
+        let engine = engine(attempt, allowed, at.as_ref(), Deed::UseEngine)?.engine;
         let credentials = credentials.map(|given| for_registry(attempt, &reference, given)).transpose()?;
         let policy = match policy {
             docker::PullPolicy::Missing => containers::PullPolicy::Missing,
@@ -43,9 +56,8 @@ impl docker::Host for Guest {
             progress::tell(attempt, Progress { completed: step.completed, total, unit, message });
         };
         let pulling = engine.pull(&reference, policy, credentials, news);
-        let image = attempt.unless_stopped(pulling).await.ok_or_else(CallError::cancelled)?;
-        let image = image.map_err(|error| failed(attempt, &error))?;
-        Ok(docker::Image { id: image.id, digest: image.digest, size: image.size })
+        let pulled = attempt.unless_stopped(pulling).await.ok_or_else(CallError::cancelled)?;
+        Ok(image(pulled.map_err(|error| failed(attempt, &error))?))
     }
 
     async fn start(&mut self, spec: docker::Container) -> CallResult<Resource<Task>> {
@@ -60,8 +72,8 @@ impl docker::Host for Guest {
 }
 
 async fn start(attempt: &Arc<Attempt>, given: docker::Container) -> CallResult<Task> {
-    allowed(attempt, attempt.work.grants.image(&given.image))?;
-    let Containers { engine, owner } = engine(attempt)?;
+    let allowed = attempt.work.grants.image(&given.image);
+    let Containers { engine, owner } = engine(attempt, allowed, given.at.as_ref(), Deed::UseEngine)?;
     let texts = given.args.iter().chain(given.entrypoint.iter().flatten());
     let texts = texts.chain(given.labels.iter().map(|(_, value)| value));
     texts.into_iter().try_for_each(|text| without_secret(attempt, text))?;
@@ -96,8 +108,8 @@ async fn start(attempt: &Arc<Attempt>, given: docker::Container) -> CallResult<T
 }
 
 async fn run_in(attempt: &Arc<Attempt>, given: docker::ContainerCommand) -> CallResult<Task> {
-    allowed(attempt, attempt.work.grants.container(&given.container))?;
-    let engine = engine(attempt)?.engine;
+    let allowed = attempt.work.grants.container(&given.container);
+    let engine = engine(attempt, allowed, given.at.as_ref(), Deed::UseEngine)?.engine;
     given.argv.iter().try_for_each(|arg| without_secret(attempt, arg))?;
     let spec = ExecSpec {
         env: environment(attempt, &given.env)?,
@@ -155,15 +167,26 @@ impl Elsewhere for Container {
     }
 }
 
-fn allowed(attempt: &Attempt, asked: Result<(), Denial>) -> CallResult<()> {
-    asked.map_err(|denial| attempt.refused(Capability::Docker, &denial))?;
+/// The engine that is meant, if what is asked of it is `allowed`, and so is this on its target. Counts a use.
+fn engine(
+    attempt: &Attempt,
+    allowed: Result<(), Denial>,
+    at: Option<&docker::Place>,
+    deed: Deed<'static>,
+) -> CallResult<Containers> {
+    allowed.map_err(|denial| attempt.refused(Capability::Docker, &denial))?;
+    let message = "there is no container engine here";
+    let own = attempt.services.containers().ok_or_else(|| CallError::new(ErrorCode::Unsupported, message))?;
+    let engine = match at {
+        None => own,
+        Some(place) => target::engine(attempt, own.owner, place, deed)?,
+    };
     attempt.used(Capability::Docker);
-    Ok(())
+    Ok(engine)
 }
 
-fn engine(attempt: &Attempt) -> CallResult<Containers> {
-    let message = "there is no container engine here";
-    attempt.services.containers().ok_or_else(|| CallError::new(ErrorCode::Unsupported, message))
+fn image(found: containers::Image) -> docker::Image {
+    docker::Image { id: found.id, digest: found.digest, size: found.size }
 }
 
 fn failed(attempt: &Attempt, error: &Error) -> CallError {
@@ -171,6 +194,11 @@ fn failed(attempt: &Attempt, error: &Error) -> CallError {
         Error::NotFound(_) => ErrorCode::NotFound,
         Error::Invalid(_) => ErrorCode::InvalidArgument,
         Error::Unreachable { .. } | Error::Slow { .. } | Error::Tls(_) => ErrorCode::Unavailable,
+        Error::Way(obstacle) => match obstacle.kind {
+            ObstacleKind::Passing => ErrorCode::Unavailable,
+            ObstacleKind::Refused => ErrorCode::Denied,
+            ObstacleKind::Wrong => ErrorCode::InvalidArgument,
+        },
         Error::Refused { .. } => ErrorCode::Other,
     };
     CallError::new(code, attempt.masked(error.to_string()))
@@ -217,6 +245,11 @@ fn for_registry(attempt: &Attempt, reference: &str, given: docker::Credentials) 
 fn mount(attempt: &Attempt, engine: &containers::Engine, given: &docker::Mount) -> CallResult<containers::Mount> {
     let source = match &given.source {
         docker::MountSource::Tmpfs(bytes) => MountSource::Tmpfs(*bytes),
+        docker::MountSource::Volume(name) => {
+            let allowed = attempt.work.grants.volume(name);
+            allowed.map_err(|denial| attempt.refused(Capability::Docker, &denial))?;
+            MountSource::Volume(name.clone())
+        }
         docker::MountSource::Folder(folder) => {
             if !engine.is_local() {
                 let message = format!(
