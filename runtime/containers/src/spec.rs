@@ -13,6 +13,9 @@ use crate::engine::{DAEMON_LABEL, RUN_LABEL, START_LABEL};
 use crate::error::Error;
 use crate::image::with_version;
 
+/// Who may write into memory in a container's file system: everybody, as into `/tmp`. Podman lets nobody unless it is told.
+const SCRATCH: i64 = 0o1777;
+
 /// A container. It has no `Debug`, as its environment may hold secrets.
 #[derive(Clone, Default)]
 pub struct ContainerSpec {
@@ -221,7 +224,7 @@ fn api_mount(mount: &Mount) -> ApiMount {
             let size_bytes = Some(i64::try_from(*bytes).unwrap_or(i64::MAX));
             ApiMount {
                 typ: Some(MountType::TMPFS),
-                tmpfs_options: Some(MountTmpfsOptions { size_bytes, ..MountTmpfsOptions::default() }),
+                tmpfs_options: Some(MountTmpfsOptions { size_bytes, mode: Some(SCRATCH), ..MountTmpfsOptions::default() }),
                 ..common
             }
         }

@@ -1,4 +1,4 @@
-//! Containers on a real engine. One test, as the engine takes seconds to start; its parts say what they are about.
+//! Containers on real engines. One test for each, as they take seconds to start; its parts say what they are about.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::fs::File;
@@ -108,13 +108,21 @@ impl Started {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn containers_do_what_they_should_on_a_real_engine() {
-    let real = match TestEngine::start() {
-        Ok(real) => real,
-        Err(why) => {
-            eprintln!("skipped: containers_do_what_they_should_on_a_real_engine: {why}");
-            return;
-        }
-    };
+    match TestEngine::start() {
+        Ok(real) => all_of_it(real).await,
+        Err(why) => eprintln!("skipped: containers_do_what_they_should_on_a_real_engine: {why}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn containers_do_what_they_should_on_podman() {
+    match TestEngine::start_podman() {
+        Ok(real) => all_of_it(real).await,
+        Err(why) => eprintln!("skipped: containers_do_what_they_should_on_podman: {why}"),
+    }
+}
+
+async fn all_of_it(real: TestEngine) {
     let config = EngineConfig { host: EngineHost::Unix(real.socket()), tls: None };
     let bench = Bench { engine: Engine::connect(&config).unwrap(), real };
     bench.engine.ping().await.unwrap();
@@ -123,6 +131,7 @@ async fn containers_do_what_they_should_on_a_real_engine() {
     much_output_arrives_whole(&bench).await;
     input_is_read_to_its_end(&bench).await;
     what_is_said_holds(&bench).await;
+    volumes_are_made_and_stay(&bench).await;
     what_cannot_start_leaves_nothing(&bench).await;
     it_ends_when_it_must(&bench).await;
     what_nobody_holds_is_removed(&bench).await;
@@ -139,6 +148,8 @@ async fn images_are_looked_for(bench: &Bench) {
     assert_eq!(pull(IMAGE, PullPolicy::Missing).await.unwrap(), image);
     let missing = pull("not-there:1", PullPolicy::Never).await.unwrap_err();
     assert!(matches!(&missing, Error::NotFound(why) if why.contains("not-there:1")), "{missing}");
+    assert_eq!(bench.engine.find(IMAGE).await, Ok(Some(image)));
+    assert_eq!(bench.engine.find("not-there:1").await, Ok(None));
     let unknown = pull("127.0.0.1:1/nothing:1", PullPolicy::Missing).await.unwrap_err();
     assert!(unknown.to_string().contains("pulling 127.0.0.1:1/nothing:1 failed"), "{unknown}");
 }
@@ -207,6 +218,22 @@ async fn what_is_said_holds(bench: &Bench) {
     let writes = ContainerSpec { mounts: vec![mount("/rw", false)], ..spec("rw", "echo new > /rw/out") };
     assert_eq!(bench.run(writes).await.0, How::Exited(0));
     assert_eq!(std::fs::read_to_string(folder.path().join("out")).unwrap(), "new\n");
+}
+
+async fn volumes_are_made_and_stay(bench: &Bench) {
+    let volume = |read_only| Mount {
+        source: MountSource::Volume("orders-data".to_owned()),
+        target: "/data".to_owned(),
+        read_only,
+    };
+    let writes = ContainerSpec { mounts: vec![volume(false)], ..spec("writes", "echo kept > /data/file") };
+    assert_eq!(bench.run(writes).await.0, How::Exited(0));
+    bench.none_left().await;
+    let script = "cat /data/file; touch /data/new 2>/dev/null || echo read-only";
+    let reads = ContainerSpec { mounts: vec![volume(true)], ..spec("reads", script) };
+    assert_eq!(bench.run(reads).await.1, "kept\nread-only\n");
+    bench.none_left().await;
+    assert!(bench.real.get("/volumes/orders-data").is_ok(), "it is nobody's to remove");
 }
 
 async fn what_cannot_start_leaves_nothing(bench: &Bench) {
@@ -318,7 +345,9 @@ async fn commands_run_in_containers(bench: &Bench) {
 
 async fn it_is_reached_over_tls(bench: &Bench) {
     let Some(tls) = bench.real.tls() else {
-        eprintln!("skipped: it_is_reached_over_tls: there is no openssl to make certificates");
+        eprintln!(
+            "skipped: it_is_reached_over_tls: the engine has no port, or there is no openssl to make certificates"
+        );
         return;
     };
     let connect = |ca: &str, client: Option<(&str, &str)>| {

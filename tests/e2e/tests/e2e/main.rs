@@ -10,6 +10,7 @@ mod deploy;
 mod disk_full;
 mod docker;
 mod editing;
+mod engines;
 mod export;
 mod extends;
 mod follow;
