@@ -4,7 +4,6 @@ use sandglass_plugin::docker::{PullPolicy, find};
 use sandglass_plugin::plan::{Effect, Plan, Planned, Step};
 use sandglass_plugin::{Context, Error, ErrorCode, Issue};
 
-use crate::ending;
 use crate::exec::{Exec, Params as ExecParams};
 use crate::mount::{self, Mount};
 use crate::run::{Params, Run};
@@ -13,7 +12,8 @@ impl Plan for Run {
     fn plan(params: Params, _: &Context) -> Result<Planned, Error> {
         sound(params.issues())?;
         let found = find(&params.image, params.place().as_ref());
-        let image = |effect, summary: &str| Step::new(effect, params.image.clone(), summary);
+        let place = on(&params.image, params.target.as_ref(), params.account.as_ref());
+        let image = |effect, summary: &str| Step::new(effect, place.clone(), summary);
         let step = match (params.policy().unwrap_or(PullPolicy::Missing), &found) {
             (_, Err(error)) if error.code != ErrorCode::Unavailable => return Err(error.clone()),
             (_, Err(error)) => Some(image(Effect::Other, &format!("cannot be looked for: {}", error.message))),
@@ -24,11 +24,7 @@ impl Plan for Run {
             }
             (PullPolicy::Missing | PullPolicy::Never, Ok(Some(_))) => None,
         };
-        let run = Step::new(
-            Effect::Execute,
-            on(&params.image, params.target.as_ref(), params.account.as_ref()),
-            params.told(),
-        );
+        let run = Step::new(Effect::Execute, place.clone(), params.told());
         Ok(Planned { steps: step.into_iter().chain([run]).collect(), is_complete: found.is_ok() })
     }
 }
@@ -36,9 +32,9 @@ impl Plan for Run {
 impl Plan for Exec {
     fn plan(params: ExecParams, _: &Context) -> Result<Planned, Error> {
         sound(params.issues())?;
-        let words = ending::words(params.command.as_deref(), &params.argv);
+        let words = shown(params.command.as_deref(), &params.argv).unwrap_or_default();
         let place = on(&params.container, params.target.as_ref(), params.account.as_ref());
-        let run = Step::new(Effect::Execute, place, format!("run {words:?} in this container"));
+        let run = Step::new(Effect::Execute, place, format!("run {words} in this container"));
         Ok(Planned { steps: vec![run], is_complete: true })
     }
 }
@@ -46,14 +42,19 @@ impl Plan for Exec {
 impl Params {
     /// What is run, with what, for people.
     fn told(&self) -> String {
-        let words = ending::words(self.command.as_deref(), &self.args);
-        let what = if words.is_empty() { "what the image does".to_owned() } else { format!("{words:?}") };
+        let what = shown(self.command.as_deref(), &self.args).unwrap_or_else(|| "what the image does".to_owned());
         let folders = self.mounts.iter().map(Mount::shown);
         let memory = self.tmpfs.iter().filter_map(|text| mount::tmpfs(text).ok());
         let mounts: Vec<String> = folders.chain(memory.map(|(target, _)| format!("memory at {target}"))).collect();
         let with = if mounts.is_empty() { String::new() } else { format!(" with {}", mounts.join(", ")) };
         format!("run {what} in a new container{with}, and remove it")
     }
+}
+
+/// A command line or arguments, for people; none if there are none.
+fn shown(command: Option<&str>, args: &[String]) -> Option<String> {
+    let words = command.map_or_else(|| args.join(" "), str::to_owned);
+    (!words.is_empty()).then(|| format!("'{words}'"))
 }
 
 /// What and where, for people.

@@ -102,8 +102,9 @@ fn a_plan_says_what_is_pulled_and_run() {
     let host = Host::new().without_images();
     let plan = host.plan::<Run>(params.clone()).expect("it can be said");
     let steps: Vec<_> = plan.steps.iter().map(|step| (step.effect, step.target.as_str())).collect();
-    assert_eq!(steps, [(Effect::Create, "a:1"), (Effect::Execute, "web-1:a:1")]);
-    assert!(plan.is_complete && plan.steps[1].summary.contains("the volume data at /data"), "{:?}", plan.steps);
+    assert_eq!(steps, [(Effect::Create, "web-1:a:1"), (Effect::Execute, "web-1:a:1")]);
+    let told = "run 'ls' in a new container with the volume data at /data, and remove it";
+    assert!(plan.is_complete && plan.steps[1].summary == told, "{:?}", plan.steps);
     assert_eq!(Host::new().plan::<Run>(params.clone()).expect("it can be said").steps.len(), 1);
     let away = Error { code: ErrorCode::Unavailable, message: "it is off".to_owned(), detail: None };
     let plan = Host::new().refuse_images(away).plan::<Run>(params.clone()).expect("it can be said in part");

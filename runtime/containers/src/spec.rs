@@ -224,7 +224,11 @@ fn api_mount(mount: &Mount) -> ApiMount {
             let size_bytes = Some(i64::try_from(*bytes).unwrap_or(i64::MAX));
             ApiMount {
                 typ: Some(MountType::TMPFS),
-                tmpfs_options: Some(MountTmpfsOptions { size_bytes, mode: Some(SCRATCH), ..MountTmpfsOptions::default() }),
+                tmpfs_options: Some(MountTmpfsOptions {
+                    size_bytes,
+                    mode: Some(SCRATCH),
+                    ..MountTmpfsOptions::default()
+                }),
                 ..common
             }
         }

@@ -1,4 +1,4 @@
-//! Containers on the engine of a target: a real engine behind a real SSH server. One test, as the engine takes seconds to start.
+//! Containers on the engine of a target: real engines behind real SSH servers. One test for each, as they take seconds to start.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -56,13 +56,21 @@ fn no_container(engine: &TestEngine) {
 
 #[test]
 fn containers_run_on_the_engine_of_a_target() {
-    let engine = match TestEngine::start() {
-        Ok(engine) => engine,
-        Err(why) => {
-            eprintln!("skipped: containers_run_on_the_engine_of_a_target: {why}");
-            return;
-        }
-    };
+    match TestEngine::start() {
+        Ok(engine) => all_of_it(&engine),
+        Err(why) => eprintln!("skipped: containers_run_on_the_engine_of_a_target: {why}"),
+    }
+}
+
+#[test]
+fn containers_run_on_the_podman_of_a_target() {
+    match TestEngine::start_podman() {
+        Ok(engine) => all_of_it(&engine),
+        Err(why) => eprintln!("skipped: containers_run_on_the_podman_of_a_target: {why}"),
+    }
+}
+
+fn all_of_it(engine: &TestEngine) {
     let Some(server) = Sshd::start() else { return };
     let Some(closed) = Sshd::start_on("127.0.0.1", "AllowStreamLocalForwarding no") else { return };
     closed.let_in(&server.public_key());
@@ -81,24 +89,24 @@ fn containers_run_on_the_engine_of_a_target() {
     // Through a socket that the server forwards, and through a program where it forwards none.
     for target in ["web-1", "web-2"] {
         output_input_and_exit_codes(&daemon, target);
-        commands_and_cancelling(&home, &daemon, &engine, target);
+        commands_and_cancelling(&home, &daemon, engine, target);
     }
-    volumes(&daemon, &engine);
+    volumes(&daemon, engine);
     what_is_in_the_way(&daemon, Path::new(&socket));
     refusals(&daemon);
-    plans(&home, &daemon, &engine);
+    plans(&home, &daemon, engine);
     // Killed, the next daemon removes what it left once it uses the engine again.
     daemon.put(&job("long", "web-1", &json!({ "command": "echo begun; sleep 1000" }), &json!({})));
     let run = daemon.start_run("long");
     until("the container's output", SOON, || daemon.output(&run, "stdout").first().cloned());
-    let left = containers(&engine);
+    let left = containers(engine);
     assert_eq!(left.len(), 1);
     daemon.kill();
     let daemon = home.start();
     assert_eq!(daemon.ended(&run)["state"], "interrupted");
-    assert_eq!(containers(&engine), left);
+    assert_eq!(containers(engine), left);
     assert_eq!(ended(&daemon, "web-1", &json!({ "command": "true" }), &json!({}))["state"], "succeeded");
-    no_container(&engine);
+    no_container(engine);
 }
 
 fn output_input_and_exit_codes(daemon: &Daemon, target: &str) {
