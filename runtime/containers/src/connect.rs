@@ -37,12 +37,13 @@ pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 
 /// A stream to an engine that is being opened.
-pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<Box<dyn Duplex>, Obstacle>> + Send + 'a>>;
+pub type Opening = Pin<Box<dyn Future<Output = Result<Box<dyn Duplex>, Obstacle>> + Send>>;
 
 /// A way to an engine that whoever calls us knows.
 pub trait Way: Send + Sync + 'static {
-    /// Opens a stream, for one request. It is bounded in time.
-    fn open(&self) -> Opening<'_>;
+    /// Opens a stream, for one request. It is bounded in time, and goes on without being looked at: requests are made beside one
+    /// another by who looks at one of them at a time.
+    fn open(self: Arc<Self>) -> Opening;
 }
 
 /// How to get to an engine.
@@ -65,7 +66,7 @@ impl Connector {
         prepare(&mut request)?;
         let (host, tls) = match &*self {
             Self::Direct { host, tls } => (host, tls),
-            Self::Through(way) => return talk(way.open().await.map_err(io::Error::from)?, request).await,
+            Self::Through(way) => return talk(Arc::clone(way).open().await.map_err(io::Error::from)?, request).await,
         };
         match host {
             EngineHost::Unix(path) => talk(in_time(UnixStream::connect(path)).await?, request).await,

@@ -81,8 +81,8 @@ async fn who_talks_nonsense_fails_and_no_more() {
 struct ToSocket(Result<PathBuf, Obstacle>);
 
 impl Way for ToSocket {
-    fn open(&self) -> Opening<'_> {
-        Box::pin(async {
+    fn open(self: Arc<Self>) -> Opening {
+        Box::pin(async move {
             let stream = UnixStream::connect(self.0.clone()?).await.unwrap();
             Ok(Box::new(stream) as Box<dyn Duplex>)
         })

@@ -1,8 +1,11 @@
 //! Containers on the engine of a target: real engines behind real SSH servers. One test for each, as they take seconds to start.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sandglass_e2e::{Daemon, Home, run_with, until};
@@ -32,6 +35,48 @@ fn job(name: &str, target: &str, with: &Value, more: &Value) -> Value {
     let mut job = json!({ "name": name, "action": { "use": action, "with": with } });
     job.as_object_mut().expect("a map").extend(more.as_object().expect("a map").clone());
     job
+}
+
+/// A port that leads to a server, until its connections are cut; further ones are let through again.
+struct Cable {
+    port: u16,
+    ends: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Cable {
+    fn to(server: &Sshd) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+        let port = listener.local_addr().expect("it has an address").port();
+        let ends = Arc::new(Mutex::new(Vec::new()));
+        let (kept, there) = (Arc::clone(&ends), (server.address().to_owned(), server.port()));
+        std::thread::spawn(move || {
+            for here in listener.incoming().flatten() {
+                let Ok(there) = TcpStream::connect((there.0.as_str(), there.1)) else { return };
+                for (from, to) in [(&here, &there), (&there, &here)] {
+                    let (from, to) = (from.try_clone().expect("a copy"), to.try_clone().expect("a copy"));
+                    std::thread::spawn(move || carry(from, to));
+                }
+                kept.lock().expect("nobody panics").extend([here, there]);
+            }
+        });
+        Self { port, ends }
+    }
+
+    fn cut(&self) {
+        for end in self.ends.lock().expect("nobody panics").drain(..) {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn carry(mut from: TcpStream, mut to: TcpStream) {
+    let mut piece = [0; 16 << 10];
+    while let Ok(count @ 1..) = from.read(&mut piece) {
+        if to.write_all(&piece[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Write);
 }
 
 /// Runs a job to its end.
@@ -78,7 +123,10 @@ fn all_of_it(engine: &TestEngine) {
     let daemon = home.start();
     run_with(&mut home.command(&["secret", "set", "DEPLOY_KEY"]), server.key().as_bytes()).expect(0);
     let socket = engine.socket().display().to_string();
+    let cable = Cable::to(&server);
+    let cabled = target("web-3", &server, &server.host_key(), &socket);
     let targets = [
+        cabled.replace(&format!("port: {}", server.port()), &format!("port: {}", cable.port)),
         target("web-1", &server, &server.host_key(), &socket),
         target("web-2", &closed, &closed.host_key(), &socket),
         target("no-engine", &server, &server.host_key(), "/nowhere/engine.sock"),
@@ -91,6 +139,7 @@ fn all_of_it(engine: &TestEngine) {
         output_input_and_exit_codes(&daemon, target);
         commands_and_cancelling(&home, &daemon, engine, target);
     }
+    a_connection_that_breaks(&home, &daemon, engine, &cable);
     volumes(&daemon, engine);
     what_is_in_the_way(&daemon, Path::new(&socket));
     refusals(&daemon);
@@ -129,6 +178,29 @@ fn commands_and_cancelling(home: &Home, daemon: &Daemon, engine: &TestEngine, ta
     assert_eq!((run["state"].as_str(), daemon.stdout(&run).as_str()), (Some("succeeded"), "inside\n"), "{run:#}");
     home.cli(&["run", "cancel", &server]).expect(0);
     assert_eq!(daemon.ended(&server)["state"], "cancelled");
+    no_container(engine);
+}
+
+/// The container goes on, and is seen through to its end over another.
+fn a_connection_that_breaks(home: &Home, daemon: &Daemon, engine: &TestEngine, cable: &Cable) {
+    let script = "echo begun; until [ -e /data/go ]; do sleep 0.1; done; exit 4";
+    let mounts = json!({ "command": script, "mounts": ["signals:/data"] });
+    daemon.put(&job("cabled", "web-3", &mounts, &json!({})));
+    let run = daemon.start_run("cabled");
+    until("the container's output", SOON, || daemon.output(&run, "stdout").first().cloned());
+    cable.cut();
+    let go = json!({ "command": "touch /data/go", "mounts": ["signals:/data"] });
+    assert_eq!(ended(daemon, "web-1", &go, &json!({}))["state"], "succeeded");
+    let run = daemon.ended(&run);
+    assert_eq!((&run["state"], &run["exit_code"]), (&json!("failed"), &json!(4)), "{run:#}");
+    no_container(engine);
+    // One that is to stop then is found again too.
+    daemon.put(&job("cut", "web-3", &json!({ "command": "echo begun; sleep 1000", "grace": "1s" }), &json!({})));
+    let run = daemon.start_run("cut");
+    until("the container's output", SOON, || daemon.output(&run, "stdout").first().cloned());
+    cable.cut();
+    home.cli(&["run", "cancel", &run]).expect(0);
+    assert_eq!(daemon.ended(&run)["state"], "cancelled");
     no_container(engine);
 }
 

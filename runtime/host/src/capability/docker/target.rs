@@ -113,28 +113,48 @@ enum By {
 }
 
 impl Way for OverSsh {
-    fn open(&self) -> Opening<'_> {
-        Box::pin(self.stream())
+    fn open(self: Arc<Self>) -> Opening {
+        // By a task of its own: others wait for what it opens, even where whoever asked first does not look at it just now.
+        let opening = tokio::spawn(async move { self.stream().await });
+        Box::pin(async move {
+            opening.await.unwrap_or_else(|_| {
+                Err(Obstacle { kind: ObstacleKind::Passing, message: "the daemon is stopping".to_owned() })
+            })
+        })
     }
 }
 
 impl OverSsh {
+    /// A stream. A connection that breaks only now is replaced, once.
     async fn stream(&self) -> Result<Box<dyn Duplex>, Obstacle> {
-        let (connection, by) = {
-            let mut open = self.open.lock().await;
-            let connection = self.connection(&mut open).await?;
-            let by = match open.by {
-                Some(by) => by,
-                None => *open.by.insert(self.choose(&connection).await?),
-            };
-            (connection, by)
+        let (connection, by) = self.enter().await?;
+        match self.stream_over(&connection, by).await {
+            Err(_) if connection.is_closed() => {
+                let (connection, by) = self.enter().await?;
+                self.stream_over(&connection, by).await
+            }
+            opened => opened,
+        }
+    }
+
+    /// A connection, and how streams get from it to the socket.
+    async fn enter(&self) -> Result<(Arc<Connection>, By), Obstacle> {
+        let mut open = self.open.lock().await;
+        let connection = self.connection(&mut open).await?;
+        let by = match open.by {
+            Some(by) => by,
+            None => *open.by.insert(self.choose(&connection).await?),
         };
+        Ok((connection, by))
+    }
+
+    async fn stream_over(&self, connection: &Arc<Connection>, by: By) -> Result<Box<dyn Duplex>, Obstacle> {
         if by == By::Socket {
             if let Some(stream) = connection.socket(&self.socket).await.map_err(|error| obstacle(&error))? {
                 return Ok(Box::new(stream));
             }
             // It was to be had before: what is wrong now, the program tells.
-            self.try_program(&connection).await?;
+            self.try_program(connection).await?;
         }
         Ok(Box::new(connection.stream(self.program())))
     }
