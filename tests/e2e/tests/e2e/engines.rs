@@ -193,6 +193,9 @@ fn a_connection_that_breaks(home: &Home, daemon: &Daemon, engine: &TestEngine, c
     assert_eq!(ended(daemon, "web-1", &go, &json!({}))["state"], "succeeded");
     let run = daemon.ended(&run);
     assert_eq!((&run["state"], &run["exit_code"]), (&json!("failed"), &json!(4)), "{run:#}");
+    let log = home.cli(&["run", "logs", run["id"].as_str().expect("an id")]).expect(0);
+    let said = format!("{}{}", log.stdout, log.stderr);
+    assert!(said.contains("begun") && said.contains("some of its output may be missing"), "{said}");
     no_container(engine);
     // One that is to stop then is found again too.
     daemon.put(&job("cut", "web-3", &json!({ "command": "echo begun; sleep 1000", "grace": "1s" }), &json!({})));

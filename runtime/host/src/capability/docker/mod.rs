@@ -6,11 +6,12 @@
 mod target;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sandglass_containers::{self as containers, ContainerSpec, Error, ExecSpec, MountSource, ObstacleKind};
 use sandglass_core::capability::{Access, Capability, Deed, Denial};
+use sandglass_core::output::OutputStream;
 use wasmtime::component::Resource;
 
 pub(crate) use self::target::Engines;
@@ -24,6 +25,10 @@ use crate::bindings::exec::Signal;
 use crate::bindings::types::ErrorCode;
 use crate::guest::Guest;
 use crate::services::{BoxFuture, Containers, Progress};
+
+/// The remark in the output of a run whose container was lost sight of for a while.
+const GAPS: &[u8] =
+    b"the connection to the container engine broke while the container ran; some of its output may be missing\n";
 
 impl docker::Host for Guest {
     async fn find(&mut self, reference: String, at: Option<docker::Place>) -> CallResult<Option<docker::Image>> {
@@ -130,17 +135,27 @@ async fn run_in(attempt: &Arc<Attempt>, given: docker::ContainerCommand) -> Call
     exec::start(attempt, orders, async |stdio| started(attempt, engine.exec(spec, stdio).await)).await
 }
 
-fn started(attempt: &Attempt, started: Result<containers::Running, Error>) -> CallResult<Container> {
-    started.map(Container).map_err(|error| failed(attempt, &error))
+fn started(attempt: &Arc<Attempt>, started: Result<containers::Running, Error>) -> CallResult<Container> {
+    let running = started.map_err(|error| failed(attempt, &error))?;
+    Ok(Container { running, attempt: Arc::clone(attempt), has_told: AtomicBool::new(false) })
 }
 
 /// A container, or a command in one. It is stopped and removed when this is dropped.
-struct Container(containers::Running);
+struct Container {
+    running: containers::Running,
+    attempt: Arc<Attempt>,
+    /// Whether the run's output says that some of it may be missing.
+    has_told: AtomicBool,
+}
 
 impl Elsewhere for Container {
     fn ended(&self) -> BoxFuture<'_, How> {
         Box::pin(async {
-            match self.0.ended().await {
+            let ended = self.running.ended().await;
+            if self.running.has_gaps() && !self.has_told.swap(true, Ordering::Relaxed) {
+                self.attempt.output(OutputStream::System, GAPS.to_vec());
+            }
+            match ended {
                 containers::How::Exited(code) => How::Exited(code),
                 containers::How::Lost(why) => How::Lost(why),
             }
@@ -151,11 +166,11 @@ impl Elsewhere for Container {
         let other = match signal {
             // With the signal that the image names for it.
             Signal::Terminate => {
-                self.0.stop();
+                self.running.stop();
                 return Box::pin(std::future::ready(Ok(())));
             }
             Signal::Kill => {
-                self.0.kill();
+                self.running.kill();
                 return Box::pin(std::future::ready(Ok(())));
             }
             Signal::Interrupt => containers::Signal::Interrupt,
@@ -163,7 +178,7 @@ impl Elsewhere for Container {
             Signal::User1 => containers::Signal::User1,
             Signal::User2 => containers::Signal::User2,
         };
-        Box::pin(async move { self.0.signal(other).await.map_err(|error| error.to_string()) })
+        Box::pin(async move { self.running.signal(other).await.map_err(|error| error.to_string()) })
     }
 }
 
