@@ -259,7 +259,7 @@ async fn another_account_is_switched_to() {
 
 /// A socket whose other end says back what it is told, until it is told no more.
 fn echoing(path: &std::path::Path) {
-    let listener = tokio::net::UnixListener::bind(path).unwrap();
+    let listener = tokio::net::UnixListener::bind(path).expect("a socket can be made");
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
@@ -275,12 +275,12 @@ async fn comes_back(stream: sandglass_ssh::Stream) {
     let bytes: Vec<u8> = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();
     let (mut read, mut write) = tokio::io::split(stream);
     let sending = async {
-        write.write_all(&bytes).await.unwrap();
-        write.shutdown().await.unwrap();
+        write.write_all(&bytes).await.expect("the stream is open");
+        write.shutdown().await.expect("the stream is open");
     };
     let mut back = Vec::new();
     let (_, read) = tokio::join!(sending, read.read_to_end(&mut back));
-    read.unwrap();
+    read.expect("the stream ends in order");
     assert!(back == bytes, "{} bytes came back", back.len());
 }
 
