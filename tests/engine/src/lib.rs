@@ -86,7 +86,7 @@ impl TestEngine {
         let at = |name: &str| folder.path().join(name);
         // Its own limits may be more than this machine allows; locks of its own are in nobody's way.
         let limits = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
-        let text = format!("{limits}[engine]\nlock_type = \"file\"\n");
+        let text = format!("{limits}[engine]\nlock_type = \"file\"\nexit_command_delay = 5\n");
         fs::write(at("containers.conf"), text).map_err(|error| error.to_string())?;
         let mut command = Command::new("setpriv");
         command.env("CONTAINERS_CONF", at("containers.conf"));
@@ -243,13 +243,32 @@ impl Drop for TestEngine {
             }
         }
         let _ = Command::new("kill").arg(self.engine.id().to_string()).status();
-        for _ in 0..LOOKS {
-            if !matches!(self.engine.try_wait(), Ok(None)) {
-                return;
-            }
-            std::thread::sleep(PAUSE);
+        if !comes_to_be(|| !matches!(self.engine.try_wait(), Ok(None))) {
+            let _ = self.engine.kill();
+            let _ = self.engine.wait();
         }
-        let _ = self.engine.kill();
-        let _ = self.engine.wait();
+        if self.leaves_containers {
+            // What watched over commands in containers stays for some seconds, and writes into the folder at its end.
+            comes_to_be(|| !is_named_by_a_program(self.folder.path()));
+        }
     }
+}
+
+/// Waits for a fact; false if it does not come to be.
+fn comes_to_be(mut is_so: impl FnMut() -> bool) -> bool {
+    for _ in 0..LOOKS {
+        if is_so() {
+            return true;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    false
+}
+
+/// Whether the command line of a running program names `folder`.
+fn is_named_by_a_program(folder: &Path) -> bool {
+    let name = folder.as_os_str().as_encoded_bytes();
+    let lines = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut lines = lines.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    lines.any(|line| line.windows(name.len()).any(|part| part == name))
 }
