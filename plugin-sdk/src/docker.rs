@@ -1,4 +1,5 @@
-//! Containers on the operator's engine. The plugin's manifest asks for the capability `docker`, and for `files` to mount.
+//! Containers on the operator's engine, or on that of a target. The plugin's manifest asks for the capability `docker`, for `files`
+//! to mount folders, and for `remote` to use the engines of targets.
 
 use std::time::Duration;
 
@@ -12,17 +13,30 @@ use crate::testing::docker as host;
 
 pub use crate::bindings::docker::sandglass::plugin::docker::{
     Container as ContainerRecord, ContainerCommand as ContainerCommandRecord, Credentials, Image, Mount, MountSource,
-    PullPolicy,
+    Place, PullPolicy,
 };
 pub use crate::exec::{Ending, ExitReport, Input, Output, Reader, Signal, Task, Writer};
+
+/// The image, if the engine has it: that of the place, or else the operator's. Nothing is fetched.
+///
+/// # Errors
+/// `denied` without the grant, `unavailable` if the engine cannot be reached.
+pub fn find(reference: &str, at: Option<&Place>) -> Result<Option<Image>, Error> {
+    host::find(reference, at)
+}
 
 /// Makes sure that the engine has an image, and tells the run's progress while it is fetched. User and password may be
 /// placeholders of secrets.
 ///
 /// # Errors
 /// `denied` without the grant, `not-found` if there is no such image, `unavailable` if the engine cannot be reached.
-pub fn pull(reference: &str, policy: PullPolicy, credentials: Option<&Credentials>) -> Result<Image, Error> {
-    host::pull(reference, policy, credentials)
+pub fn pull(
+    reference: &str,
+    policy: PullPolicy,
+    credentials: Option<&Credentials>,
+    at: Option<&Place>,
+) -> Result<Image, Error> {
+    host::pull(reference, policy, credentials, at)
 }
 
 /// A container and how it is started. Its image must be there: see [`pull`].
@@ -37,6 +51,7 @@ impl Container {
     pub fn new(image: impl Into<String>) -> Self {
         Self {
             record: ContainerRecord {
+                at: None,
                 image: image.into(),
                 entrypoint: None,
                 args: Vec::new(),
@@ -58,6 +73,13 @@ impl Container {
         }
     }
 
+    /// Runs on the engine of a target.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.record.at = Some(place);
+        self
+    }
+
     /// Replaces the image's entry point.
     #[must_use]
     pub fn entrypoint<I: IntoIterator<Item: Into<String>>>(mut self, words: I) -> Self {
@@ -76,6 +98,13 @@ impl Container {
     #[must_use]
     pub fn mount(mut self, folder: FileRef, target: impl Into<String>, read_only: bool) -> Self {
         self.record.mounts.push(Mount { source: MountSource::Folder(folder), target: target.into(), read_only });
+        self
+    }
+
+    /// Mounts a volume of the engine's, which is made if there is none, and stays.
+    #[must_use]
+    pub fn volume(mut self, name: impl Into<String>, target: impl Into<String>, read_only: bool) -> Self {
+        self.record.mounts.push(Mount { source: MountSource::Volume(name.into()), target: target.into(), read_only });
         self
     }
 
@@ -215,6 +244,7 @@ impl ContainerCommand {
     pub fn new<I: IntoIterator<Item: Into<String>>>(container: impl Into<String>, argv: I) -> Self {
         Self {
             record: ContainerCommandRecord {
+                at: None,
                 container: container.into(),
                 argv: argv.into_iter().map(Into::into).collect(),
                 env: Vec::new(),
@@ -227,6 +257,13 @@ impl ContainerCommand {
                 grace: None,
             },
         }
+    }
+
+    /// Runs on the engine of a target.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.record.at = Some(place);
+        self
     }
 
     /// Sets a variable beside the job's environment.

@@ -11,7 +11,7 @@ use sandglass_core::id::{SecretName, TargetName};
 use sandglass_core::schedule::Warning;
 use sandglass_core::spec::list::OneOrMany;
 use sandglass_core::target::{
-    Account, Address, Auth, HostKey, LabelName, LabelValue, Platform, Selector, SocketPath, TargetSpec,
+    Account, Address, Auth, EngineSocket, HostKey, LabelName, LabelValue, Platform, Selector, SocketPath, TargetSpec,
 };
 use serde::Serialize;
 
@@ -104,6 +104,9 @@ pub(crate) struct Add {
     /// An account that a command may switch to with `sudo -n`; may be given several times
     #[arg(long = "become", value_name = "USER")]
     may_become: Vec<Account>,
+    /// The socket of its container engine; /var/run/docker.sock if nothing is said
+    #[arg(long, value_name = "SOCKET")]
+    engine: Option<EngineSocket>,
     /// What the machine is for
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
@@ -201,6 +204,7 @@ fn spec(add: Add) -> Result<TargetSpec, Failure> {
         auth,
         jump: add.jump,
         may_become: add.may_become,
+        engine: add.engine,
     })
 }
 

@@ -45,6 +45,7 @@ pub(crate) fn show(target: &Target, now: Timestamp, paint: Paint) -> String {
             ("account", Some(spec.account.to_string())),
             ("logs in", Some(auth(spec))),
             ("may become", listed(spec.may_become.iter().map(ToString::to_string).collect())),
+            ("container engine", spec.engine.as_ref().map(ToString::to_string)),
             ("goes through", spec.jump.as_ref().map(ToString::to_string)),
             ("platform", Some(spec.platform.as_str().to_owned())),
             ("labels", Some(labels(spec))),

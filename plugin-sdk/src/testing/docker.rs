@@ -1,6 +1,6 @@
 //! Containers in tests.
 
-use crate::docker::{Container, ContainerCommand, Credentials, Image, PullPolicy};
+use crate::docker::{Container, ContainerCommand, Credentials, Image, Place, PullPolicy};
 use crate::exec::ExitReport;
 use crate::testing::{Host, with};
 use crate::{Error, ErrorCode};
@@ -17,6 +17,8 @@ pub struct Pull {
     pub policy: PullPolicy,
     /// Who the registry is told that we are.
     pub credentials: Option<Credentials>,
+    /// Where; none on the operator's engine.
+    pub at: Option<Place>,
 }
 
 #[derive(Default)]
@@ -24,6 +26,7 @@ pub(crate) struct Script {
     runner: Option<Runner>,
     commander: Option<Commander>,
     refusal: Option<Error>,
+    lacks_images: bool,
     pulls: Vec<Pull>,
     containers: Vec<Container>,
     commands: Vec<ContainerCommand>,
@@ -54,6 +57,13 @@ impl Host {
         self
     }
 
+    /// Has no image before it is pulled.
+    #[must_use]
+    pub fn without_images(self) -> Self {
+        self.script.borrow_mut().docker.lacks_images = true;
+        self
+    }
+
     /// The images that actions wanted to be there.
     #[must_use]
     pub fn pulls(&self) -> Vec<Pull> {
@@ -73,13 +83,28 @@ impl Host {
     }
 }
 
-pub(crate) fn pull(reference: &str, policy: PullPolicy, credentials: Option<&Credentials>) -> Result<Image, Error> {
-    let pull = Pull { reference: reference.to_owned(), policy, credentials: credentials.cloned() };
+pub(crate) fn find(_: &str, _: Option<&Place>) -> Result<Option<Image>, Error> {
+    with(|script| match &script.docker.refusal {
+        Some(refusal) => Err(refusal.clone()),
+        None => Ok((!script.docker.lacks_images).then(image)),
+    })
+}
+
+pub(crate) fn pull(
+    reference: &str,
+    policy: PullPolicy,
+    credentials: Option<&Credentials>,
+    at: Option<&Place>,
+) -> Result<Image, Error> {
+    let pull = Pull { reference: reference.to_owned(), policy, credentials: credentials.cloned(), at: at.cloned() };
     with(|script| {
         script.docker.pulls.push(pull);
-        let image = Image { id: format!("sha256:{}", "0".repeat(64)), digest: None, size: 1 };
-        script.docker.refusal.clone().map_or(Ok(image), Err)
+        script.docker.refusal.clone().map_or_else(|| Ok(image()), Err)
     })
+}
+
+fn image() -> Image {
+    Image { id: format!("sha256:{}", "0".repeat(64)), digest: None, size: 1 }
 }
 
 pub(crate) fn start(container: &Container) -> Result<ExitReport, Error> {

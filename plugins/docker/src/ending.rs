@@ -1,6 +1,6 @@
-//! What the end of a container or command means.
+//! What the end of a container or command means, and what both actions have besides.
 
-use sandglass_plugin::docker::{Ending, ExitReport};
+use sandglass_plugin::docker::{Ending, ExitReport, Place};
 use sandglass_plugin::serde_json::json;
 use sandglass_plugin::{Failure, Issue};
 
@@ -37,6 +37,20 @@ pub(crate) fn words(command: Option<&str>, args: &[String]) -> Vec<String> {
     match command {
         Some(command) => ["sh", "-c", command].map(str::to_owned).to_vec(),
         None => args.to_vec(),
+    }
+}
+
+/// Where an engine is, if not the operator's.
+pub(crate) fn place(target: Option<&String>, account: Option<&String>) -> Option<Place> {
+    Some(Place { target: target?.clone(), run_as: account.cloned() })
+}
+
+pub(crate) fn check_place(issues: &mut Vec<Issue>, target: Option<&String>, account: Option<&String>) {
+    match (target, account) {
+        (Some(target), _) if target.is_empty() => issues.push(Issue::at("/target", "expected the name of a target")),
+        (None, Some(_)) => issues.push(Issue::at("/account", "an account is one of a `target`, and there is none")),
+        (_, Some(account)) if account.is_empty() => issues.push(Issue::at("/account", "expected an account")),
+        _ => {}
     }
 }
 

@@ -13,6 +13,12 @@ use crate::ending::{self, invalid};
 pub(crate) struct Params {
     /// The container's name.
     pub(crate) container: String,
+    /// The target whose engine has it, over SSH; by default, the operator's engine does.
+    #[serde(default)]
+    pub(crate) target: Option<String>,
+    /// The account on the target that uses its engine, by `sudo -n`; by default, the one that logs in.
+    #[serde(default)]
+    pub(crate) account: Option<String>,
     /// A command line, which the container's `sh` runs.
     #[serde(default)]
     pub(crate) command: Option<String>,
@@ -82,7 +88,7 @@ impl Action for Exec {
 
 impl Params {
     /// Everything that is wrong, beyond what the types say.
-    fn issues(&self) -> Vec<Issue> {
+    pub(crate) fn issues(&self) -> Vec<Issue> {
         let mut issues = Vec::new();
         if self.container.is_empty() {
             issues.push(Issue::at("/container", "expected the name of a container"));
@@ -98,6 +104,7 @@ impl Params {
             }
             _ => {}
         }
+        ending::check_place(&mut issues, self.target.as_ref(), self.account.as_ref());
         ending::check_names(&mut issues, "/env", self.env.keys());
         ending::check_codes(&mut issues, self.success_codes.as_deref());
         issues
@@ -106,6 +113,9 @@ impl Params {
     fn command(&self) -> ContainerCommand {
         let argv = ending::words(self.command.as_deref(), &self.argv);
         let mut command = ContainerCommand::new(self.container.clone(), argv);
+        if let Some(place) = ending::place(self.target.as_ref(), self.account.as_ref()) {
+            command = command.at(place);
+        }
         for (name, value) in &self.env {
             command = command.env(name, value);
         }

@@ -1,7 +1,8 @@
-//! Folders and memory in a container's file system, as job files write them.
+//! Folders, volumes and memory in a container's file system, as job files write them.
 
 use std::fmt;
 
+use sandglass_plugin::docker::Container;
 use sandglass_plugin::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use sandglass_plugin::serde::{Deserialize, Deserializer, de};
 use sandglass_plugin::{FileRef, files, params};
@@ -11,15 +12,15 @@ use crate::size::Size;
 /// How much a memory has whose size is not said.
 const TMPFS: Size = Size(64 << 20);
 
-/// A folder: `SOURCE:TARGET`, `SOURCE:TARGET:ro`, or a map.
+/// A folder or volume: `SOURCE:TARGET`, `SOURCE:TARGET:ro`, or a map.
 #[derive(Debug)]
 pub(crate) struct Mount(pub(crate) MountParams);
 
-/// A folder that the job's grants name, in the container.
+/// A folder that the job's grants name, or a volume, in the container.
 #[params]
 #[derive(Default)]
 pub(crate) struct MountParams {
-    /// A folder that the job's grants name, or `work` for the run's own.
+    /// A folder that the job's grants name, `work` for the run's own, or the name of a volume.
     pub(crate) source: String,
     /// Where it is in the container.
     pub(crate) target: String,
@@ -29,21 +30,37 @@ pub(crate) struct MountParams {
 }
 
 impl Mount {
-    /// The folder as the host knows it.
-    pub(crate) fn folder(&self) -> FileRef {
-        let Self(MountParams { source, .. }) = self;
+    /// The container with it.
+    pub(crate) fn into(&self, container: Container) -> Container {
+        let Self(MountParams { source, target, read_only }) = self;
         if source == files::WORK {
-            return files::in_work("");
+            return container.mount(files::in_work(""), target, *read_only);
+        }
+        if !source.starts_with('/') {
+            return container.volume(source, target, *read_only);
         }
         let trimmed = source.trim_end_matches('/');
-        FileRef { mount: if trimmed.is_empty() { "/" } else { trimmed }.to_owned(), path: String::new() }
+        let mount = if trimmed.is_empty() { "/" } else { trimmed }.to_owned();
+        container.mount(FileRef { mount, path: String::new() }, target, *read_only)
+    }
+
+    /// What it is, for people.
+    pub(crate) fn shown(&self) -> String {
+        let Self(MountParams { source, target, read_only }) = self;
+        let what = if source == files::WORK || source.starts_with('/') { "folder" } else { "volume" };
+        format!("the {what} {source} at {target}{}", if *read_only { ", read-only" } else { "" })
     }
 
     /// What is wrong with it.
     pub(crate) fn problem(&self) -> Option<String> {
         let Self(MountParams { source, target, .. }) = self;
-        if source != files::WORK && !source.starts_with('/') {
-            return Some(format!("the source {source:?} is neither an absolute path nor `work`"));
+        let is_name = source.len() > 1
+            && source.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && source.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+        if !source.starts_with('/') && !is_name {
+            return Some(format!(
+                "the source {source:?} is neither an absolute path, nor `work`, nor the name of a volume"
+            ));
         }
         (!target.starts_with('/')).then(|| format!("the target {target:?} is not an absolute path"))
     }

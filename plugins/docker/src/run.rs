@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sandglass_plugin::docker::{Container, Credentials, Input, PullPolicy, pull};
+use sandglass_plugin::docker::{Container, Credentials, Input, Place, PullPolicy, pull};
 use sandglass_plugin::serde_json::{Value, json};
 use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Schemas, Words, output, params};
 
@@ -15,6 +15,12 @@ use crate::size::Size;
 pub(crate) struct Params {
     /// The image, such as postgres:16, or pinned by a digest.
     pub(crate) image: String,
+    /// The target whose engine runs it, over SSH; by default, the operator's engine does.
+    #[serde(default)]
+    pub(crate) target: Option<String>,
+    /// The account on the target that uses its engine, by `sudo -n`; by default, the one that logs in.
+    #[serde(default)]
+    pub(crate) account: Option<String>,
     /// When the image is fetched: `missing` (the default), `always` or `never`.
     #[serde(default)]
     #[schemars(extend("enum" = ["missing", "always", "never", null]))]
@@ -34,7 +40,7 @@ pub(crate) struct Params {
     /// Variables beside those of the job and the image.
     #[serde(default)]
     pub(crate) env: BTreeMap<String, String>,
-    /// Folders that the job's grants name, and where they are in the container.
+    /// Folders that the job's grants name, and volumes of the engine, and where they are in the container.
     #[serde(default)]
     pub(crate) mounts: Vec<Mount>,
     /// Where the container has memory for files: PATH, or PATH:SIZE.
@@ -115,12 +121,13 @@ impl Action for Run {
             json!({ "image": "alpine:3", "command": "echo $HOME" }),
             json!({
                 "image": "postgres:16", "args": ["pg_dump", "orders", "-f", "/out/orders.sql"],
-                "mounts": ["/srv/dumps:/out"], "network": "database", "memory": "512MiB", "cpus": 1.5
+                "mounts": ["/srv/dumps:/out", "orders-cache:/cache"], "network": "database", "memory": "512MiB", "cpus": 1.5
             }),
             json!({
                 "image": "ghcr.io/acme/report:2", "pull": "always",
                 "registry": { "username": "acme", "password": "{{ secret.REGISTRY_TOKEN }}" }
             }),
+            json!({ "image": "alpine:3", "command": "df -h", "target": "web-1" }),
         ]
     }
 
@@ -136,7 +143,8 @@ impl Action for Run {
             .registry
             .as_ref()
             .map(|registry| Credentials { username: registry.username.clone(), password: registry.password.clone() });
-        let image = pull(&params.image, params.policy().unwrap_or(PullPolicy::Missing), credentials.as_ref())?;
+        let (policy, place) = (params.policy().unwrap_or(PullPolicy::Missing), params.place());
+        let image = pull(&params.image, policy, credentials.as_ref(), place.as_ref())?;
         let report = params.container().execute()?;
         let codes = params.success_codes.as_deref().unwrap_or(&[0]);
         let exit_code = ending::judge(&report, "the container", codes, params.memory.is_some())?;
@@ -146,7 +154,12 @@ impl Action for Run {
 }
 
 impl Params {
-    fn policy(&self) -> Option<PullPolicy> {
+    /// Where it runs, if not on the operator's engine.
+    pub(crate) fn place(&self) -> Option<Place> {
+        ending::place(self.target.as_ref(), self.account.as_ref())
+    }
+
+    pub(crate) fn policy(&self) -> Option<PullPolicy> {
         match self.pull.as_deref() {
             None | Some("missing") => Some(PullPolicy::Missing),
             Some("always") => Some(PullPolicy::Always),
@@ -156,7 +169,7 @@ impl Params {
     }
 
     /// Everything that is wrong, beyond what the types say.
-    fn issues(&self) -> Vec<Issue> {
+    pub(crate) fn issues(&self) -> Vec<Issue> {
         let mut issues = Vec::new();
         if self.image.is_empty() || self.image.contains(char::is_whitespace) {
             issues.push(Issue::at("/image", "expected an image, such as postgres:16"));
@@ -182,6 +195,7 @@ impl Params {
         for (place, text) in self.tmpfs.iter().enumerate() {
             issues.extend(mount::tmpfs(text).err().map(|why| Issue::at(format!("/tmpfs/{place}"), why)));
         }
+        ending::check_place(&mut issues, self.target.as_ref(), self.account.as_ref());
         ending::check_names(&mut issues, "/env", self.env.keys());
         ending::check_names(&mut issues, "/labels", self.labels.keys());
         ending::check_codes(&mut issues, self.success_codes.as_deref());
@@ -190,6 +204,9 @@ impl Params {
 
     fn container(&self) -> Container {
         let mut container = Container::new(self.image.clone()).args(ending::words(self.command.as_deref(), &self.args));
+        if let Some(place) = self.place() {
+            container = container.at(place);
+        }
         if let Some(words) = self.entrypoint.clone() {
             container = container.entrypoint(words.into_vec());
         }
@@ -197,7 +214,7 @@ impl Params {
             container = container.env(name, value);
         }
         for mount in &self.mounts {
-            container = container.mount(mount.folder(), mount.0.target.clone(), mount.0.read_only);
+            container = mount.into(container);
         }
         for (target, bytes) in self.tmpfs.iter().filter_map(|text| mount::tmpfs(text).ok()) {
             container = container.tmpfs(target, bytes);

@@ -1,4 +1,5 @@
 use sandglass_plugin::docker::{Ending, ExitReport, Input, MountSource, PullPolicy};
+use sandglass_plugin::plan::Effect;
 use sandglass_plugin::serde_json::{Value, json};
 use sandglass_plugin::testing::{Host, exited};
 use sandglass_plugin::{Action, Error, ErrorCode, Retry};
@@ -18,7 +19,7 @@ fn a_container_is_what_was_said() {
     let params = json!({
         "image": "postgres:16", "pull": "always", "registry": { "username": "me", "password": "sgl-secret-x" },
         "entrypoint": "/bin/tini", "args": ["a b", "$c"], "env": { "A": "1" }, "workdir": "/w", "user": "1:2",
-        "mounts": ["/srv/in/:/data:ro", { "source": "work", "target": "/out" }], "tmpfs": ["/tmp", "/big:1g"],
+        "mounts": ["/srv/in/:/data:ro", { "source": "work", "target": "/out" }, "data:/data2:ro"], "tmpfs": ["/tmp", "/big:1g"],
         "network": "none", "memory": "512MiB", "cpus": 1.5, "processes": 9, "labels": { "team": "blue" },
         "stdin": "hello", "timeout": "5s", "grace": 2
     });
@@ -36,12 +37,14 @@ fn a_container_is_what_was_said() {
     assert!(matches!(&record.input, Input::Bytes(bytes) if bytes == b"hello"));
     let mounts = record.mounts.iter().map(|mount| match &mount.source {
         MountSource::Folder(folder) => (folder.mount.clone(), mount.target.clone(), mount.read_only),
+        MountSource::Volume(name) => (format!("volume {name}"), mount.target.clone(), mount.read_only),
         MountSource::Tmpfs(bytes) => (bytes.to_string(), mount.target.clone(), mount.read_only),
     });
     let mounts: Vec<_> = mounts.collect();
     let expected = [
         ("/srv/in", "/data", true),
         ("work", "/out", false),
+        ("volume data", "/data2", true),
         ("67108864", "/tmp", false),
         ("1073741824", "/big", false),
     ];
@@ -83,6 +86,40 @@ fn without_its_image_nothing_is_started() {
 }
 
 #[test]
+fn a_target_is_where_all_of_it_happens() {
+    let host = Host::new().on_container(|_| Ok(exited(0))).on_container_command(|_| Ok(exited(0)));
+    host.run::<Run>(json!({ "image": "a", "target": "web-1", "account": "root" })).expect("it exits with 0");
+    host.run::<Exec>(json!({ "container": "db", "command": "ls", "target": "web-1" })).expect("it exits with 0");
+    let (pulls, containers, commands) = (host.pulls(), host.containers(), host.container_commands());
+    let places = [&pulls[0].at, &containers[0].record().at, &commands[0].record().at];
+    let places = places.map(|at| at.as_ref().map(|at| (at.target.as_str(), at.run_as.as_deref())));
+    assert_eq!(places, [Some(("web-1", Some("root"))), Some(("web-1", Some("root"))), Some(("web-1", None))]);
+}
+
+#[test]
+fn a_plan_says_what_is_pulled_and_run() {
+    let params = json!({ "image": "a:1", "command": "ls", "mounts": ["data:/data"], "target": "web-1" });
+    let host = Host::new().without_images();
+    let plan = host.plan::<Run>(params.clone()).expect("it can be said");
+    let steps: Vec<_> = plan.steps.iter().map(|step| (step.effect, step.target.as_str())).collect();
+    assert_eq!(steps, [(Effect::Create, "web-1:a:1"), (Effect::Execute, "web-1:a:1")]);
+    let told = "run 'ls' in a new container with the volume data at /data, and remove it";
+    assert!(plan.is_complete && plan.steps[1].summary == told, "{:?}", plan.steps);
+    assert_eq!(Host::new().plan::<Run>(params.clone()).expect("it can be said").steps.len(), 1);
+    let away = Error { code: ErrorCode::Unavailable, message: "it is off".to_owned(), detail: None };
+    let plan = Host::new().refuse_images(away).plan::<Run>(params.clone()).expect("it can be said in part");
+    assert!(!plan.is_complete && plan.steps[0].summary.contains("it is off"), "{:?}", plan.steps);
+    let denied = Error { code: ErrorCode::Denied, message: "no".to_owned(), detail: None };
+    assert_eq!(
+        Host::new().refuse_images(denied).plan::<Run>(params).expect_err("it is denied").code,
+        ErrorCode::Denied
+    );
+    let plan = host.plan::<Exec>(json!({ "container": "db", "argv": ["ls"] })).expect("it can be said");
+    assert_eq!((plan.steps[0].effect, plan.steps[0].target.as_str()), (Effect::Execute, "db"));
+    assert!(host.containers().is_empty() && host.pulls().is_empty() && host.container_commands().is_empty());
+}
+
+#[test]
 fn bad_parameters_are_named() {
     for (params, pointer) in [
         (json!({ "image": "" }), "/image"),
@@ -92,7 +129,10 @@ fn bad_parameters_are_named() {
         (json!({ "image": "a", "command": " " }), "/command"),
         (json!({ "image": "a", "cpus": 0 }), "/cpus"),
         (json!({ "image": "a", "processes": 0 }), "/processes"),
-        (json!({ "image": "a", "mounts": ["x:/y"] }), "/mounts/0"),
+        (json!({ "image": "a", "mounts": ["x y:/y"] }), "/mounts/0"),
+        (json!({ "image": "a", "mounts": ["./x:/y"] }), "/mounts/0"),
+        (json!({ "image": "a", "account": "root" }), "/account"),
+        (json!({ "image": "a", "target": "" }), "/target"),
         (json!({ "image": "a", "mounts": ["/x:y"] }), "/mounts/0"),
         (json!({ "image": "a", "mounts": ["/x"] }), ""),
         (json!({ "image": "a", "mounts": ["/x:/y:z"] }), ""),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use crate::config::{EngineConfig, EngineHost, TlsFiles};
-use crate::error::Error;
+use crate::error::{Error, Obstacle};
 
 /// How long it may take to be connected, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -30,30 +31,51 @@ const CERTIFICATES: u64 = 1 << 20;
 /// The header with what a registry is told that we are.
 const AUTH: HeaderName = HeaderName::from_static("x-registry-auth");
 
+/// Bytes in both directions.
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
+
+/// A stream to an engine that is being opened.
+pub type Opening = Pin<Box<dyn Future<Output = Result<Box<dyn Duplex>, Obstacle>> + Send>>;
+
+/// A way to an engine that whoever calls us knows.
+pub trait Way: Send + Sync + 'static {
+    /// Opens a stream, for one request. It is bounded in time, and goes on without being looked at: requests are made beside one
+    /// another by who looks at one of them at a time.
+    fn open(self: Arc<Self>) -> Opening;
+}
+
 /// How to get to an engine.
-pub(crate) struct Connector {
-    host: EngineHost,
-    tls: Option<TlsConnector>,
+pub(crate) enum Connector {
+    /// By ourselves.
+    Direct { host: EngineHost, tls: Option<TlsConnector> },
+    /// As our caller does.
+    Through(Arc<dyn Way>),
 }
 
 impl Connector {
     /// Reads the files for TLS, if there are any. Nothing is connected yet.
     pub(crate) fn new(config: &EngineConfig) -> Result<Self, Error> {
         let tls = config.tls.as_ref().map(tls).transpose()?;
-        Ok(Self { host: config.host.clone(), tls })
+        Ok(Self::Direct { host: config.host.clone(), tls })
     }
 
     /// Sends a request over a connection of its own.
     pub(crate) async fn send(self: Arc<Self>, mut request: BollardRequest) -> Result<Response<Incoming>, ApiError> {
         prepare(&mut request)?;
-        match &self.host {
+        let (host, tls) = match &*self {
+            Self::Direct { host, tls } => (host, tls),
+            Self::Through(way) => return talk(Arc::clone(way).open().await.map_err(io::Error::from)?, request).await,
+        };
+        match host {
             EngineHost::Unix(path) => talk(in_time(UnixStream::connect(path)).await?, request).await,
             EngineHost::Tcp { host, port } => {
                 let stream = in_time(TcpStream::connect((host.as_str(), *port))).await?;
                 // A container may run for days, and a connection that nobody uses is forgotten on the way.
                 rustix::net::sockopt::set_socket_keepalive(&stream, true).map_err(io::Error::from)?;
                 stream.set_nodelay(true)?;
-                match &self.tls {
+                match tls {
                     None => talk(stream, request).await,
                     Some(tls) => {
                         let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;

@@ -1,6 +1,8 @@
 //! One container from its making to its removal.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bollard::container::AttachContainerResults;
@@ -59,8 +61,8 @@ impl Engine {
         Ok(attached)
     }
 
-    /// Waits until the container does not run any more.
-    async fn wait(&self, id: &str) -> How {
+    /// Waits until the container does not run any more. `gaps` is told if the engine was lost sight of meanwhile.
+    async fn wait(&self, id: &str, gaps: &AtomicBool) -> How {
         let mut looks = 0;
         loop {
             let options = WaitContainerOptions { condition: "not-running".to_owned() };
@@ -72,6 +74,7 @@ impl Engine {
                     Some(Status::EXITED | Status::DEAD) => return exited(state.exit_code),
                     // The wait was cut off, or the engine started again.
                     _ => {
+                        gaps.store(true, Ordering::Relaxed);
                         looks = 0;
                         "it runs, and the engine does not wait for it".to_owned()
                     }
@@ -175,7 +178,8 @@ async fn see_through(engine: Engine, spec: ContainerSpec, stdio: [OwnedFd; 3], m
 
 /// Until the container has ended, by itself or because it must.
 async fn live(engine: &Engine, id: &str, keeper: &mut Keeper) -> How {
-    let waiting = engine.wait(id);
+    let gaps = Arc::clone(&keeper.gaps);
+    let waiting = engine.wait(id, &gaps);
     tokio::pin!(waiting);
     let by_itself = tokio::select! {
         biased;
@@ -205,6 +209,9 @@ async fn live(engine: &Engine, id: &str, keeper: &mut Keeper) -> How {
 
 async fn remove(engine: &Engine, id: &str) {
     if let Err(error) = engine.remove(id).await {
-        tracing::warn!(container = id, "{error}; it is tried again when the daemon starts");
+        tracing::warn!(
+            container = id,
+            "{error}; it is tried again when the daemon starts, or next uses the engine of that target"
+        );
     }
 }

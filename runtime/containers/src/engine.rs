@@ -10,7 +10,7 @@ use bollard::query_parameters::{ListContainersOptions, RemoveContainerOptions};
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 
 use crate::config::EngineConfig;
-use crate::connect::Connector;
+use crate::connect::{Connector, Way};
 use crate::error::Error;
 use crate::spec::Owner;
 
@@ -34,7 +34,18 @@ const PAUSE: Duration = Duration::from_millis(300);
 pub struct Engine {
     docker: Docker,
     place: Arc<str>,
-    is_local: bool,
+    kind: Kind,
+}
+
+/// Where an engine is, as far as it matters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// On this machine for certain.
+    Local,
+    /// Where the configuration says, which may be anywhere.
+    Configured,
+    /// At the end of a way that our caller knows.
+    Elsewhere,
 }
 
 impl Engine {
@@ -44,13 +55,27 @@ impl Engine {
     ///
     /// If the files for TLS cannot be used.
     pub fn connect(config: &EngineConfig) -> Result<Self, Error> {
-        let connector = Arc::new(Connector::new(config)?);
+        let kind = if config.host.is_local() { Kind::Local } else { Kind::Configured };
+        Self::with(Connector::new(config)?, &config.host.to_string(), kind)
+    }
+
+    /// An engine at the end of a way, which is not gone before it is asked for something. `place` is where it is, for people.
+    ///
+    /// # Errors
+    ///
+    /// If no requests can be made.
+    pub fn through(way: Arc<dyn Way>, place: &str) -> Result<Self, Error> {
+        Self::with(Connector::Through(way), place, Kind::Elsewhere)
+    }
+
+    fn with(connector: Connector, place: &str, kind: Kind) -> Result<Self, Error> {
+        let connector = Arc::new(connector);
         let transport = move |request: BollardRequest| Arc::clone(&connector).send(request);
         // The host is never looked up: requests say only what they are about.
         let address = Some("http://engine");
         let docker = Docker::connect_with_custom_transport(transport, address, ANSWER.as_secs(), API_DEFAULT_VERSION)
             .map_err(|error| Error::Invalid(error.to_string()))?;
-        Ok(Self { docker, place: config.host.to_string().into(), is_local: config.host.is_local() })
+        Ok(Self { docker, place: place.into(), kind })
     }
 
     /// Where it is, for people.
@@ -62,7 +87,7 @@ impl Engine {
     /// Whether it is this machine's for certain, so that it sees the same folders and processes.
     #[must_use]
     pub const fn is_local(&self) -> bool {
-        self.is_local
+        matches!(self.kind, Kind::Local)
     }
 
     /// Asks whether it is there.
@@ -128,6 +153,7 @@ impl Engine {
     }
 
     pub(crate) fn failed(&self, doing: &str, error: ApiError) -> Error {
-        Error::from_api(&self.place, doing, error)
+        let error = Error::from_api(&self.place, doing, error);
+        if self.kind == Kind::Elsewhere { error.elsewhere() } else { error }
     }
 }

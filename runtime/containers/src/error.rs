@@ -15,6 +15,9 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
+    /// The way to it, which somebody else opens, is not open.
+    #[error("{0}")]
+    Way(Obstacle),
     /// It takes too long.
     #[error(
         "the container engine at {place} did not answer in time while {doing}; look whether it is overloaded or stuck"
@@ -44,6 +47,33 @@ pub enum Error {
     },
 }
 
+/// What is in the way to an engine, in the words of whoever should open it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Obstacle {
+    /// What sort of thing.
+    pub kind: ObstacleKind,
+    /// What is wrong, and what to do.
+    pub message: String,
+}
+
+/// What sort of thing is in the way to an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObstacleKind {
+    /// It may have gone by itself later.
+    Passing,
+    /// Somebody lets nobody through.
+    Refused,
+    /// What the way should be cannot be.
+    Wrong,
+}
+
+impl From<Obstacle> for std::io::Error {
+    fn from(obstacle: Obstacle) -> Self {
+        Self::other(obstacle)
+    }
+}
+
 /// The most that is told of what an engine said, in bytes.
 const SAID: usize = 1000;
 
@@ -53,7 +83,10 @@ impl Error {
         let doing = doing.to_owned();
         match error {
             ApiError::RequestTimeoutError => Self::Slow { place: place.to_owned(), doing },
-            ApiError::IOError { err } => Self::unreachable(place, &err),
+            ApiError::IOError { err } => match err.downcast::<Obstacle>() {
+                Ok(obstacle) => Self::Way(obstacle),
+                Err(err) => Self::unreachable(place, &err),
+            },
             ApiError::HyperResponseError { err } => Self::unreachable(place, &std::io::Error::other(err)),
             ApiError::DockerResponseServerError { status_code: 404, message } => {
                 Self::NotFound(format!("{doing} failed: {}", said(&message)))
@@ -76,6 +109,16 @@ impl Error {
             _ => "start the engine, or say where it is in `host` under [docker] in sandglass.toml",
         };
         Self::Unreachable { place: place.to_owned(), cause: error.to_string(), advice }
+    }
+
+    /// The same of an engine that no configuration of ours names.
+    pub(crate) fn elsewhere(self) -> Self {
+        match self {
+            Self::Unreachable { place, cause, .. } => {
+                Self::Unreachable { place, cause, advice: "look whether it still runs there" }
+            }
+            other => other,
+        }
     }
 
     /// Whether the engine's answer, rather than the lack of one, is the failure: then nothing was done.

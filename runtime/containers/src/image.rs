@@ -72,8 +72,8 @@ impl Engine {
         credentials: Option<Credentials>,
         mut progress: impl FnMut(PullProgress) + Send,
     ) -> Result<Image, Error> {
+        let found = self.find(reference).await?;
         let reference = with_version(reference)?;
-        let found = self.image(&reference).await?;
         match (policy, found) {
             (PullPolicy::Missing | PullPolicy::Never, Some(image)) => return Ok(image),
             // An id names what is there, and no registry knows it.
@@ -95,6 +95,15 @@ impl Engine {
         self.fetch(&reference, credentials, &mut progress).await?;
         let missing = || Error::NotFound(format!("the image {reference} was pulled and is not there"));
         self.image(&reference).await?.ok_or_else(missing)
+    }
+
+    /// The image, if the engine has it. Nothing is fetched.
+    ///
+    /// # Errors
+    ///
+    /// If that is no name of an image, or the engine does not answer.
+    pub async fn find(&self, reference: &str) -> Result<Option<Image>, Error> {
+        self.image(&with_version(reference)?).await
     }
 
     async fn fetch(

@@ -1,5 +1,8 @@
 //! What was started, in its caller's hands.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rustix::process::Signal as HostSignal;
 use tokio::sync::{oneshot, watch};
 
@@ -10,6 +13,7 @@ pub struct Running {
     pub(crate) demand: watch::Sender<Demand>,
     pub(crate) end: watch::Receiver<Option<How>>,
     pub(crate) target: Target,
+    gaps: Arc<AtomicBool>,
 }
 
 /// What signals go to.
@@ -84,6 +88,8 @@ pub(crate) struct Keeper {
     demand: watch::Receiver<Demand>,
     end: watch::Sender<Option<How>>,
     started: Option<oneshot::Sender<Result<Target, Error>>>,
+    /// Whether it was lost sight of for a while.
+    pub(crate) gaps: Arc<AtomicBool>,
 }
 
 /// Both ends; the first is complete once the other says what was started.
@@ -91,7 +97,9 @@ pub(crate) fn pair() -> (Starting, Keeper) {
     let (demand, demanded) = watch::channel(Demand::Nothing);
     let (ending, end) = watch::channel(None);
     let (starting, started) = oneshot::channel();
-    (Starting { demand, end, started }, Keeper { demand: demanded, end: ending, started: Some(starting) })
+    let gaps = Arc::<AtomicBool>::default();
+    let keeper = Keeper { demand: demanded, end: ending, started: Some(starting), gaps: Arc::clone(&gaps) };
+    (Starting { demand, end, started, gaps }, keeper)
 }
 
 /// What is being started. Dropped, it is as if [`Running`] were.
@@ -99,12 +107,13 @@ pub(crate) struct Starting {
     demand: watch::Sender<Demand>,
     end: watch::Receiver<Option<How>>,
     started: oneshot::Receiver<Result<Target, Error>>,
+    gaps: Arc<AtomicBool>,
 }
 
 impl Starting {
     pub(crate) async fn done(self) -> Result<Running, Error> {
         match self.started.await {
-            Ok(target) => Ok(Running { demand: self.demand, end: self.end, target: target? }),
+            Ok(target) => Ok(Running { demand: self.demand, end: self.end, target: target?, gaps: self.gaps }),
             Err(_) => Err(Error::Invalid("the runtime is stopping".to_owned())),
         }
     }
@@ -161,6 +170,12 @@ impl Running {
     /// If the engine does not answer, or cannot signal it.
     pub async fn signal(&self, signal: Signal) -> Result<(), Error> {
         if self.end.borrow().is_some() { Ok(()) } else { self.target.signal(signal).await }
+    }
+
+    /// Whether the engine was lost sight of while it ran: what it printed meanwhile, and after, may be missing.
+    #[must_use]
+    pub fn has_gaps(&self) -> bool {
+        self.gaps.load(Ordering::Relaxed)
     }
 
     /// How it ended, if it has.

@@ -13,6 +13,9 @@ use crate::engine::{DAEMON_LABEL, RUN_LABEL, START_LABEL};
 use crate::error::Error;
 use crate::image::with_version;
 
+/// Who may write into memory in a container's file system: everybody, as into `/tmp`. Podman lets nobody unless it is told.
+const SCRATCH: i64 = 0o1777;
+
 /// A container. It has no `Debug`, as its environment may hold secrets.
 #[derive(Clone, Default)]
 pub struct ContainerSpec {
@@ -75,6 +78,8 @@ pub enum MountSource {
     Folder(PathBuf),
     /// Memory, with this much room in bytes.
     Tmpfs(u64),
+    /// A volume of the engine's, by its name. It is made if there is none, and stays.
+    Volume(String),
 }
 
 /// A command in a container that is there already.
@@ -138,6 +143,14 @@ impl ContainerSpec {
         }
         for mount in &self.mounts {
             let target = &mount.target;
+            if let MountSource::Volume(name) = &mount.source
+                && !(is_name(name) && name.len() > 1)
+            {
+                return Err(invalid(format!(
+                    "'{}' is no name of a volume: it has letters, digits, '_', '.' and '-', two at least",
+                    name.escape_debug()
+                )));
+            }
             let is_folder =
                 target.starts_with('/') && target.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
             if !is_folder {
@@ -206,11 +219,16 @@ fn api_mount(mount: &Mount) -> ApiMount {
             bind_options: Some(MountBindOptions { create_mountpoint: Some(false), ..MountBindOptions::default() }),
             ..common
         },
+        MountSource::Volume(name) => ApiMount { typ: Some(MountType::VOLUME), source: Some(name.clone()), ..common },
         MountSource::Tmpfs(bytes) => {
             let size_bytes = Some(i64::try_from(*bytes).unwrap_or(i64::MAX));
             ApiMount {
                 typ: Some(MountType::TMPFS),
-                tmpfs_options: Some(MountTmpfsOptions { size_bytes, ..MountTmpfsOptions::default() }),
+                tmpfs_options: Some(MountTmpfsOptions {
+                    size_bytes,
+                    mode: Some(SCRATCH),
+                    ..MountTmpfsOptions::default()
+                }),
                 ..common
             }
         }
@@ -240,6 +258,12 @@ mod tests {
             let mount = Mount { source: MountSource::Tmpfs(1), target: target.to_owned(), read_only: false };
             let refusal = refused(ContainerSpec { mounts: vec![mount], ..ContainerSpec::default() });
             assert!(refusal.contains("no place"), "{refusal}");
+        }
+        for name in ["", "a", "/etc", "a/b", "..", "-a b"] {
+            let source = MountSource::Volume(name.to_owned());
+            let mount = Mount { source, target: "/data".to_owned(), read_only: false };
+            let refusal = refused(ContainerSpec { mounts: vec![mount], ..ContainerSpec::default() });
+            assert!(refusal.contains("no name of a volume"), "{refusal}");
         }
         assert!(refused(ContainerSpec { memory: Some(0), ..ContainerSpec::default() }).contains("nothing"));
         let body = ContainerSpec { image: "alpine".to_owned(), ..ContainerSpec::default() }.into_body(false).unwrap();

@@ -4,9 +4,12 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use sandglass_containers::{ContainerSpec, Engine, EngineConfig, EngineHost, Error, PullPolicy};
+use sandglass_containers::{
+    ContainerSpec, Duplex, Engine, EngineConfig, EngineHost, Error, Obstacle, ObstacleKind, Opening, PullPolicy, Way,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -72,4 +75,33 @@ async fn who_talks_nonsense_fails_and_no_more() {
     let error =
         answering(&folder.path().join("room.sock"), answers[3]).pull("a", PullPolicy::Never, None, |_| {}).await;
     assert!(error.unwrap_err().to_string().contains("no room"));
+}
+
+/// Leads to a socket, unless there is an obstacle.
+struct ToSocket(Result<PathBuf, Obstacle>);
+
+impl Way for ToSocket {
+    fn open(self: Arc<Self>) -> Opening {
+        Box::pin(async move {
+            let stream = UnixStream::connect(self.0.clone()?).await.unwrap();
+            Ok(Box::new(stream) as Box<dyn Duplex>)
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_a_way_is_told_in_the_words_of_who_opens_it() {
+    let obstacle = Obstacle { kind: ObstacleKind::Refused, message: "web-1 does not let deploy in".to_owned() };
+    let engine = Engine::through(Arc::new(ToSocket(Err(obstacle.clone()))), "web-1").unwrap();
+    assert_eq!(engine.ping().await, Err(Error::Way(obstacle)));
+    assert!(!engine.is_local());
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("engine.sock");
+    let _listening = answering(&socket, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nOK");
+    Engine::through(Arc::new(ToSocket(Ok(socket))), "web-1").unwrap().ping().await.unwrap();
+    // One that breaks off is no matter of our configuration.
+    let socket = folder.path().join("broken.sock");
+    let _listening = answering(&socket, b"");
+    let error = Engine::through(Arc::new(ToSocket(Ok(socket))), "web-1").unwrap().ping().await.unwrap_err().to_string();
+    assert!(error.contains("whether it still runs there") && !error.contains("sandglass.toml"), "{error}");
 }

@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::capability::CallError;
+use crate::capability::docker::Engines;
 use crate::capability::exec::Tasks;
 use crate::capability::files::Mounted;
 use crate::capability::process::Folders;
@@ -50,6 +51,8 @@ pub(crate) struct Attempt {
     pub(crate) tasks: Tasks,
     /// The targets that it may work on, once it has asked for them.
     pub(crate) fleet: OnceLock<Known>,
+    /// Those of targets that it uses.
+    pub(crate) engines: Engines,
     /// Of files that it sends to other machines.
     pub(crate) digests: Digests,
     pub(crate) progress: Coalescer,
@@ -111,6 +114,7 @@ impl Attempt {
             services,
             stop: Stop::default(),
             fleet: OnceLock::new(),
+            engines: Engines::default(),
             digests: Digests::default(),
             progress: Coalescer::default(),
             spent: AtomicU64::new(0),

@@ -19,7 +19,7 @@ use crate::error::SshError;
 use crate::host_key::{HostKey, shown};
 
 /// How long a machine may take to answer, let the account in, or open a channel.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 /// How often a machine that says nothing is asked whether it is there.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 /// How many times it may fail to answer.
@@ -87,7 +87,7 @@ impl std::fmt::Debug for Connection {
 }
 
 /// Compares the host key.
-struct Checker {
+pub(crate) struct Checker {
     pinned: Vec<HostKey>,
     /// The key that was shown and not pinned.
     refused: Arc<Mutex<Option<String>>>,
@@ -156,6 +156,16 @@ impl Connection {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.handle.is_closed()
+    }
+
+    /// Whether another program need not wait for one of those that run.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.channels.available_permits() > 0
+    }
+
+    pub(crate) const fn handle(&self) -> &Handle<Checker> {
+        &self.handle
     }
 
     /// Opens a channel for one program. No more than a machine allows are open at once; the others wait.

@@ -4,7 +4,7 @@
 //! written and looked at by small scripts for `sh`, so that they work under another account too. Host keys are pinned: a
 //! machine that shows another is not talked to.
 //!
-//! In reading order: [`Hop`] and [`Connection`]; [`Program`] and [`Remote`]; then [`files`].
+//! In reading order: [`Hop`] and [`Connection`]; [`Program`] and [`Remote`]; [`Stream`]; then [`files`].
 
 mod connect;
 mod error;
@@ -13,9 +13,11 @@ mod host_key;
 mod line;
 mod program;
 mod remote;
+mod stream;
 
 pub use connect::{Auth, Connection, Hop};
 pub use error::SshError;
 pub use host_key::{HostKey, InvalidHostKey};
 pub use program::{Ended, Finished, Program, Sig};
 pub use remote::Remote;
+pub use stream::Stream;

@@ -295,3 +295,59 @@ async fn another_account_is_switched_to() {
     let refused = connection.run(&as_nobody, tokio::io::empty(), 100).await.unwrap_err().to_string();
     assert!(refused.contains("was not started") && refused.contains("nobody2"), "{refused}");
 }
+
+/// A socket whose other end says back what it is told, until it is told no more.
+fn echoing(path: &std::path::Path) {
+    let listener = tokio::net::UnixListener::bind(path).expect("a socket can be made");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (mut read, mut write) = stream.split();
+                tokio::io::copy(&mut read, &mut write).await
+            });
+        }
+    });
+}
+
+/// Whether all that is written comes back, and then the end.
+async fn comes_back(stream: sandglass_ssh::Stream) {
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();
+    let (mut read, mut write) = tokio::io::split(stream);
+    let sending = async {
+        write.write_all(&bytes).await.expect("the stream is open");
+        write.shutdown().await.expect("the stream is open");
+    };
+    let mut back = Vec::new();
+    let (_, read) = tokio::join!(sending, read.read_to_end(&mut back));
+    read.expect("the stream ends in order");
+    assert!(back == bytes, "{} bytes came back", back.len());
+}
+
+#[tokio::test]
+async fn streams_lead_to_sockets_and_programs() {
+    let Some(server) = Sshd::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("echo.sock");
+    echoing(&socket);
+    let socket = socket.to_str().unwrap();
+    let connection = Arc::new(Connection::open(&[hop(&server)]).await.unwrap());
+    comes_back(connection.socket(socket).await.unwrap().unwrap()).await;
+    comes_back(connection.stream(program(&["cat"]))).await;
+    assert!(connection.socket("/nowhere.sock").await.unwrap().is_none());
+    // More than a server takes of programs, as they are none.
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        streams.push(connection.socket(socket).await.unwrap().unwrap());
+    }
+    // A stream keeps its connection.
+    let stream = streams.pop().unwrap();
+    drop((streams, connection));
+    comes_back(stream).await;
+    let Some(closed) = Sshd::start_on("127.0.0.1", "AllowStreamLocalForwarding no") else { return };
+    let connection = Arc::new(Connection::open(&[hop(&closed)]).await.unwrap());
+    assert!(connection.socket(socket).await.unwrap().is_none());
+    let mut said = String::new();
+    let mut unknown = connection.stream(program(&["/no/such/program"]));
+    unknown.read_to_string(&mut said).await.unwrap();
+    assert_eq!(said, "");
+}

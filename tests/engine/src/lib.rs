@@ -1,7 +1,8 @@
-//! A container engine of a test's own: `dockerd` on a socket in a folder that goes with it, and one small image.
+//! A container engine of a test's own: `dockerd`, or Podman's service, on a socket in a folder that goes with it, and one small
+//! image.
 //!
-//! It needs root and the packages `docker.io` and `busybox-static`. Where they are not to be had, [`TestEngine::start`]
-//! says so, and the test says that it is skipped.
+//! It needs root and the packages `docker.io` or `podman`, and `busybox-static`. Where they are not to be had,
+//! [`TestEngine::start`] says so, and the test says that it is skipped.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -35,6 +36,8 @@ pub struct TestEngine {
     folder: TempDir,
     /// None where no certificates could be made.
     tls: Option<Tls>,
+    /// Whether its containers would outlive it.
+    leaves_containers: bool,
 }
 
 /// How the engine is reached over TLS.
@@ -47,21 +50,14 @@ pub struct Tls {
 }
 
 impl TestEngine {
-    /// Starts an engine and waits until it answers.
+    /// Starts Docker's engine and waits until it answers.
     ///
     /// # Errors
     ///
     /// If this machine cannot have one, and why.
     pub fn start() -> Result<Self, String> {
-        let busybox = BUSYBOX.iter().map(Path::new).find(|path| path.exists());
-        let busybox = busybox.ok_or("there is no busybox; install busybox-static")?;
-        let is_root = fs::metadata("/proc/self").is_ok_and(|data| std::os::unix::fs::MetadataExt::uid(&data) == 0);
-        if !is_root {
-            return Err("an engine is started by root alone".to_owned());
-        }
-        let folder = tempfile::tempdir().map_err(|error| format!("there is no room for an engine: {error}"))?;
+        let folder = folder()?;
         let at = |name: &str| folder.path().join(name);
-        let log = fs::File::create(at("log")).map_err(|error| error.to_string())?;
         // It is told to end should this process be killed.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "TERM", "dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none"]);
@@ -77,9 +73,46 @@ impl TestEngine {
                 command.arg(flag).arg(at(name));
             }
         }
+        Self::launch("dockerd", command, folder, tls)
+    }
+
+    /// Starts Podman's service, as root, and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// If this machine cannot have one, and why.
+    pub fn start_podman() -> Result<Self, String> {
+        let folder = folder()?;
+        let at = |name: &str| folder.path().join(name);
+        // Its own limits may be more than this machine allows; locks of its own are in nobody's way.
+        let limits = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
+        let text = format!("{limits}[engine]\nlock_type = \"file\"\nexit_command_delay = 5\n");
+        fs::write(at("containers.conf"), text).map_err(|error| error.to_string())?;
+        let mut command = Command::new("setpriv");
+        command.env("CONTAINERS_CONF", at("containers.conf"));
+        command.args(["--pdeathsig", "TERM", "podman", "--storage-driver=vfs", "--cgroup-manager=cgroupfs"]);
+        command.args(["--events-backend=none", "--log-level=info"]);
+        for (flag, name) in [("--root", "data"), ("--runroot", "run"), ("--tmpdir", "tmp")] {
+            command.arg(flag).arg(at(name));
+        }
+        command.args(["system", "service", "--time=0"]).arg(format!("unix://{}", at("socket").display()));
+        let mut started = Self::launch("podman", command, folder, None)?;
+        started.leaves_containers = true;
+        Ok(started)
+    }
+
+    fn launch(program: &str, mut command: Command, folder: TempDir, tls: Option<Tls>) -> Result<Self, String> {
+        let busybox = BUSYBOX.iter().map(Path::new).find(|path| path.exists());
+        let busybox = busybox.ok_or("there is no busybox; install busybox-static")?;
+        let is_root = fs::metadata("/proc/self").is_ok_and(|data| std::os::unix::fs::MetadataExt::uid(&data) == 0);
+        if !is_root {
+            return Err("an engine is started by root alone".to_owned());
+        }
+        let log = fs::File::create(folder.path().join("log")).map_err(|error| error.to_string())?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let engine = command.spawn().map_err(|error| format!("no engine starts: {error}; install docker.io"))?;
-        let mut started = Self { engine, folder, tls };
+        let engine =
+            command.spawn().map_err(|error| format!("no engine starts: {error}; install the package of {program}"))?;
+        let mut started = Self { engine, folder, tls, leaves_containers: false };
         started.wait_for_answer()?;
         started.add_image(busybox).map_err(|error| format!("the engine takes no image: {error}"))?;
         Ok(started)
@@ -145,7 +178,21 @@ impl TestEngine {
         let packed = Command::new("tar").arg("-c").arg("-C").arg(&root).arg(".").output()?;
         let (repository, tag) = IMAGE.split_once(':').unwrap_or((IMAGE, "latest"));
         let path = format!("/images/create?fromSrc=-&repo={repository}&tag={tag}");
-        self.request("POST", &path, &packed.stdout).map(drop)
+        self.request("POST", &path, &packed.stdout)?;
+        // Podman hears nothing of the tag.
+        if self.get(&format!("/images/{IMAGE}/json")).is_err() {
+            self.request("POST", &format!("/images/{repository}:latest/tag?repo={repository}&tag={tag}"), &[])?;
+        }
+        Ok(())
+    }
+
+    /// Removes a container, running or not.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not answer, or not with success.
+    pub fn remove(&self, container: &str) -> io::Result<()> {
+        self.request("DELETE", &format!("/containers/{container}?force=true&v=true"), &[]).map(drop)
     }
 
     fn request(&self, method: &str, path: &str, body: &[u8]) -> io::Result<String> {
@@ -162,6 +209,10 @@ impl TestEngine {
         let answer = String::from_utf8_lossy(&answer).into_owned();
         if answer.starts_with("HTTP/1.1 2") { Ok(answer) } else { Err(io::Error::other(answer)) }
     }
+}
+
+fn folder() -> Result<TempDir, String> {
+    tempfile::tempdir().map_err(|error| format!("there is no room for an engine: {error}"))
 }
 
 /// An authority of the engine's own, a certificate for it and one for its clients.
@@ -186,14 +237,38 @@ fn certificates(folder: &Path) -> Option<Tls> {
 
 impl Drop for TestEngine {
     fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.engine.id().to_string()).status();
-        for _ in 0..LOOKS {
-            if !matches!(self.engine.try_wait(), Ok(None)) {
-                return;
+        if self.leaves_containers {
+            for container in self.containers_with("sandglass.daemon").unwrap_or_default() {
+                let _ = self.remove(&container);
             }
-            std::thread::sleep(PAUSE);
         }
-        let _ = self.engine.kill();
-        let _ = self.engine.wait();
+        let _ = Command::new("kill").arg(self.engine.id().to_string()).status();
+        if !comes_to_be(|| !matches!(self.engine.try_wait(), Ok(None))) {
+            let _ = self.engine.kill();
+            let _ = self.engine.wait();
+        }
+        if self.leaves_containers {
+            // What watched over commands in containers stays for some seconds, and writes into the folder at its end.
+            comes_to_be(|| !is_named_by_a_program(self.folder.path()));
+        }
     }
+}
+
+/// Waits for a fact; false if it does not come to be.
+fn comes_to_be(mut is_so: impl FnMut() -> bool) -> bool {
+    for _ in 0..LOOKS {
+        if is_so() {
+            return true;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    false
+}
+
+/// Whether the command line of a running program names `folder`.
+fn is_named_by_a_program(folder: &Path) -> bool {
+    let name = folder.as_os_str().as_encoded_bytes();
+    let lines = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut lines = lines.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    lines.any(|line| line.windows(name.len()).any(|part| part == name))
 }

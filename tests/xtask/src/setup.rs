@@ -77,11 +77,14 @@ pub(crate) fn debian(packages: &[&str]) -> Result {
 /// A container engine, and what the one image of the tests is made of.
 const ENGINE: [&str; 2] = ["docker.io", "busybox-static"];
 
+/// Another engine with the same interface, and what runs its containers.
+const PODMAN: [&str; 3] = ["podman", "runc", "conmon"];
+
 /// SSH servers, and what switches accounts on them.
 const SSH: [&str; 2] = ["openssh-server", "sudo"];
 
-/// What tests need beyond that: the tools for guests in JavaScript and Python, schedulers in Python to compare ours with, a
-/// container engine and SSH servers. Without them, those tests are skipped.
+/// What tests need beyond that: the tools for guests in JavaScript and Python, schedulers in Python to compare ours with,
+/// container engines and SSH servers. Without them, those tests are skipped.
 pub(crate) fn test_tools() -> Result {
     let tools = tools_dir();
     fs::create_dir_all(&tools)?;
@@ -94,6 +97,8 @@ pub(crate) fn test_tools() -> Result {
     let engine = answers("dockerd", &["--version"]) && answers("busybox", &["true"]);
     let found = engine.then_some(Path::new("dockerd"));
     tool("container engine", found, || Ok(debian(&ENGINE).inspect_err(|why| say(&why.to_string())).is_ok()))?;
+    let found = answers("podman", &["--version"]).then_some(Path::new("podman"));
+    tool("Podman", found, || Ok(debian(&PODMAN).inspect_err(|why| say(&why.to_string())).is_ok()))?;
     let sshd = Path::new("/usr/sbin/sshd");
     let found = (sshd.exists() && answers("sudo", &["--version"])).then_some(sshd);
     tool("SSH server", found, || Ok(debian(&SSH).inspect_err(|why| say(&why.to_string())).is_ok()))

@@ -1,4 +1,4 @@
-//! Which images containers may be made of, and in which containers commands may run.
+//! Which images containers may be made of, which volumes they may have, and in which containers commands may run.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +13,8 @@ use super::{Denial, EffectiveGrants, list};
 pub(super) const RUNNING: &str = "running containers";
 /// What a pattern of containers begins with.
 const CONTAINER: &str = "container:";
+/// What a pattern of volumes begins with.
+const VOLUME: &str = "volume:";
 /// What a digest begins with, and how many hexadecimal digits follow.
 const DIGEST: &str = "sha256:";
 const DIGITS: usize = 64;
@@ -23,13 +25,14 @@ const HUB: &str = "docker.io";
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "serde_json::Value", into = "serde_json::Value")]
 pub enum DockerGrant {
-    /// Every image, and commands in every container.
+    /// Every image and volume, and commands in every container.
     Any,
     /// What one of the patterns matches.
     Patterns(Vec<DockerPattern>),
 }
 
-/// Images by name and tag, where `*` stands for any characters but `/`; an image by its digest; or a container by its name.
+/// Images by name and tag, where `*` stands for any characters but `/`; an image by its digest; or
+/// a container or volume by its name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DockerPattern {
     text: String,
@@ -41,6 +44,7 @@ enum Kind {
     Image(Reference),
     Digest(String),
     Container(String),
+    Volume(String),
 }
 
 /// The name of an image with everything that may be left out of it.
@@ -57,7 +61,7 @@ struct Reference {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{0}' names no image: write it as postgres:16 or postgres:*, with its registry or without, as sha256: and 64 digits, or \
-     as container: and a name for commands in a container"
+     as container: and a name for commands in a container, or as volume: and a name for a volume"
 )]
 pub struct InvalidDockerPattern(String);
 
@@ -120,16 +124,22 @@ impl DockerGrant {
         patterns.iter().any(|pattern| match &pattern.kind {
             Kind::Image(pattern) => pattern.matches(&image),
             Kind::Digest(digest) => image.digest.as_ref() == Some(digest),
-            Kind::Container(_) => false,
+            Kind::Container(_) | Kind::Volume(_) => false,
         })
     }
 
     fn allows_container(&self, name: &str) -> bool {
+        self.has(|kind| matches!(kind, Kind::Container(pattern) if segment(pattern, name)))
+    }
+
+    fn allows_volume(&self, name: &str) -> bool {
+        self.has(|kind| matches!(kind, Kind::Volume(pattern) if segment(pattern, name)))
+    }
+
+    fn has(&self, allows: impl Fn(&Kind) -> bool) -> bool {
         match self {
             Self::Any => true,
-            Self::Patterns(patterns) => patterns
-                .iter()
-                .any(|pattern| matches!(&pattern.kind, Kind::Container(pattern) if segment(pattern, name))),
+            Self::Patterns(patterns) => patterns.iter().any(|pattern| allows(&pattern.kind)),
         }
     }
 }
@@ -151,6 +161,26 @@ impl EffectiveGrants {
         self.docker(|grant| grant.allows_image(reference), what)
     }
 
+    /// Whether the engine may be asked whether it has the image that `reference` names.
+    ///
+    /// # Errors
+    ///
+    /// If a layer does not allow to run it.
+    pub fn find_image(&self, reference: &str) -> Result<(), Denial> {
+        let what = || (format!("looking for the image {}", reference.escape_debug()), reference.to_owned());
+        self.docker_layers(|grant| grant.allows_image(reference), what)
+    }
+
+    /// Whether a container may have the volume called `name`.
+    ///
+    /// # Errors
+    ///
+    /// If a layer does not allow it.
+    pub fn volume(&self, name: &str) -> Result<(), Denial> {
+        let what = || (format!("mounting the volume {}", name.escape_debug()), format!("{VOLUME}{name}"));
+        self.docker(|grant| grant.allows_volume(name), what)
+    }
+
     /// Whether a command may run in the container called `name`.
     ///
     /// # Errors
@@ -164,6 +194,14 @@ impl EffectiveGrants {
 
     fn docker(&self, allows: impl Fn(&DockerGrant) -> bool, what: impl Fn() -> (String, String)) -> Result<(), Denial> {
         self.acting(|| what().0)?;
+        self.docker_layers(allows, what)
+    }
+
+    fn docker_layers(
+        &self,
+        allows: impl Fn(&DockerGrant) -> bool,
+        what: impl Fn() -> (String, String),
+    ) -> Result<(), Denial> {
         match self.layers().find(|(_, grants)| !grants.docker.as_ref().is_some_and(&allows)) {
             None => Ok(()),
             Some((layer, _)) => {
@@ -179,10 +217,15 @@ impl FromStr for DockerPattern {
 
     fn from_str(text: &str) -> Result<Self, InvalidDockerPattern> {
         let invalid = || InvalidDockerPattern(text.escape_debug().to_string());
-        let kind = if let Some(name) = text.strip_prefix(CONTAINER) {
+        let named = |name: &str| {
             let is_name = |c: char| c.is_ascii_alphanumeric() || "_.-*".contains(c);
             let fits = !name.is_empty() && name.chars().all(is_name);
-            Kind::Container(fits.then(|| name.to_owned()).ok_or_else(invalid)?)
+            fits.then(|| name.to_owned()).ok_or_else(invalid)
+        };
+        let kind = if let Some(name) = text.strip_prefix(CONTAINER) {
+            Kind::Container(named(name)?)
+        } else if let Some(name) = text.strip_prefix(VOLUME) {
+            Kind::Volume(named(name)?)
         } else if text.starts_with(DIGEST) {
             Kind::Digest(is_digest(text).then(|| text.to_owned()).ok_or_else(invalid)?)
         } else {
@@ -226,8 +269,8 @@ impl JsonSchema for DockerGrant {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "images that may be run: 'any', or a list of patterns such as postgres:*, of digests, and of \
-                            container: with a name for commands in a container",
+            "description": "images that may be run: 'any', or a list of patterns such as postgres:*, of digests, of \
+                            container: with a name for commands in a container, and of volume: with a name for volumes",
             "oneOf": [{ "const": "any" }, { "type": "array", "items": { "type": "string", "minLength": 1 } }]
         })
     }
@@ -291,7 +334,23 @@ mod tests {
         let orders = grant(&["container:orders-*", "container/x:*"]);
         assert!(orders.allows_container("orders-db") && !orders.allows_container("billing-db"));
         assert!(!orders.allows_image("container:orders-db") && !grant(&["*:*"]).allows_container("orders-db"));
-        for wrong in ["", "container:", "container:a b", "sha256:abc", "a b", "a@sha256:1", "a:b:c", "..", "/a", "a:"] {
+        let data = grant(&["volume:orders-*"]);
+        assert!(data.allows_volume("orders-data") && !data.allows_volume("data") && !data.allows_image("orders-data"));
+        assert!(!orders.allows_volume("orders-db") && !data.allows_container("orders-data"));
+        for wrong in [
+            "",
+            "container:",
+            "volume:",
+            "volume:/etc",
+            "container:a b",
+            "sha256:abc",
+            "a b",
+            "a@sha256:1",
+            "a:b:c",
+            "..",
+            "/a",
+            "a:",
+        ] {
             assert!(wrong.parse::<DockerPattern>().is_err(), "{wrong}");
         }
     }
@@ -311,5 +370,10 @@ mod tests {
         let denial = grants.image("postgres:16").unwrap_err();
         assert_eq!((denial.layer, denial.grant.as_str()), (Layer::Job, "docker: [\"postgres:16\"]"));
         assert_eq!(grants.container("db").unwrap_err().grant, "docker: [\"container:db\"]");
+        assert_eq!(grants.volume("data").unwrap_err().grant, "docker: [\"volume:data\"]");
+        // A plan looks at what may be run, and runs nothing.
+        let plan = EffectiveGrants { looks_only: true, ..grants };
+        assert!(plan.find_image("alpine:3").is_ok() && plan.find_image("postgres:16").is_err());
+        assert_eq!(plan.image("alpine:3").unwrap_err().layer, Layer::Plan);
     }
 }

@@ -62,6 +62,10 @@ pub enum Deed<'a> {
     Enter,
     /// A program is run.
     Run,
+    /// Its container engine is used, which may do whatever a program may.
+    UseEngine,
+    /// Its container engine is asked what it has.
+    LookAtEngine,
     /// The file at this path is looked at.
     Read(&'a str),
     /// The file at this path is written, moved or removed.
@@ -72,7 +76,7 @@ impl Deed<'_> {
     /// Whether it may change the target.
     #[must_use]
     pub const fn is_act(self) -> bool {
-        matches!(self, Self::Run | Self::Write(_))
+        matches!(self, Self::Run | Self::UseEngine | Self::Write(_))
     }
 }
 
@@ -101,7 +105,7 @@ impl RemotePattern {
         };
         let deed = match (wanted.deed, &self.paths) {
             (Deed::Enter, _) | (_, None) => true,
-            (Deed::Run, Some(_)) => false,
+            (Deed::Run | Deed::UseEngine | Deed::LookAtEngine, Some(_)) => false,
             (Deed::Read(path) | Deed::Write(path), Some(paths)) => is_within(paths, path),
         };
         target && account && deed
@@ -128,6 +132,8 @@ impl fmt::Display for RemoteUse<'_> {
         match self.deed {
             Deed::Enter => write!(f, "entering the target {}", self.target)?,
             Deed::Run => write!(f, "running a program on the target {}", self.target)?,
+            Deed::UseEngine => write!(f, "using the container engine of the target {}", self.target)?,
+            Deed::LookAtEngine => write!(f, "looking at the container engine of the target {}", self.target)?,
             Deed::Read(path) => write!(f, "reading {path} on the target {}", self.target)?,
             Deed::Write(path) => write!(f, "writing {path} on the target {}", self.target)?,
         }
@@ -142,7 +148,7 @@ impl RemoteUse<'_> {
         let account = self.account.map(|account| format!("{account}@")).unwrap_or_default();
         let path = match self.deed {
             Deed::Read(path) | Deed::Write(path) => format!(":{path}"),
-            Deed::Enter | Deed::Run => String::new(),
+            Deed::Enter | Deed::Run | Deed::UseEngine | Deed::LookAtEngine => String::new(),
         };
         format!("remote: [\"{account}{}{path}\"]", self.target)
     }
@@ -257,7 +263,11 @@ mod tests {
         {
             assert!(!allows(&paths, None, Deed::Write(path)), "{path}");
         }
-        assert!(allows(&paths, None, Deed::Enter) && !allows(&paths, None, Deed::Run));
+        assert!(allows(&paths, None, Deed::Enter));
+        for deed in [Deed::Run, Deed::UseEngine, Deed::LookAtEngine] {
+            assert!(!allows(&paths, None, deed) && allows(&["web-1"], None, deed), "{deed:?}");
+        }
+        assert!(Deed::UseEngine.is_act() && !Deed::LookAtEngine.is_act());
     }
 
     #[test]
@@ -276,7 +286,12 @@ mod tests {
     #[test]
     fn the_line_that_would_allow_it_does() {
         let target = "web-1".parse().unwrap();
-        for (account, deed) in [(None, Deed::Run), (Some("root"), Deed::Write("/etc/a")), (None, Deed::Enter)] {
+        for (account, deed) in [
+            (None, Deed::Run),
+            (Some("root"), Deed::UseEngine),
+            (Some("root"), Deed::Write("/etc/a")),
+            (None, Deed::Enter),
+        ] {
             let wanted = RemoteUse { target: &target, groups: &[], account, deed };
             let line = wanted.grant();
             let list = line.strip_prefix("remote: ").unwrap();

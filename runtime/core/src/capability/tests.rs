@@ -54,6 +54,19 @@ fn what_is_missing_is_told_when_saved() {
 }
 
 #[test]
+fn who_also_runs_containers_here_needs_no_targets() {
+    let ask = |request: &str| EffectiveGrants {
+        request: grants(request),
+        ceiling: Grants::everything(),
+        plugin: Grants::everything(),
+        job: Some(grants(r#"{"docker": "any"}"#)),
+        looks_only: false,
+    };
+    assert_eq!(ask(r#"{"docker": "any", "remote": "any"}"#).missing(), []);
+    assert_eq!(ask(r#"{"remote": "any"}"#).missing()[0].layer, Layer::Job);
+}
+
+#[test]
 fn what_a_job_leaves_out_of_mail_is_refused_when_it_mails() {
     let all = r#"{"process": "any", "http": "public", "docker": "any", "remote": "any", "state": true, "mail": true}"#;
     let without = all.replace(", \"mail\": true", "");

@@ -24,7 +24,7 @@ pub use group::{GroupSpec, InvalidGroup, MAX_MEMBERS};
 pub use host_key::{HostKey, InvalidHostKey};
 pub use selector::{InvalidSelector, Member, Selector, TargetPattern};
 pub use spec::{Auth, InvalidTarget, Platform, TargetSpec};
-pub use text::{Account, Address, InvalidText, LabelName, LabelValue, SocketPath};
+pub use text::{Account, Address, EngineSocket, InvalidText, LabelName, LabelValue, SocketPath};
 
 use crate::id::Namespace;
 use crate::time::Timestamp;

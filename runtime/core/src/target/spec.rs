@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::host_key::HostKey;
-use super::text::{Account, Address, LabelName, LabelValue, SocketPath};
+use super::text::{Account, Address, EngineSocket, LabelName, LabelValue, SocketPath};
 use crate::id::{SecretName, TargetName};
 use crate::spec::list::OneOrMany;
 
@@ -44,6 +44,8 @@ pub struct TargetSpec {
     pub jump: Option<TargetName>,
     /// Accounts that a command may switch to with `sudo -n`.
     pub may_become: Vec<Account>,
+    /// Where its container engine listens, if not where Docker's does.
+    pub engine: Option<EngineSocket>,
 }
 
 /// How an account proves who it is. There are no passwords.
@@ -176,6 +178,9 @@ struct Written {
     #[serde(rename = "become", default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_BECOME))]
     may_become: Vec<Account>,
+    /// The socket of its container engine; `/var/run/docker.sock` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    engine: Option<EngineSocket>,
 }
 
 fn default_port() -> NonZeroU16 {
@@ -188,7 +193,7 @@ impl TryFrom<Written> for TargetSpec {
 
     fn try_from(written: Written) -> Result<Self, InvalidTarget> {
         let Written { name, description, address, port, account, platform, labels, .. } = written;
-        let Written { host_key: host_keys, key, key_passphrase, agent, jump, may_become, .. } = written;
+        let Written { host_key: host_keys, key, key_passphrase, agent, jump, may_become, engine, .. } = written;
         for (what, count, most) in [
             ("labels", labels.len(), MAX_LABELS),
             ("host keys", host_keys.as_slice().len(), MAX_HOST_KEYS),
@@ -205,7 +210,20 @@ impl TryFrom<Written> for TargetSpec {
             (Some(secret), passphrase, None) => Auth::Key { secret, passphrase },
             (None, None, Some(agent)) => Auth::Agent(agent),
         };
-        Ok(Self { name, description, address, port, account, platform, labels, host_keys, auth, jump, may_become })
+        Ok(Self {
+            name,
+            description,
+            address,
+            port,
+            account,
+            platform,
+            labels,
+            host_keys,
+            auth,
+            jump,
+            may_become,
+            engine,
+        })
     }
 }
 
@@ -229,6 +247,7 @@ impl From<TargetSpec> for Written {
             agent,
             jump: spec.jump,
             may_become: spec.may_become,
+            engine: spec.engine,
         }
     }
 }

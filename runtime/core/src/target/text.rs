@@ -118,6 +118,14 @@ checked_text!(
     "write its absolute path, such as /run/user/1000/ssh-agent.sock",
     |text| text.starts_with('/') && text.len() <= 4000 && !text.contains('\0')
 );
+checked_text!(
+    /// The socket of a container engine, on a target's machine.
+    EngineSocket,
+    "socket of a container engine",
+    "write its absolute path on the target, such as /run/podman/podman.sock",
+    // No system takes a longer one.
+    |text| text.starts_with('/') && text.len() <= 103 && !text.contains(char::is_control)
+);
 
 /// What label expressions have words for.
 pub(super) const RESERVED: [&str; 4] = ["and", "or", "not", "in"];

@@ -1,4 +1,4 @@
-//! Containers on a real engine, from job files. One test, as the engine takes seconds to start.
+//! Containers on real engines, from job files. One test for each, as they take seconds to start.
 
 use std::time::Duration;
 
@@ -30,13 +30,21 @@ fn no_container(engine: &TestEngine) {
 
 #[test]
 fn containers_run_and_nothing_of_them_is_left() {
-    let engine = match TestEngine::start() {
-        Ok(engine) => engine,
-        Err(why) => {
-            eprintln!("skipped: containers_run_and_nothing_of_them_is_left: {why}");
-            return;
-        }
-    };
+    match TestEngine::start() {
+        Ok(engine) => all_of_it(&engine),
+        Err(why) => eprintln!("skipped: containers_run_and_nothing_of_them_is_left: {why}"),
+    }
+}
+
+#[test]
+fn containers_run_on_podman_and_nothing_of_them_is_left() {
+    match TestEngine::start_podman() {
+        Ok(engine) => all_of_it(&engine),
+        Err(why) => eprintln!("skipped: containers_run_on_podman_and_nothing_of_them_is_left: {why}"),
+    }
+}
+
+fn all_of_it(engine: &TestEngine) {
     let home = Home::new();
     let configuration = format!("[docker]\nhost = \"unix://{}\"\n", engine.socket().display());
     let configuration = home.write("sandglass.toml", configuration).display().to_string();
@@ -46,24 +54,24 @@ fn containers_run_and_nothing_of_them_is_left() {
     job_files_in_short(&home);
     folders_and_secrets(&home, &daemon);
     refusals(&home, &daemon);
-    commands_in_containers(&home, &daemon, &engine);
-    no_container(&engine);
+    commands_in_containers(&home, &daemon, engine);
+    no_container(engine);
     // Cancelled, it is stopped and removed.
     daemon.put(&job("long", &json!({ "command": "echo begun; sleep 1000", "grace": "1s" })));
     let run = daemon.start_run("long");
     until("the container's output", SOON, || daemon.output(&run, "stdout").first().cloned());
-    one_container(&engine);
+    one_container(engine);
     home.cli(&["run", "cancel", &run]).expect(0);
     assert_eq!(daemon.ended(&run)["state"], "cancelled");
-    no_container(&engine);
+    no_container(engine);
     // Killed, the next daemon finds what it left.
     let run = daemon.start_run("long");
     until("the container's output", SOON, || daemon.output(&run, "stdout").first().cloned());
-    let left = one_container(&engine);
+    let left = one_container(engine);
     daemon.kill();
-    assert_eq!(containers(&engine), [left]);
+    assert_eq!(containers(engine), [left]);
     let daemon = start();
-    no_container(&engine);
+    no_container(engine);
     assert_eq!(daemon.ended(&run)["state"], "interrupted");
 }
 

@@ -12,6 +12,7 @@ mod deploy_folders;
 mod disk_full;
 mod docker;
 mod editing;
+mod engines;
 mod export;
 mod extends;
 mod follow;

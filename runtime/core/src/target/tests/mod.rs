@@ -53,7 +53,7 @@ fn a_target_reads_and_writes() {
         "name": "web-1", "description": "front", "address": "web-1.example.com", "port": 2222, "account": "deploy",
         "platform": "windows", "labels": { "role": "web", "zone": "eu" },
         "host_key": [fingerprint(), public_key("ssh-ed25519")], "key": "DEPLOY_KEY", "key_passphrase": "DEPLOY_PASS",
-        "jump": "bastion", "become": ["root", "www-data"],
+        "jump": "bastion", "become": ["root", "www-data"], "engine": "/run/podman/podman.sock",
     });
     let spec = read(whole.clone()).unwrap();
     assert_eq!(serde_json::to_value(&spec).unwrap(), whole);
@@ -86,6 +86,8 @@ fn what_is_no_target_is_refused_with_what_to_do() {
         (json!({ "agent": "agent.sock" }), "write its absolute path"),
         (json!({ "agent": "/a", "key": "K" }), "says both 'key' and 'agent'"),
         (json!({ "agent": "/a", "key_passphrase": "K" }), "has a 'key_passphrase' and no 'key'"),
+        (json!({ "engine": "unix:///a" }), "write its absolute path on the target"),
+        (json!({ "engine": format!("/{}", "a".repeat(103)) }), "not a valid socket of a container engine"),
         (json!({ "password": "x" }), "unknown field `password`"),
     ] {
         let error = read(written("web-1", more.clone())).expect_err(&more.to_string());

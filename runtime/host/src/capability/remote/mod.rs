@@ -16,7 +16,7 @@ use std::sync::Arc;
 use sandglass_core::capability::{Capability, Deed, RemoteUse};
 use sandglass_core::id::{SecretName, TargetGroupName, TargetName};
 use sandglass_core::target::{Fleet, Member, Selector, Target};
-use sandglass_ssh::SshError;
+use sandglass_ssh::{Hop, SshError};
 use wasmtime::component::Resource;
 
 #[allow(unreachable_pub, reason = "the generated bindings export it again, as far as they reach themselves")]
@@ -53,31 +53,44 @@ impl remote::Host for Guest {
 
     async fn connect(&mut self, target: String, run_as: Option<String>) -> CallResult<Resource<Session>> {
         let attempt = &self.attempt;
-        let Known { fleet, groups } = known(attempt)?;
-        let name: TargetName =
-            target.parse().map_err(|error: sandglass_core::id::InvalidId| invalid(error.to_string()))?;
-        let found = fleet.target(&name).ok_or_else(|| {
-            CallError::new(
-                ErrorCode::NotFound,
-                format!("there is no target '{name}' in the namespace {}", attempt.work.namespace),
-            )
-        })?;
-        if let Some(account) = &run_as
-            && *account != found.spec.account.as_str()
-            && !found.spec.may_become.iter().any(|allowed| allowed.as_str() == account)
-        {
-            let message = format!(
-                "{name} may not be switched to the account {account}; the operator may add it to the target's `become`"
-            );
-            return Err(CallError::new(ErrorCode::Denied, message));
-        }
-        // The account that logs in needs no switching.
-        let run_as = run_as.filter(|account| *account != found.spec.account.as_str());
-        let place = Place::of(groups, &name, run_as);
-        place.may(attempt, Deed::Enter)?;
-        let session = Session::new(attempt, place, session::way(attempt, fleet, found)?);
+        let Entry { place, way, .. } = enter(attempt, &target, run_as, Deed::Enter)?;
+        let session = Session::new(attempt, place, way);
         Ok(self.table.push(session)?)
     }
+}
+
+/// A target as one account, and how it is entered.
+pub(crate) struct Entry {
+    pub(crate) place: Place,
+    pub(crate) way: Vec<Hop>,
+    pub(crate) target: Arc<Target>,
+}
+
+/// How a target is entered by who may do this there. Nothing is connected yet.
+pub(crate) fn enter(attempt: &Attempt, target: &str, run_as: Option<String>, deed: Deed<'_>) -> CallResult<Entry> {
+    let Known { fleet, groups } = known(attempt)?;
+    let name: TargetName = target.parse().map_err(|error: sandglass_core::id::InvalidId| invalid(error.to_string()))?;
+    let found = fleet.target(&name).ok_or_else(|| {
+        CallError::new(
+            ErrorCode::NotFound,
+            format!("there is no target '{name}' in the namespace {}", attempt.work.namespace),
+        )
+    })?;
+    if let Some(account) = &run_as
+        && *account != found.spec.account.as_str()
+        && !found.spec.may_become.iter().any(|allowed| allowed.as_str() == account)
+    {
+        let message = format!(
+            "{name} may not be switched to the account {account}; the operator may add it to the target's `become`"
+        );
+        return Err(CallError::new(ErrorCode::Denied, message));
+    }
+    // The account that logs in needs no switching.
+    let run_as = run_as.filter(|account| *account != found.spec.account.as_str());
+    let place = Place::of(groups, &name, run_as);
+    place.may(attempt, deed)?;
+    let way = session::way(attempt, fleet, found)?;
+    Ok(Entry { place, way, target: Arc::clone(found) })
 }
 
 /// The targets and groups as an attempt found them when it first asked. What is changed meanwhile is for the next one.
@@ -112,6 +125,11 @@ impl Place {
         Self { target: target.clone(), groups, run_as }
     }
 
+    /// The account that is switched to, if any is.
+    pub(crate) fn account(&self) -> Option<&str> {
+        self.run_as.as_deref()
+    }
+
     /// Refuses what no grant allows. Entering is no use of its own: what is done there is asked for each time.
     fn may(&self, attempt: &Attempt, deed: Deed<'_>) -> CallResult<()> {
         let wanted = RemoteUse { target: &self.target, groups: &self.groups, account: self.run_as.as_deref(), deed };
@@ -119,7 +137,9 @@ impl Place {
         allowed.map_err(|denial| attempt.refused(Capability::Remote, &denial))?;
         match deed {
             Deed::Enter => attempt.granted(),
-            Deed::Run | Deed::Read(_) | Deed::Write(_) => attempt.used(Capability::Remote),
+            Deed::Run | Deed::UseEngine | Deed::LookAtEngine | Deed::Read(_) | Deed::Write(_) => {
+                attempt.used(Capability::Remote);
+            }
         }
         Ok(())
     }

@@ -95,7 +95,7 @@ impl Session {
     }
 
     fn account(&self) -> Option<&str> {
-        self.place.run_as.as_deref()
+        self.place.account()
     }
 
     /// Does something with the machine's files, once it is connected. Goes on when the run is asked to stop, so that a guest

@@ -1,15 +1,20 @@
-//! Containers on the operator's engine.
+//! Containers on the operator's engine, or on that of a target.
 //!
 //! What an image, its command and its mounts may be is asked of the grants here; the engine itself is asked by
 //! `sandglass_containers`, which sees every container through to its removal.
 
+mod target;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use sandglass_containers::{self as containers, ContainerSpec, Error, ExecSpec, MountSource};
-use sandglass_core::capability::{Access, Capability, Denial};
+use sandglass_containers::{self as containers, ContainerSpec, Error, ExecSpec, MountSource, ObstacleKind};
+use sandglass_core::capability::{Access, Capability, Deed, Denial};
+use sandglass_core::output::OutputStream;
 use wasmtime::component::Resource;
+
+pub(crate) use self::target::Engines;
 
 use super::exec::{self, Elsewhere, How, Orders, Task, not_put_in, without_secret};
 use super::files::place;
@@ -21,16 +26,29 @@ use crate::bindings::types::ErrorCode;
 use crate::guest::Guest;
 use crate::services::{BoxFuture, Containers, Progress};
 
+/// The remark in the output of a run whose container was lost sight of for a while.
+const GAPS: &[u8] =
+    b"the connection to the container engine broke while the container ran; some of its output may be missing\n";
+
 impl docker::Host for Guest {
+    async fn find(&mut self, reference: String, at: Option<docker::Place>) -> CallResult<Option<docker::Image>> {
+        let attempt = &self.attempt;
+        let allowed = attempt.work.grants.find_image(&reference);
+        let engine = engine(attempt, allowed, at.as_ref(), Deed::LookAtEngine)?.engine;
+        let found = attempt.unless_stopped(engine.find(&reference)).await.ok_or_else(CallError::cancelled)?;
+        Ok(found.map_err(|error| failed(attempt, &error))?.map(image))
+    }
+
     async fn pull(
         &mut self,
         reference: String,
         policy: docker::PullPolicy,
         credentials: Option<docker::Credentials>,
+        at: Option<docker::Place>,
     ) -> CallResult<docker::Image> {
         let attempt = &self.attempt;
-        allowed(attempt, attempt.work.grants.image(&reference))?;
-        let engine = engine(attempt)?.engine;
+        let allowed = attempt.work.grants.image(&reference);
+        let engine = engine(attempt, allowed, at.as_ref(), Deed::UseEngine)?.engine;
         let credentials = credentials.map(|given| for_registry(attempt, &reference, given)).transpose()?;
         let policy = match policy {
             docker::PullPolicy::Missing => containers::PullPolicy::Missing,
@@ -43,9 +61,8 @@ impl docker::Host for Guest {
             progress::tell(attempt, Progress { completed: step.completed, total, unit, message });
         };
         let pulling = engine.pull(&reference, policy, credentials, news);
-        let image = attempt.unless_stopped(pulling).await.ok_or_else(CallError::cancelled)?;
-        let image = image.map_err(|error| failed(attempt, &error))?;
-        Ok(docker::Image { id: image.id, digest: image.digest, size: image.size })
+        let pulled = attempt.unless_stopped(pulling).await.ok_or_else(CallError::cancelled)?;
+        Ok(image(pulled.map_err(|error| failed(attempt, &error))?))
     }
 
     async fn start(&mut self, spec: docker::Container) -> CallResult<Resource<Task>> {
@@ -60,8 +77,8 @@ impl docker::Host for Guest {
 }
 
 async fn start(attempt: &Arc<Attempt>, given: docker::Container) -> CallResult<Task> {
-    allowed(attempt, attempt.work.grants.image(&given.image))?;
-    let Containers { engine, owner } = engine(attempt)?;
+    let allowed = attempt.work.grants.image(&given.image);
+    let Containers { engine, owner } = engine(attempt, allowed, given.at.as_ref(), Deed::UseEngine)?;
     let texts = given.args.iter().chain(given.entrypoint.iter().flatten());
     let texts = texts.chain(given.labels.iter().map(|(_, value)| value));
     texts.into_iter().try_for_each(|text| without_secret(attempt, text))?;
@@ -96,8 +113,8 @@ async fn start(attempt: &Arc<Attempt>, given: docker::Container) -> CallResult<T
 }
 
 async fn run_in(attempt: &Arc<Attempt>, given: docker::ContainerCommand) -> CallResult<Task> {
-    allowed(attempt, attempt.work.grants.container(&given.container))?;
-    let engine = engine(attempt)?.engine;
+    let allowed = attempt.work.grants.container(&given.container);
+    let engine = engine(attempt, allowed, given.at.as_ref(), Deed::UseEngine)?.engine;
     given.argv.iter().try_for_each(|arg| without_secret(attempt, arg))?;
     let spec = ExecSpec {
         env: environment(attempt, &given.env)?,
@@ -118,17 +135,27 @@ async fn run_in(attempt: &Arc<Attempt>, given: docker::ContainerCommand) -> Call
     exec::start(attempt, orders, async |stdio| started(attempt, engine.exec(spec, stdio).await)).await
 }
 
-fn started(attempt: &Attempt, started: Result<containers::Running, Error>) -> CallResult<Container> {
-    started.map(Container).map_err(|error| failed(attempt, &error))
+fn started(attempt: &Arc<Attempt>, started: Result<containers::Running, Error>) -> CallResult<Container> {
+    let running = started.map_err(|error| failed(attempt, &error))?;
+    Ok(Container { running, attempt: Arc::clone(attempt), has_told: AtomicBool::new(false) })
 }
 
 /// A container, or a command in one. It is stopped and removed when this is dropped.
-struct Container(containers::Running);
+struct Container {
+    running: containers::Running,
+    attempt: Arc<Attempt>,
+    /// Whether the run's output says that some of it may be missing.
+    has_told: AtomicBool,
+}
 
 impl Elsewhere for Container {
     fn ended(&self) -> BoxFuture<'_, How> {
         Box::pin(async {
-            match self.0.ended().await {
+            let ended = self.running.ended().await;
+            if self.running.has_gaps() && !self.has_told.swap(true, Ordering::Relaxed) {
+                self.attempt.output(OutputStream::System, GAPS.to_vec());
+            }
+            match ended {
                 containers::How::Exited(code) => How::Exited(code),
                 containers::How::Lost(why) => How::Lost(why),
             }
@@ -139,11 +166,11 @@ impl Elsewhere for Container {
         let other = match signal {
             // With the signal that the image names for it.
             Signal::Terminate => {
-                self.0.stop();
+                self.running.stop();
                 return Box::pin(std::future::ready(Ok(())));
             }
             Signal::Kill => {
-                self.0.kill();
+                self.running.kill();
                 return Box::pin(std::future::ready(Ok(())));
             }
             Signal::Interrupt => containers::Signal::Interrupt,
@@ -151,19 +178,30 @@ impl Elsewhere for Container {
             Signal::User1 => containers::Signal::User1,
             Signal::User2 => containers::Signal::User2,
         };
-        Box::pin(async move { self.0.signal(other).await.map_err(|error| error.to_string()) })
+        Box::pin(async move { self.running.signal(other).await.map_err(|error| error.to_string()) })
     }
 }
 
-fn allowed(attempt: &Attempt, asked: Result<(), Denial>) -> CallResult<()> {
-    asked.map_err(|denial| attempt.refused(Capability::Docker, &denial))?;
+/// The engine that is meant, if what is asked of it is `allowed`, and so is this on its target. Counts a use.
+fn engine(
+    attempt: &Attempt,
+    allowed: Result<(), Denial>,
+    at: Option<&docker::Place>,
+    deed: Deed<'static>,
+) -> CallResult<Containers> {
+    allowed.map_err(|denial| attempt.refused(Capability::Docker, &denial))?;
+    let message = "there is no container engine here";
+    let own = attempt.services.containers().ok_or_else(|| CallError::new(ErrorCode::Unsupported, message))?;
+    let engine = match at {
+        None => own,
+        Some(place) => target::engine(attempt, own.owner, place, deed)?,
+    };
     attempt.used(Capability::Docker);
-    Ok(())
+    Ok(engine)
 }
 
-fn engine(attempt: &Attempt) -> CallResult<Containers> {
-    let message = "there is no container engine here";
-    attempt.services.containers().ok_or_else(|| CallError::new(ErrorCode::Unsupported, message))
+fn image(found: containers::Image) -> docker::Image {
+    docker::Image { id: found.id, digest: found.digest, size: found.size }
 }
 
 fn failed(attempt: &Attempt, error: &Error) -> CallError {
@@ -171,6 +209,11 @@ fn failed(attempt: &Attempt, error: &Error) -> CallError {
         Error::NotFound(_) => ErrorCode::NotFound,
         Error::Invalid(_) => ErrorCode::InvalidArgument,
         Error::Unreachable { .. } | Error::Slow { .. } | Error::Tls(_) => ErrorCode::Unavailable,
+        Error::Way(obstacle) => match obstacle.kind {
+            ObstacleKind::Passing => ErrorCode::Unavailable,
+            ObstacleKind::Refused => ErrorCode::Denied,
+            ObstacleKind::Wrong => ErrorCode::InvalidArgument,
+        },
         Error::Refused { .. } => ErrorCode::Other,
     };
     CallError::new(code, attempt.masked(error.to_string()))
@@ -217,6 +260,11 @@ fn for_registry(attempt: &Attempt, reference: &str, given: docker::Credentials) 
 fn mount(attempt: &Attempt, engine: &containers::Engine, given: &docker::Mount) -> CallResult<containers::Mount> {
     let source = match &given.source {
         docker::MountSource::Tmpfs(bytes) => MountSource::Tmpfs(*bytes),
+        docker::MountSource::Volume(name) => {
+            let allowed = attempt.work.grants.volume(name);
+            allowed.map_err(|denial| attempt.refused(Capability::Docker, &denial))?;
+            MountSource::Volume(name.clone())
+        }
         docker::MountSource::Folder(folder) => {
             if !engine.is_local() {
                 let message = format!(
