@@ -255,24 +255,36 @@ pub fn check_schemas<A: Action>(stem: &str) {
     for (kind, expected, found) in files {
         let read = |text: &str| serde_json::from_str::<Value>(text).expect("a schema is JSON");
         let (expected, found) = (expected.as_deref().map(read), found.map(read));
-        let bare = |schema: &Option<Value>| {
-            let mut schema = schema.clone();
-            // What `include_json!` leaves out.
-            if let Some(schema) = schema.as_mut().and_then(Value::as_object_mut) {
-                schema.remove("$schema");
-                schema.remove("title");
-            }
-            schema
-        };
         if std::env::var_os("UPDATE_SCHEMAS").is_some() {
             let Some(schema) = expected else { continue };
             let path = format!("{stem}.{kind}.json");
             let text = format!("{schema:#}\n");
             std::fs::write(&path, text).unwrap_or_else(|error| panic!("{path} cannot be written: {error}"));
-        } else if bare(&expected) != bare(&found) {
+        } else if bare(expected) != bare(found) {
             panic!("the schema of {kind} in {stem}.{kind}.json is another: run this test with UPDATE_SCHEMAS=1");
         }
     }
+}
+
+/// A schema without what `include_json!` leaves out.
+fn bare(schema: Option<Value>) -> Option<Value> {
+    fn without_null_defaults(schema: &mut Value) {
+        match schema {
+            Value::Object(map) => {
+                map.retain(|key, value| key != "default" || !value.is_null());
+                map.values_mut().for_each(without_null_defaults);
+            }
+            Value::Array(list) => list.iter_mut().for_each(without_null_defaults),
+            _ => {}
+        }
+    }
+    let mut schema = schema?;
+    if let Some(map) = schema.as_object_mut() {
+        map.remove("$schema");
+        map.remove("title");
+    }
+    without_null_defaults(&mut schema);
+    Some(schema)
 }
 
 fn run_info() -> RunInfo {

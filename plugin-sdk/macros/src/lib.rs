@@ -34,6 +34,14 @@ pub fn include_json(input: TokenStream) -> TokenStream {
     include::json(&path).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
+/// A shell script, named from the package's folder, as text without comments of whole lines, empty lines and what lines begin
+/// with: of which the guest carries every byte. It has no here-documents.
+#[proc_macro]
+pub fn include_script(input: TokenStream) -> TokenStream {
+    let path = syn::parse_macro_input!(input as syn::LitStr);
+    include::script(&path).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
 /// Makes a type an action's parameters: derives what reads it from JSON and what describes it as a JSON Schema, without
 /// further dependencies. Unknown keys are refused. The attributes of `serde` and `schemars` work as usual.
 #[proc_macro_attribute]

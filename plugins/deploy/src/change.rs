@@ -31,10 +31,13 @@ impl Change {
             Self::Ran { undo: Some(order) } => order.obeyed(session, true).await,
             Self::Ran { undo: None } => Err(Fault::new("the job has no step that undoes it")),
             Self::Replaced { dest, kept, is_folder } => {
-                if is_folder {
-                    session.remove(&dest, true).await?;
+                // One that is begun leaves no time without either.
+                let aside = format!("{kept}-aside");
+                let moved = is_folder && session.rename(&dest, &aside).await.is_ok();
+                if let Err(error) = session.rename(&kept, &dest).await {
+                    return Err(Fault::new(format!("{}; what was there is at {kept}", error.message)));
                 }
-                Ok(session.rename(&kept, &dest).await?)
+                if moved { Ok(session.remove(&aside, true).await?) } else { Ok(()) }
             }
             Self::Created { dest, folders, is_folder } => {
                 let mut undone = session.remove(&dest, is_folder).await;
@@ -45,8 +48,9 @@ impl Change {
             }
             Self::Brought(folder) => Ok(session.remove(&folder, true).await?),
             Self::Packages { manager, absent, present } => {
-                let removed = packages::ask(manager, session, "remove", &absent, true).await;
-                removed.and(packages::ask(manager, session, "install", &present, true).await).map(drop)
+                let gone = absent.into_iter().map(|package| package + "-");
+                let packages: Vec<String> = present.into_iter().chain(gone).collect();
+                packages::ask(manager, session, "restore", &packages, true).await.map(drop)
             }
         }
     }

@@ -115,6 +115,11 @@ impl Action for Files {
             if file.delete && !file.is_folder() {
                 issue("delete", "only folders have files to remove: write '/' at the end of `source`");
             }
+            let within =
+                |other: &FileSpec| other.place().strip_prefix(file.place()).is_some_and(|rest| rest.starts_with('/'));
+            if file.delete && params.files.iter().any(within) {
+                issue("delete", "another entry's file is in this folder and would be removed");
+            }
             if file.mode.as_deref().is_some_and(|mode| self::mode(mode).is_none()) {
                 issue("mode", "write permissions in octal, in quotes, such as \"0644\"");
             }
@@ -195,8 +200,7 @@ impl Deployed {
         format!("{folder}/.{name}.{}-{number}", self.suffix)
     }
 
-    /// Makes the file as it should be, unless it only shall be told whether it is not.
-    /// What is other than before, or would be.
+    /// Makes the file as it should be, unless it only shall be told whether it is not. Gives what is other than before, or would be.
     async fn put(&self, session: &Session, file: &FileSpec, dry_run: bool) -> Result<Vec<FileChange>, Fault> {
         if file.absent {
             let was_there = session.stat(&file.dest, false).await?;

@@ -223,6 +223,10 @@ fn with_packages(machines: &Machines, call: &RemoteCall) -> Result<Answer, Error
             }
             "install" if name != call.target => drop(files.insert(key(name), version.replace('*', "9"))),
             "remove" => drop(files.remove(&key(name))),
+            "restore" => match name.strip_suffix('-') {
+                Some(gone) => drop(files.remove(&key(gone))),
+                None => drop(files.insert(key(name), version.to_owned())),
+            },
             _ => {}
         }
     }
@@ -256,7 +260,7 @@ fn packages_are_installed_where_they_are_not_and_undone_to_what_was() {
     let commands = machines.commands.borrow().clone();
     let asked = ["a: installed nginx=1.2* curl=9* c", "a: would-install curl=9* c", "a: install curl=9* c"];
     assert_eq!(commands[..3], asked);
-    assert!(commands.contains(&"b: install curl=8.1".to_owned()), "{commands:?}");
+    assert!(commands.contains(&"b: restore curl=8.1 nginx- c-".to_owned()), "{commands:?}");
     params["software"]["packages"] = json!(["nginx=1.2*"]);
     let done = host(&["a", "b"]).run::<Software>(params.clone()).expect("both can be had");
     assert_eq!((done.changed, done.summary.as_deref()), (Some(true), Some("2 targets done, 1 changed")));
@@ -410,6 +414,11 @@ fn bad_parameters_are_named() {
     let folder = |source: &str, dest: &str| json!({ "targets": "a", "files": [{ "source": source, "dest": dest, "delete": true }] });
     assert!(host.validate::<Files>(folder("/srv/site/", "/var/www/")).is_empty());
     assert_eq!(pointers(host.validate::<Files>(folder("/srv/site", "/var/www"))), ["/files/0/delete"]);
+    let mut within = folder("/srv/site/", "/var/www/");
+    within["files"].as_array_mut().expect("a list").push(json!({ "dest": "/var/www2/x", "contents": "" }));
+    assert!(host.validate::<Files>(within.clone()).is_empty());
+    within["files"].as_array_mut().expect("a list").push(json!({ "dest": "/var/www/x", "contents": "" }));
+    assert_eq!(pointers(host.validate::<Files>(within)), ["/files/0/delete"]);
     for example in Command::examples() {
         assert!(host.validate::<Command>(example.clone()).is_empty(), "{example}");
     }

@@ -35,7 +35,8 @@ impl Plan for Exec {
         let words = shown(params.command.as_deref(), &params.argv).unwrap_or_default();
         let place = on(&params.container, params.target.as_ref(), params.account.as_ref());
         let run = Step::new(Effect::Execute, place, format!("run {words} in this container"));
-        Ok(Planned { steps: vec![run], is_complete: true })
+        // Whether there is such a container takes an answer of the engine's.
+        Ok(Planned { steps: vec![run], is_complete: false })
     }
 }
 

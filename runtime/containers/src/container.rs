@@ -66,8 +66,12 @@ impl Engine {
         let mut looks = 0;
         loop {
             let options = WaitContainerOptions { condition: "not-running".to_owned() };
-            // Whatever the answer is, the container's state says it better.
-            let _ = self.docker().wait_container(id, Some(options)).next().await;
+            // Whatever the answer is, the container's state says it better; only that there is none may be all that tells of a
+            // break, where the container has ended meanwhile.
+            let answer = self.docker().wait_container(id, Some(options)).next().await;
+            if !answer.is_some_and(|answer| answer.map_or_else(|error| is_answer(&error), |_| true)) {
+                gaps.store(true, Ordering::Relaxed);
+            }
             let state = self.docker().inspect_container(id, None).await;
             let why = match state.map(|container| container.state.unwrap_or_default()) {
                 Ok(state) => match state.status {
@@ -107,6 +111,11 @@ impl Engine {
             Err(error) => Err(self.failed("signalling a container", error)),
         }
     }
+}
+
+/// Whether the engine said so itself.
+fn is_answer(error: &ApiError) -> bool {
+    matches!(error, ApiError::DockerContainerWaitError { .. } | ApiError::DockerResponseServerError { .. })
 }
 
 fn exited(code: Option<i64>) -> How {

@@ -1,6 +1,7 @@
 set -u
 do=$1 manager=$2 refresh=$3
 shift 3
+case $do in *remove) for package; do shift; set -- "$@" "${package%%=*}"; done;; esac
 if [ -z "$manager" ]; then
   for try in apt-get dnf yum apk brew; do
     if command -v "$try" > /dev/null; then manager=$try; break; fi
@@ -25,6 +26,32 @@ version() {
 
 apt() {
   DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 --no-install-recommends --allow-downgrades "$@"
+}
+
+add() {
+  case $manager in
+    apt) apt install -y -- "$@";;
+    dnf)
+      for package; do
+        shift
+        case $package in /*) ;; *=*) package=${package%%=*}-${package#*=};; esac
+        set -- "$@" "$package"
+      done
+      "$program" install -y ${refresh:+--refresh} -- "$@";;
+    apk) apk add ${refresh:+--update-cache} -- "$@";;
+    brew)
+      if [ -n "$refresh" ]; then brew update || exit; fi
+      brew install -- "$@";;
+  esac
+}
+
+drop() {
+  case $manager in
+    apt) apt remove -y -- "$@";;
+    dnf) "$program" remove -y -- "$@";;
+    apk) apk del -- "$@";;
+    brew) brew uninstall -- "$@";;
+  esac
 }
 
 case $manager$* in brew*=*) echo "brew has versions in the names of formulas: name@version" >&2; exit 64;; esac
@@ -53,27 +80,20 @@ case $do in
           echo "$package"
         done;;
     esac;;
-  install)
-    case $manager in
-      apt) apt install -y -- "$@";;
-      dnf)
-        for package; do
-          shift
-          case $package in /*) ;; *=*) package=${package%%=*}-${package#*=};; esac
-          set -- "$@" "$package"
-        done
-        exec "$program" install -y ${refresh:+--refresh} -- "$@";;
-      apk) exec apk add ${refresh:+--update-cache} -- "$@";;
-      brew)
-        if [ -n "$refresh" ]; then brew update || exit; fi
-        exec brew install -- "$@";;
-    esac;;
-  remove)
-    for package; do shift; set -- "$@" "${package%%=*}"; done
-    case $manager in
-      apt) apt remove -y -- "$@";;
-      dnf) exec "$program" remove -y -- "$@";;
-      apk) exec apk del -- "$@";;
-      brew) exec brew uninstall -- "$@";;
-    esac;;
+  install) add "$@";;
+  remove) drop "$@";;
+  restore)
+    if [ $manager = apt ]; then
+      v=$(apt install -s -- "$@") || exit
+      for package in $(echo "$v" | sed -n 's/^Remv \([^ ]*\).*/\1/p'); do
+        case " $* " in *" $package- "*) ;; *) echo "$package would go too" >&2; exit 69;; esac
+      done
+      add "$@"
+    else
+      e=0
+      for package; do
+        case $package in *-) drop "${package%-}";; *) add "$package";; esac || e=$?
+      done
+      exit $e
+    fi;;
 esac

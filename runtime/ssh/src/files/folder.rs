@@ -55,7 +55,8 @@ impl Files<'_> {
             return Ok(String::new());
         }
         let names: Vec<u8> = paths.iter().flat_map(|path| [b"./", path.as_bytes(), b"\0"].concat()).collect();
-        let told = self.run(done, folder, script, &[folder], names.as_slice(), ANSWER).await?;
+        let args = [folder, &names.len().to_string()];
+        let told = self.run(done, folder, script, &args, names.as_slice(), ANSWER).await?;
         String::from_utf8(told).map_err(|_| self.failed(done, folder, "the machine's answer is no text"))
     }
 

@@ -101,5 +101,14 @@ if ! [ -d "$1" ]; then exit 0; fi
 cd -- "$1" && exec find . ! -type d -print0
 "#;
 
-/// Removes the files in the folder `$1` that are named on standard input, ended by NUL.
-pub(super) const REMOVE_ALL: &str = r#"cd -- "$1" && exec xargs -0 rm -f --"#;
+/// Removes the files in the folder `$1` that are named on standard input, ended by NUL, if all `$2` bytes of that have come: what
+/// is cut off may be the name of another.
+pub(super) const REMOVE_ALL: &str = r#"
+cd -- "$1" || exit 66
+t=$(mktemp) || exit 66
+trap 'rm -f -- "$t"' EXIT
+trap 'exit 75' HUP INT TERM PIPE
+cat > "$t"
+if [ "$(wc -c < "$t")" -ne "$2" ]; then echo "the list of files came in part" >&2; exit 65; fi
+xargs -0 rm -f -- < "$t"
+"#;

@@ -277,11 +277,12 @@ fn with_package_manager(server: &Sshd) {
     let query =
         "#!/bin/sh\nfor name; do :; done\n[ -f /mnt/packages/$name ] && echo installed $(cat /mnt/packages/$name)\n";
     let apt = "#!/bin/sh\nwhile [ $# -gt 0 ]; do case $1 in install|remove) do=$1;; -s) s=1;; --) shift; break;; esac; shift; done\n\
-               if [ \"$s\" ]; then for p; do n=${p%%=*}; v=$(cat /mnt/packages/$n 2> /dev/null) && v=\" [$v]\"\n\
+               if [ \"$s\" ]; then for p; do case $p in *-) continue;; esac; n=${p%%=*}; v=$(cat /mnt/packages/$n 2> /dev/null) && v=\" [$v]\"\n\
                echo \"Inst $n$v (new)\"; done; exit; fi\n\
                echo \"$do $*\" >> /mnt/asked\n[ ! -f /mnt/broken ] || { echo 'E: no space left' >&2; exit 100; }\n\
-               for p; do n=${p%%=*}; v=${p#*=}; [ $v != $p ] || v=1.0\n\
-               if [ $do = install ]; then echo $v > /mnt/packages/$n; else rm /mnt/packages/$n; fi; done\n";
+               for p; do n=${p%%=*}; v=${p#*=}; [ $v != $p ] || v=1.0; d=$do\n\
+               case $p in *-) n=${p%-} d=remove;; esac\n\
+               if [ $d = install ]; then echo $v > /mnt/packages/$n; else rm /mnt/packages/$n; fi; done\n";
     for (name, text) in [("dpkg-query", query), ("apt-get", apt)] {
         fs::write(bin.join(name), text).expect("a file can be written");
         fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).expect("it is ours");

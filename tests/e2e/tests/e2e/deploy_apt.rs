@@ -70,6 +70,8 @@ fn debians_package_manager_installs_upgrades_and_removes_and_what_fails_is_undon
     assert_eq!(changed(&run(&["greeter=1.0*"], "present", "parallel")), 2);
     assert!(both(&["greeter=1.0-1"]));
     assert_eq!(changed(&run(&["greeter=1.0*"], "present", "parallel")), 0);
+    // What needs it stays whatever becomes of it.
+    assert_eq!(changed(&run(&["addon"], "present", "parallel")), 2);
     // A version that is nowhere to be had: nothing is touched.
     let failed = run(&["greeter=9*"], "present", "transactional");
     let message = failed["attempts"][0]["error"]["message"].as_str().expect("a message").to_owned();
@@ -77,17 +79,17 @@ fn debians_package_manager_installs_upgrades_and_removes_and_what_fails_is_undon
     // One that fails in the middle leaves neither what was upgraded with it nor what came with that.
     let failed = run(&["greeter=1.1-1", "broken"], "present", "transactional");
     assert_eq!(failed["result"]["detail"]["targets"][0]["state"], "undone", "{failed:#}");
-    assert!(both(&["greeter=1.0-1"]), "{:?}", servers.iter().map(installed).collect::<Vec<_>>());
+    assert!(both(&["addon=1.0-1", "greeter=1.0-1"]), "{:?}", servers.iter().map(installed).collect::<Vec<_>>());
     // Nor does one that is done on the first machine and fails on the second.
     let (file, aside) = (servers[1].mnt().join("repo/greeter-data_1.0-1_all.deb"), servers[1].mnt().join("aside"));
     fs::rename(&file, &aside).expect("it is there");
     let failed = run(&["greeter=1.1-1"], "present", "transactional");
     let states: Vec<&Value> = (0..2).map(|at| &failed["result"]["detail"]["targets"][at]["state"]).collect();
     assert_eq!(states, ["undone", "undone"], "{failed:#}");
-    assert!(both(&["greeter=1.0-1"]), "{:?}", servers.iter().map(installed).collect::<Vec<_>>());
+    assert!(both(&["addon=1.0-1", "greeter=1.0-1"]), "{:?}", servers.iter().map(installed).collect::<Vec<_>>());
     fs::rename(&aside, &file).expect("it is there");
     assert_eq!(changed(&run(&["greeter=1.1-1"], "present", "transactional")), 2);
-    assert!(both(&["greeter-data=1.0-1", "greeter=1.1-1"]));
+    assert!(both(&["addon=1.0-1", "greeter-data=1.0-1", "greeter=1.1-1"]));
     // A file of a package, newer than what the repository has.
     let builds = home.path().join("builds");
     fs::create_dir(&builds).expect("a folder can be made");
@@ -96,10 +98,10 @@ fn debians_package_manager_installs_upgrades_and_removes_and_what_fails_is_undon
     let with = json!({ "targets": "*", "software": { "artifact": package } });
     let grants = json!({ "grants": { "remote": ["*"], "files": [format!("{}:ro", builds.display())] } });
     assert_eq!(changed(&ended(&daemon, "file", "deploy/software", &with, &grants)), 2);
-    assert!(both(&["greeter-data=1.0-1", "greeter=1.2-1"]));
+    assert!(both(&["addon=1.0-1", "greeter-data=1.0-1", "greeter=1.2-1"]));
     assert_eq!(changed(&ended(&daemon, "file", "deploy/software", &with, &grants)), 0);
     // What needs a package that is removed goes with it.
-    assert_eq!(changed(&run(&["greeter-data"], "absent", "transactional")), 2);
+    assert_eq!(changed(&run(&["greeter-data=7"], "absent", "transactional")), 2);
     assert!(both(&[]));
     assert_eq!(changed(&run(&["greeter-data"], "absent", "transactional")), 0);
     assert!(!servers[0].mnt().join("opt/greeter").exists());

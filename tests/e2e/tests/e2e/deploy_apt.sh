@@ -43,6 +43,7 @@ package greeter 1.0-1 "" repo
 package greeter 1.1-1 greeter-data repo
 package greeter-data 1.0-1 "" repo
 package broken 1.0-1 "" repo
+package addon 1.0-1 greeter repo
 package greeter 1.2-1 greeter-data .
 for file in repo/*.deb; do
   dpkg-deb -f "$file"

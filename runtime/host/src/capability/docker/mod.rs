@@ -21,7 +21,7 @@ use super::files::place;
 use super::{CallError, CallResult, progress};
 use crate::attempt::Attempt;
 use crate::bindings::docker;
-use crate::bindings::exec::Signal;
+use crate::bindings::exec::{Output, Signal};
 use crate::bindings::types::ErrorCode;
 use crate::guest::Guest;
 use crate::services::{BoxFuture, Containers, Progress};
@@ -79,6 +79,7 @@ impl docker::Host for Guest {
 async fn start(attempt: &Arc<Attempt>, given: docker::Container) -> CallResult<Task> {
     let allowed = attempt.work.grants.image(&given.image);
     let Containers { engine, owner } = engine(attempt, allowed, given.at.as_ref(), Deed::UseEngine)?;
+    without_pipes(given.at.as_ref(), [&given.stdout, &given.stderr])?;
     let texts = given.args.iter().chain(given.entrypoint.iter().flatten());
     let texts = texts.chain(given.labels.iter().map(|(_, value)| value));
     texts.into_iter().try_for_each(|text| without_secret(attempt, text))?;
@@ -115,6 +116,7 @@ async fn start(attempt: &Arc<Attempt>, given: docker::Container) -> CallResult<T
 async fn run_in(attempt: &Arc<Attempt>, given: docker::ContainerCommand) -> CallResult<Task> {
     let allowed = attempt.work.grants.container(&given.container);
     let engine = engine(attempt, allowed, given.at.as_ref(), Deed::UseEngine)?.engine;
+    without_pipes(given.at.as_ref(), [&given.stdout, &given.stderr])?;
     given.argv.iter().try_for_each(|arg| without_secret(attempt, arg))?;
     let spec = ExecSpec {
         env: environment(attempt, &given.env)?,
@@ -133,6 +135,15 @@ async fn run_in(attempt: &Arc<Attempt>, given: docker::ContainerCommand) -> Call
         despite_stop: false,
     };
     exec::start(attempt, orders, async |stdio| started(attempt, engine.exec(spec, stdio).await)).await
+}
+
+/// What a plugin reads slowly would hold up all else that goes over the same connection to a target.
+fn without_pipes(at: Option<&docker::Place>, outputs: [&Output; 2]) -> CallResult<()> {
+    if at.is_some() && outputs.into_iter().any(|output| matches!(output, Output::Pipe)) {
+        let message = "a container on a target has no pipes to the plugin; capture its output instead";
+        return Err(CallError::new(ErrorCode::Unsupported, message));
+    }
+    Ok(())
 }
 
 fn started(attempt: &Arc<Attempt>, started: Result<containers::Running, Error>) -> CallResult<Container> {

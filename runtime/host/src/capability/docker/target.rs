@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use sandglass_containers::{Duplex, Engine, Obstacle, ObstacleKind, Opening, Owner, Way};
 use sandglass_core::capability::Deed;
@@ -33,6 +34,8 @@ const RELAY: &str = "[ -S \"$1\" ] || exit 93; [ -r \"$1\" ] && [ -w \"$1\" ] ||
 const NO_SOCKET: Ended = Ended::Exited(93);
 const NO_RIGHT: Ended = Ended::Exited(94);
 const NO_PROGRAM: Ended = Ended::Exited(95);
+/// How long a stream to an engine may take to open, the connection to its target and a word of the engine's included.
+const OPENING: Duration = Duration::from_secs(60);
 /// What an engine is asked to see whether it answers, and how much of its answer is read, in bytes.
 const PING: &[u8] = b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n";
 const ANSWER: usize = 64 << 10;
@@ -115,7 +118,16 @@ enum By {
 impl Way for OverSsh {
     fn open(self: Arc<Self>) -> Opening {
         // By a task of its own: others wait for what it opens, even where whoever asked first does not look at it just now.
-        let opening = tokio::spawn(async move { self.stream().await });
+        let opening = tokio::spawn(async move {
+            tokio::time::timeout(OPENING, self.stream()).await.unwrap_or_else(|_| {
+                let machine = self.hops.last().map_or("the target", |hop| hop.machine.as_str());
+                let message = format!(
+                    "the container engine at {} on {machine} does not answer; look whether it hangs",
+                    self.socket
+                );
+                Err(Obstacle { kind: ObstacleKind::Passing, message })
+            })
+        });
         Box::pin(async move {
             opening.await.unwrap_or_else(|_| {
                 Err(Obstacle { kind: ObstacleKind::Passing, message: "the daemon is stopping".to_owned() })

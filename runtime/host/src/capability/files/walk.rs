@@ -22,7 +22,7 @@ pub(crate) struct Found {
 }
 
 /// All files in `folder` and below, in the order of their paths. A link, a pipe or whatever else is neither file nor folder is
-/// an error, as are names that are not UTF-8 or have line breaks, and more than there may be.
+/// an error, as are names that are not UTF-8 or have control characters, and more than there may be.
 pub(crate) fn walk(folder: impl AsFd) -> Result<Vec<Found>, String> {
     let mut found = Vec::new();
     let mut folders = 0;
@@ -31,7 +31,7 @@ pub(crate) fn walk(folder: impl AsFd) -> Result<Vec<Found>, String> {
         let entries = Dir::read_from(&folder).map_err(|error| unreadable(&before, error))?;
         for entry in entries {
             let entry = entry.map_err(|error| unreadable(&before, error))?;
-            let name = entry.file_name().to_str().ok().filter(|name| !name.contains('\n'));
+            let name = entry.file_name().to_str().ok().filter(|name| !name.contains(char::is_control));
             let name = name.ok_or_else(|| format!("'{before}' has a name that is no text of one line"))?;
             if matches!(name, "." | "..") {
                 continue;

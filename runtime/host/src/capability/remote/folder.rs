@@ -58,6 +58,15 @@ impl FolderUpload {
         let writes = self.to_write(files, &wanted).await?;
         let removed = if self.options.delete { self.to_remove(files, &wanted).await? } else { Vec::new() };
         removed.iter().try_for_each(|path| self.may(path))?;
+        // A link to a folder would have taken what is written below it elsewhere.
+        let is_above = |path: &&String| {
+            wanted.iter().any(|found| found.path.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/')))
+        };
+        if let Some(path) = removed.iter().find(is_above) {
+            let message =
+                format!("{} is no folder there, and the source has files below it; remove it first", self.at(path));
+            return Err(invalid(message));
+        }
         let mut changes: Vec<FileChange> =
             writes.iter().map(|(found, kind, _)| FileChange { path: self.at(&found.path), kind: *kind }).collect();
         changes.extend(removed.iter().map(|path| FileChange { path: self.at(path), kind: ChangeKind::Remove }));
