@@ -34,7 +34,7 @@ pub trait Action {
     }
 
     /// What is wrong with the parameters beyond what their schema can say. Pure: it is called when a job is saved, with
-    /// every capability denied.
+    /// every capability denied, and again before each attempt, when placeholders in them are filled in.
     #[must_use]
     fn validate(_params: &Self::Params) -> Vec<Issue> {
         Vec::new()

@@ -101,20 +101,35 @@ pub(crate) fn text(value: &Value) -> String {
 }
 
 fn check<A: Action>(params: &str) -> Result<(), Vec<Issue>> {
-    let params = parse::<A>(params).map_err(|error| vec![Issue::at("", error.to_string())])?;
-    let issues = A::validate(&params);
-    if issues.is_empty() { Ok(()) } else { Err(issues) }
+    read::<A>(params).map(drop)
 }
 
 fn perform<A: Action>(params: &str) -> Result<wire::Outcome, Failure> {
-    let params = parse::<A>(params)
-        .map_err(|error| Failure::new("invalid-params", format!("the parameters do not fit: {error}")).never_retry())?;
+    let params = read::<A>(params).map_err(|issues| invalid(&issues))?;
     let outcome = A::run(params, &Context::new())?;
     wire_outcome(outcome)
 }
 
-pub(crate) fn parse<A: Action>(params: &str) -> Result<A::Params, serde_json::Error> {
-    serde_json::from_str(params)
+pub(crate) fn invalid(issues: &[Issue]) -> Failure {
+    Failure::new("invalid-params", unfit(issues)).never_retry()
+}
+
+/// The parameters, in which the action finds nothing wrong. All that needs them comes here, because every copy of this makes
+/// the guest larger.
+#[inline(never)]
+pub(crate) fn read<A: Action>(params: &str) -> Result<A::Params, Vec<Issue>> {
+    let params = serde_json::from_str(params).map_err(|error| vec![Issue::at("", error.to_string())])?;
+    let issues = A::validate(&params);
+    if issues.is_empty() { Ok(params) } else { Err(issues) }
+}
+
+/// Why an attempt is not begun, and a plan not made.
+pub(crate) fn unfit(issues: &[Issue]) -> String {
+    match issues {
+        [Issue { pointer, message }, ..] if !pointer.is_empty() => format!("{message} (at {pointer:?})"),
+        [Issue { message, .. }, ..] => format!("the parameters do not fit: {message}"),
+        [] => "the parameters do not fit".to_owned(),
+    }
 }
 
 fn wire_outcome<T: serde::Serialize>(outcome: Outcome<T>) -> Result<wire::Outcome, Failure> {

@@ -2,7 +2,7 @@
 
 use crate::bindings::planner::exports::sandglass::plugin::planner as wire;
 use crate::dispatch::{self, text};
-use crate::{Action, Context, Error, ErrorCode};
+use crate::{Action, Context, Error, ErrorCode, Issue};
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ pub use wire::Effect;
 
 /// An action that can say what a run of it would do. The host denies it everything that would change anything meanwhile.
 pub trait Plan: Action {
-    /// What a run with these parameters would do now.
+    /// What a run with these parameters would do now. [`Action::validate`] finds nothing wrong with them.
     ///
     /// # Errors
     /// Why that cannot be said.
@@ -77,9 +77,12 @@ fn error(code: ErrorCode, message: String) -> Error {
     Error { code, message, detail: None }
 }
 
+pub(crate) fn invalid(issues: &[Issue]) -> Error {
+    error(ErrorCode::InvalidArgument, dispatch::unfit(issues))
+}
+
 fn planned<A: Plan>(params: &str) -> Result<wire::PlanReport, Error> {
-    let params = dispatch::parse::<A>(params)
-        .map_err(|wrong| error(ErrorCode::InvalidArgument, format!("the parameters do not fit: {wrong}")))?;
+    let params = dispatch::read::<A>(params).map_err(|issues| invalid(&issues))?;
     let Planned { steps, is_complete } = A::plan(params, &Context::new())?;
     let step = |Step { effect, target, summary, detail }: Step| wire::Step {
         effect,

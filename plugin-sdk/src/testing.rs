@@ -27,7 +27,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::bindings::wasi::clocks::wall_clock::Datetime;
-use crate::{Action, CancelReason, Context, Failure, Issue, Outcome, Progress, RunInfo, logging};
+use crate::{Action, CancelReason, Context, Failure, Issue, Outcome, Progress, RunInfo, dispatch, logging};
 
 pub use crate::bindings::sandglass::plugin::logging::Level;
 
@@ -188,8 +188,7 @@ impl Host {
     pub fn run<A: Action>(&self, params: Value) -> Result<Outcome<Value>, Failure> {
         self.enter();
         logging::install();
-        let params = serde_json::from_value(params)
-            .map_err(|error| Failure::new("invalid-params", error.to_string()).never_retry())?;
+        let params = dispatch::read::<A>(&dispatch::text(&params)).map_err(|issues| dispatch::invalid(&issues))?;
         let outcome = A::run(params, &Context::new())?;
         let output = outcome.output.map(|output| serde_json::to_value(output).expect("an output is JSON"));
         Ok(Outcome { summary: outcome.summary, output, changed: outcome.changed, warnings: outcome.warnings })
@@ -202,11 +201,7 @@ impl Host {
     #[cfg(feature = "plan")]
     pub fn plan<A: crate::plan::Plan>(&self, params: Value) -> Result<crate::plan::Planned, crate::Error> {
         self.enter();
-        let params = serde_json::from_value(params).map_err(|error| crate::Error {
-            code: crate::ErrorCode::InvalidArgument,
-            message: error.to_string(),
-            detail: None,
-        })?;
+        let params = dispatch::read::<A>(&dispatch::text(&params)).map_err(|issues| crate::plan::invalid(&issues))?;
         A::plan(params, &Context::new())
     }
 
@@ -214,10 +209,7 @@ impl Host {
     #[must_use]
     pub fn validate<A: Action>(&self, params: Value) -> Vec<Issue> {
         self.enter();
-        match serde_json::from_value(params) {
-            Ok(params) => A::validate(&params),
-            Err(error) => vec![Issue::at("", error.to_string())],
-        }
+        dispatch::read::<A>(&dispatch::text(&params)).map_or_else(|issues| issues, |_| Vec::new())
     }
 
     /// The lines that actions wrote to the log.

@@ -28,10 +28,6 @@ pub(crate) fn judge(report: &ExitReport, what: &str, codes: &[i32], limited: boo
     })
 }
 
-pub(crate) fn invalid(issue: &Issue) -> Failure {
-    Failure::new("invalid-params", format!("{} (at {:?})", issue.message, issue.pointer)).never_retry()
-}
-
 /// What a container works on is a command line for its shell, or words.
 pub(crate) fn words(command: Option<&str>, args: &[String]) -> Vec<String> {
     match command {

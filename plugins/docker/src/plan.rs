@@ -2,7 +2,7 @@
 
 use sandglass_plugin::docker::{PullPolicy, find};
 use sandglass_plugin::plan::{Effect, Plan, Planned, Step};
-use sandglass_plugin::{Context, Error, ErrorCode, Issue};
+use sandglass_plugin::{Context, Error, ErrorCode};
 
 use crate::exec::{Exec, Params as ExecParams};
 use crate::mount::{self, Mount};
@@ -10,7 +10,6 @@ use crate::run::{Params, Run};
 
 impl Plan for Run {
     fn plan(params: Params, _: &Context) -> Result<Planned, Error> {
-        sound(params.issues())?;
         let found = find(&params.image, params.place().as_ref());
         let place = on(&params.image, params.target.as_ref(), params.account.as_ref());
         let image = |effect, summary: &str| Step::new(effect, place.clone(), summary);
@@ -31,7 +30,6 @@ impl Plan for Run {
 
 impl Plan for Exec {
     fn plan(params: ExecParams, _: &Context) -> Result<Planned, Error> {
-        sound(params.issues())?;
         let words = shown(params.command.as_deref(), &params.argv).unwrap_or_default();
         let place = on(&params.container, params.target.as_ref(), params.account.as_ref());
         let run = Step::new(Effect::Execute, place, format!("run {words} in this container"));
@@ -62,13 +60,4 @@ fn shown(command: Option<&str>, args: &[String]) -> Option<String> {
 fn on(what: &str, target: Option<&String>, account: Option<&String>) -> String {
     let account = account.map(|account| format!("{account}@")).unwrap_or_default();
     target.map_or_else(|| what.to_owned(), |target| format!("{account}{target}:{what}"))
-}
-
-fn sound(issues: Vec<Issue>) -> Result<(), Error> {
-    let told = |issue: Issue| Error {
-        code: ErrorCode::InvalidArgument,
-        message: format!("{} (at {:?})", issue.message, issue.pointer),
-        detail: None,
-    };
-    issues.into_iter().next().map_or(Ok(()), |issue| Err(told(issue)))
 }

@@ -6,7 +6,7 @@ use sandglass_plugin::docker::{Container, Credentials, Input, Place, PullPolicy,
 use sandglass_plugin::serde_json::{Value, json};
 use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Schemas, Words, output, params};
 
-use crate::ending::{self, invalid};
+use crate::ending;
 use crate::mount::{self, Mount};
 use crate::size::Size;
 
@@ -136,9 +136,6 @@ impl Action for Run {
     }
 
     fn run(params: Params, _: &Context) -> Result<Outcome<Output>, Failure> {
-        if let Some(issue) = params.issues().first() {
-            return Err(invalid(issue));
-        }
         let credentials = params
             .registry
             .as_ref()

@@ -166,10 +166,6 @@ impl Action for SendRequest {
     }
 
     fn run(params: Params, context: &Context) -> Result<Outcome<Output>, Failure> {
-        if let Some(issue) = Self::validate(&params).into_iter().next() {
-            let message = format!("{} (at {:?})", issue.message, issue.pointer);
-            return Err(Failure::new("invalid-params", message).never_retry());
-        }
         let response = exchange(request(&params)?, &params, context)?;
         judge(response, &params)
     }
@@ -178,9 +174,6 @@ impl Action for SendRequest {
 impl Plan for SendRequest {
     fn plan(params: Params, _: &Context) -> Result<Planned, Error> {
         let invalid = |message| Error { code: ErrorCode::InvalidArgument, message, detail: None };
-        if let Some(issue) = Self::validate(&params).into_iter().next() {
-            return Err(invalid(format!("{} (at {:?})", issue.message, issue.pointer)));
-        }
         let method = method(&params);
         let url = address(&params).map_err(|failure| invalid(failure.message))?;
         let effect = if matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS") { Effect::Read } else { Effect::Send };

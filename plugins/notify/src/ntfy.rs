@@ -62,9 +62,6 @@ impl Action for Ntfy {
     }
 
     fn run(params: Params, context: &Context) -> Result<Outcome<()>, Failure> {
-        if let Some(issue) = Self::validate(&params).into_iter().next() {
-            return Err(Failure::new("invalid-params", format!("{}: {}", issue.pointer, issue.message)).never_retry());
-        }
         let message = params.message()?;
         let bad = message.mood() == Mood::Bad;
         let priority = params.priority.unwrap_or(if bad { 4 } else { 3 });

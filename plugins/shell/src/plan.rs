@@ -12,10 +12,6 @@ use crate::steps::{beginning, name};
 
 impl Plan for Run {
     fn plan(params: Params, _: &Context) -> Result<Planned, Error> {
-        if let Some(issue) = params.issues().into_iter().next() {
-            let message = format!("{} (at {:?})", issue.message, issue.pointer);
-            return Err(Error { code: ErrorCode::InvalidArgument, message, detail: None });
-        }
         let mut steps: Vec<Doing> = Vec::new();
         for reference in &params.fetch {
             steps.push(Doing::new(Effect::Read, reference.as_str(), "brings the artifact into the run's own folder"));

@@ -9,12 +9,11 @@ use super::recipe::Manager;
 use crate::fault::Fault;
 use crate::words::judge;
 
-/// What is asked of a package manager. `$1`: `installed`, `would-install`, `would-remove`, `install`, `remove`, `restore` or `name`; `$2`:
-/// the manager, or nothing for the one that is there; `$3`: whether its lists are fetched first; the rest: packages, or a file.
-/// `restore` installs those that have a version and removes those that end with `-`: with `apt` at one go, and only if nothing else
-/// would be removed.
-/// `dnf` has a version after a dash where others have `=`, and a file is
-/// itself. Of `apt` it is known what else would be installed, replaced or removed, as it says so itself.
+/// What is asked of a package manager. `$1`: `installed`, `would-install`, `would-remove`, `install`, `remove`, `restore` or
+/// `name`; `$2`: the manager, or nothing for the one that is there; `$3`: whether its lists are fetched first; the rest:
+/// packages, or a file. `restore` installs those that have a version and removes those that end with `-`: with `apt` at one
+/// go, and only if nothing else would be removed. `dnf` has a version after a dash where others have `=`, and a file is itself.
+/// Of `apt` it is known what else would be installed, replaced or removed, as it says so itself.
 const SCRIPT: &str = include_script!("src/software/packages.sh");
 /// The most of its answer that is read, in bytes.
 const ANSWER: u32 = 64 << 10;

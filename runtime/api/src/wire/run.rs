@@ -80,9 +80,8 @@ pub struct Run {
     pub exit_code: Option<i32>,
     /// Its attempts so far, the first first.
     pub attempts: Vec<Attempt>,
-    /// What the last attempt that returned anything returned, of those of the present revision: `summary`, `output`, `changed` and
-    /// `warnings` of one that succeeded, `detail` of one
-    /// that failed, as far as the plugin gave any.
+    /// What the last attempt that returned anything returned, of those of the present revision: `summary`, `output`,
+    /// `changed` and `warnings` of one that succeeded, `detail` of one that failed, as far as the plugin gave any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<serde_json::Value>,
     /// When it was told to be late, as it had not started by then.

@@ -7,7 +7,6 @@ mod target;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use sandglass_containers::{self as containers, ContainerSpec, Error, ExecSpec, MountSource, ObstacleKind};
 use sandglass_core::capability::{Access, Capability, Deed, Denial};
@@ -101,15 +100,8 @@ async fn start(attempt: &Arc<Attempt>, given: docker::Container) -> CallResult<T
         pids: given.processes,
         labels: given.labels,
     };
-    let orders = Orders {
-        input: given.input,
-        stdout: given.stdout,
-        stderr: given.stderr,
-        label: None,
-        timeout: given.timeout.map(Duration::from_nanos),
-        grace: given.grace.map_or(attempt.work.grace, Duration::from_nanos),
-        despite_stop: false,
-    };
+    let streams = (given.input, given.stdout, given.stderr);
+    let orders = Orders::new(attempt, streams, given.timeout, given.grace);
     exec::start(attempt, orders, async |stdio| started(attempt, engine.start(spec, stdio).await)).await
 }
 
@@ -125,15 +117,8 @@ async fn run_in(attempt: &Arc<Attempt>, given: docker::ContainerCommand) -> Call
         workdir: given.workdir,
         user: given.user,
     };
-    let orders = Orders {
-        input: given.input,
-        stdout: given.stdout,
-        stderr: given.stderr,
-        label: None,
-        timeout: given.timeout.map(Duration::from_nanos),
-        grace: given.grace.map_or(attempt.work.grace, Duration::from_nanos),
-        despite_stop: false,
-    };
+    let streams = (given.input, given.stdout, given.stderr);
+    let orders = Orders::new(attempt, streams, given.timeout, given.grace);
     exec::start(attempt, orders, async |stdio| started(attempt, engine.exec(spec, stdio).await)).await
 }
 

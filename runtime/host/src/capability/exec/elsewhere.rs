@@ -39,6 +39,21 @@ pub(crate) struct Orders {
     pub(crate) despite_stop: bool,
 }
 
+impl Orders {
+    /// What a guest gave as standard input, output and error, and its bounds in nanoseconds; without a grace of its own, it
+    /// has the run's. Without a label, and for a run that nobody asked to stop.
+    pub(crate) fn new(
+        attempt: &Attempt,
+        (input, stdout, stderr): (Input, Output, Output),
+        timeout: Option<u64>,
+        grace: Option<u64>,
+    ) -> Self {
+        let timeout = timeout.map(Duration::from_nanos);
+        let grace = grace.map_or(attempt.work.grace, Duration::from_nanos);
+        Self { input, stdout, stderr, label: None, timeout, grace, despite_stop: false }
+    }
+}
+
 /// Starts something elsewhere with `launch`, which is given the ends of its standard input, output and error. A task of its
 /// own sees it through. When the run is asked to stop, `launch` is dropped wherever it is: it must leave nothing behind then.
 pub(crate) async fn start<E, F>(

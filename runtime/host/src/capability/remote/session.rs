@@ -2,7 +2,6 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
@@ -147,14 +146,11 @@ impl Session {
             cwd: given.cwd,
             run_as: self.account().map(str::to_owned),
         };
+        let streams = (given.input, given.stdout, given.stderr);
         let orders = Orders {
-            input: given.input,
-            stdout: given.stdout,
-            stderr: given.stderr,
             label: Some(self.place.target.to_string()),
-            timeout: given.timeout.map(Duration::from_nanos),
-            grace: given.grace.map_or(self.attempt.work.grace, Duration::from_nanos),
             despite_stop: given.despite_stop,
+            ..Orders::new(&self.attempt, streams, given.timeout, given.grace)
         };
         let (attempt, connecting) = (Arc::clone(&self.attempt), self.connecting.clone());
         Ok(Operation::start(conduct(attempt, connecting, program, orders)))
