@@ -115,19 +115,22 @@ impl Daemon {
         let secrets = Secrets::open(Arc::clone(&store), data_dir.secrets_key()?);
         let secrets = Arc::new(secrets.map_err(|error| StartError::Keys(error.to_string()))?);
         let containers = containers::connect(&config.docker, &data_dir)?;
+        let target_engines = Arc::new(containers::TargetEngines::open(&data_dir.engines_file()));
         let services = HostServices::new(
             Arc::clone(&store),
             Arc::clone(&outputs),
             Arc::clone(&secrets),
             config.mail.clone(),
-            Some(containers.clone()),
+            Some((containers.clone(), Arc::clone(&target_engines))),
             config.artifacts,
         );
         let host = Host::new(host_config(&data_dir, &config)?, Arc::clone(&services) as _)?;
         ready_plugins(store.as_ref(), &host)?;
         // None of them is ours: a daemon that was killed left them behind.
         host.end_left_behind(&active.iter().map(|run| run.id).collect());
+        let owner = containers.owner.clone();
         tokio::spawn(containers::sweep(containers));
+        tokio::spawn(containers::sweep_targets(target_engines, Arc::clone(&host), owner));
 
         let (sender, inbox) = crossbeam_channel::bounded(INBOX_CAPACITY);
         let shared = Arc::new(Shared::default());

@@ -84,6 +84,12 @@ impl DataDir {
         self.0.join("admin.token")
     }
 
+    /// The file that says on which targets' engines containers were started.
+    #[must_use]
+    pub(crate) fn engines_file(&self) -> PathBuf {
+        self.0.join("engines.json")
+    }
+
     /// The administrator's token, made at the first start: `sgl_` and 64 hexadecimal digits.
     ///
     /// # Errors

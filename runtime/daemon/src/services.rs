@@ -16,7 +16,7 @@ use sandglass_core::time::{Clock, Timestamp};
 use sandglass_host::Services;
 use sandglass_host::services::{
     ArtifactError, BoxFuture, Containers, FoundArtifact, MailError, MailMessage, NewArtifact, Progress, SecretValue,
-    StateEntry, StateError, StateExpectation, StatePage,
+    StateEntry, StateError, StateExpectation, StatePage, TargetEngine,
 };
 use sandglass_store::{
     CommitError, Committer, ConflictKind, OutputPosition, STATE_BYTES, STATE_KEYS, Store, StoreError,
@@ -26,6 +26,7 @@ use tokio::sync::oneshot;
 use crate::admission;
 use crate::artifacts;
 use crate::clock::SystemClock;
+use crate::containers::TargetEngines;
 use crate::dispatch::effects::Payload;
 use crate::mail::{MailConfig, Mailer};
 use crate::output::Outputs;
@@ -42,7 +43,7 @@ pub(crate) struct HostServices {
     /// None if no server is configured.
     mailer: Option<Arc<Mailer>>,
     /// None in tests that have no use for one.
-    containers: Option<Containers>,
+    containers: Option<(Containers, Arc<TargetEngines>)>,
     artifacts: ArtifactLimits,
     /// Set before the first attempt starts; the committer needs the host, and the host needs this.
     committer: OnceLock<Arc<Committer<Payload>>>,
@@ -54,7 +55,7 @@ impl HostServices {
         outputs: Arc<Outputs>,
         secrets: Arc<Secrets>,
         mail: Option<MailConfig>,
-        containers: Option<Containers>,
+        containers: Option<(Containers, Arc<TargetEngines>)>,
         artifacts: ArtifactLimits,
     ) -> Arc<Self> {
         let mailer = mail.map(|config| Arc::new(Mailer::new(config, Arc::clone(&secrets))));
@@ -182,7 +183,11 @@ impl Services for HostServices {
     }
 
     fn containers(&self) -> Option<Containers> {
-        self.containers.clone()
+        self.containers.as_ref().map(|(containers, _)| containers.clone())
+    }
+
+    fn uses_engine(&self, engine: &TargetEngine) -> Result<(), String> {
+        self.containers.as_ref().map_or(Ok(()), |(_, engines)| engines.note(engine))
     }
 
     fn fleet(&self, namespace: &Namespace) -> Result<Fleet, String> {

@@ -16,8 +16,8 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use wasmtime::{Engine, Store};
 
 use crate::attempt::{Attempt, lock};
-use crate::capability::files;
 use crate::capability::process::{Folders, left_behind, reap_orphans};
+use crate::capability::{docker, files};
 use crate::classify::{self, Wrong};
 use crate::component::Library;
 use crate::config::{HostConfig, HostError};
@@ -25,7 +25,7 @@ use crate::guest::Guest;
 use crate::inspect::{Inspection, Issue, RefusedComponent};
 use crate::invoke::{self, Conclusion};
 use crate::planning::NoPlan;
-use crate::services::Services;
+use crate::services::{Services, TargetEngine};
 use crate::ticker::{Active, Ticker};
 use crate::{engine, planning, probe};
 
@@ -247,6 +247,21 @@ impl Host {
     pub fn end_left_behind(&self, runs: &HashSet<RunId>) {
         left_behind::end(runs);
         self.inner.folders.clear();
+    }
+
+    /// Removes the containers that earlier daemons left on the engine of a target; how many that were. Containers of this
+    /// daemon stay.
+    ///
+    /// # Errors
+    ///
+    /// If the target is not there any more ([`Error::NotFound`](sandglass_containers::Error::NotFound)), or its engine
+    /// cannot be asked.
+    pub async fn sweep_engine(
+        &self,
+        engine: &TargetEngine,
+        owner: &sandglass_containers::Owner,
+    ) -> Result<usize, sandglass_containers::Error> {
+        docker::sweep_left(self.inner.services.as_ref(), engine, owner).await
     }
 
     /// Asks an attempt to stop, and kills it when its grace is over, or at once. Without effect if it has ended.

@@ -9,11 +9,12 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use sandglass_core::artifact::{Artifact, ArtifactName, ArtifactReference};
-use sandglass_core::id::{JobId, Namespace, RunId, SecretName};
+use sandglass_core::id::{JobId, Namespace, RunId, SecretName, TargetName};
 use sandglass_core::invocation::Work;
 use sandglass_core::output::OutputChunk;
 use sandglass_core::target::Fleet;
 use sandglass_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// A boxed future, so that [`Services`] can be a trait object.
@@ -117,6 +118,24 @@ pub trait Services: Send + Sync + 'static {
     fn containers(&self) -> Option<Containers> {
         None
     }
+
+    /// Takes word, durably, that containers are about to run on the engine of a target: what a killed daemon leaves there,
+    /// the next one has to look for. Blocks the first time. Fails with why that cannot be noted.
+    fn uses_engine(&self, _engine: &TargetEngine) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// The engine of a target, as one account uses it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct TargetEngine {
+    /// Whose target it is.
+    pub namespace: Namespace,
+    /// The target.
+    pub target: TargetName,
+    /// The account that is switched to there, if any is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
 }
 
 /// The engine that containers run on, and whose they are.

@@ -1,6 +1,7 @@
 //! The container engine: which one it is, whose containers are ours, and what an earlier daemon left on it.
 
 mod config;
+mod targets;
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use sandglass_core::id::Digest;
 use sandglass_host::services::Containers;
 
 pub(crate) use config::{DockerConfig, DockerFile};
+pub(crate) use targets::{TargetEngines, sweep as sweep_targets};
 
 use crate::data_dir::{DataDir, hex, random};
 

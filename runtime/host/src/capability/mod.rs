@@ -97,6 +97,14 @@ impl CallError {
         Self::Failed(bindings::types::Error { code, message: message.into(), detail: None })
     }
 
+    /// What the guest, or whoever reads the log, is told.
+    pub(crate) fn message(self) -> String {
+        match self {
+            Self::Failed(error) => error.message,
+            Self::Trap(error) => error.to_string(),
+        }
+    }
+
     /// The run was asked to stop, or would be before the call could end.
     pub(crate) fn cancelled() -> Self {
         Self::new(bindings::types::ErrorCode::Cancelled, "the run was asked to stop")

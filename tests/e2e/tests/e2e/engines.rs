@@ -144,7 +144,7 @@ fn all_of_it(engine: &TestEngine) {
     what_is_in_the_way(&daemon, Path::new(&socket));
     refusals(&daemon);
     plans(&home, &daemon, engine);
-    // Killed, the next daemon removes what it left once it uses the engine again.
+    // Killed, the next daemon removes what it left, although nobody uses the engine again.
     daemon.put(&job("long", "web-1", &json!({ "command": "echo begun; sleep 1000" }), &json!({})));
     let run = daemon.start_run("long");
     until("the container's output", SOON, || daemon.output(&run, "stdout").first().cloned());
@@ -153,8 +153,6 @@ fn all_of_it(engine: &TestEngine) {
     daemon.kill();
     let daemon = home.start();
     assert_eq!(daemon.ended(&run)["state"], "interrupted");
-    assert_eq!(containers(engine), left);
-    assert_eq!(ended(&daemon, "web-1", &json!({ "command": "true" }), &json!({}))["state"], "succeeded");
     no_container(engine);
 }
 

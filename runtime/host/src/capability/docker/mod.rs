@@ -13,7 +13,7 @@ use sandglass_core::capability::{Access, Capability, Deed, Denial};
 use sandglass_core::output::OutputStream;
 use wasmtime::component::Resource;
 
-pub(crate) use self::target::Engines;
+pub(crate) use self::target::{Engines, sweep_left};
 
 use super::exec::{self, Elsewhere, How, Orders, Task, not_put_in, without_secret};
 use super::files::place;

@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sandglass_containers::{Duplex, Engine, Obstacle, ObstacleKind, Opening, Owner, Way};
+use sandglass_containers::{Duplex, Engine, Error, Obstacle, ObstacleKind, Opening, Owner, Way};
 use sandglass_core::capability::Deed;
 use sandglass_core::id::TargetName;
+use sandglass_core::target::TargetSpec;
 use sandglass_ssh::{Connection, Ended, Finished, Hop, Program, SshError};
 
 use crate::attempt::{Attempt, lock};
@@ -17,7 +18,7 @@ use crate::bindings::docker;
 use crate::bindings::types::ErrorCode;
 use crate::capability::remote::{self, Entry};
 use crate::capability::{CallError, CallResult};
-use crate::services::Containers;
+use crate::services::{Containers, Services, TargetEngine};
 
 /// Where an engine listens unless its target says otherwise.
 const SOCKET: &str = "/var/run/docker.sock";
@@ -59,20 +60,20 @@ pub(super) fn engine(
     deed: Deed<'static>,
 ) -> CallResult<Containers> {
     let Entry { place, way, target } = remote::enter(attempt, &given.target, given.run_as.clone(), deed)?;
-    let socket = target.spec.engine.as_ref().map_or(SOCKET, |socket| socket.as_str()).to_owned();
     let name = target.spec.name.clone();
     let run_as = place.account().map(str::to_owned);
     let is_swept = deed.is_act();
+    if is_swept {
+        let used =
+            TargetEngine { namespace: attempt.work.namespace.clone(), target: name.clone(), account: run_as.clone() };
+        attempt.services.uses_engine(&used).map_err(|why| CallError::new(ErrorCode::Unavailable, why))?;
+    }
     let mut engines = lock(&attempt.engines.0);
     let known = engines.get(&(name.clone(), run_as.clone())).cloned();
     let engine = match &known {
         Some(known) => known.engine.clone(),
-        None => {
-            let shown = format!("{socket} on {name}");
-            let way = OverSsh { hops: way, run_as: run_as.clone(), socket, open: tokio::sync::Mutex::default() };
-            let through = Engine::through(Arc::new(way), &shown);
-            through.map_err(|error| CallError::new(ErrorCode::Unsupported, error.to_string()))?
-        }
+        None => over_ssh(&target.spec, way, run_as.clone())
+            .map_err(|error| CallError::new(ErrorCode::Unsupported, error.to_string()))?,
     };
     if is_swept && !known.as_ref().is_some_and(|known| known.is_swept) {
         tokio::spawn(sweep(engine.clone(), owner.clone()));
@@ -80,6 +81,31 @@ pub(super) fn engine(
     let is_swept = is_swept || known.is_some_and(|known| known.is_swept);
     engines.insert((name, run_as), Known { engine: engine.clone(), is_swept });
     Ok(Containers { engine, owner })
+}
+
+/// Removes what earlier daemons left on the engine of a target, before anything uses it; how many containers that were.
+///
+/// # Errors
+///
+/// If the target is not there any more ([`Error::NotFound`]), or its engine cannot be asked.
+pub(crate) async fn sweep_left(services: &dyn Services, left: &TargetEngine, owner: &Owner) -> Result<usize, Error> {
+    let fleet = services.fleet(&left.namespace).map_err(|why| in_the_way(ObstacleKind::Passing, why))?;
+    let gone = || Error::NotFound(format!("there is no target '{}' in the namespace {}", left.target, left.namespace));
+    let target = fleet.target(&left.target).ok_or_else(gone)?;
+    let way = remote::way(services, &left.namespace, &fleet, target);
+    let way = way.map_err(|error| in_the_way(ObstacleKind::Refused, error.message()))?;
+    over_ssh(&target.spec, way, left.account.clone())?.sweep(owner).await
+}
+
+fn in_the_way(kind: ObstacleKind, message: String) -> Error {
+    Error::Way(Obstacle { kind, message })
+}
+
+/// The engine of a target. Nothing is connected yet.
+fn over_ssh(target: &TargetSpec, hops: Vec<Hop>, run_as: Option<String>) -> Result<Engine, Error> {
+    let socket = target.engine.as_ref().map_or(SOCKET, |socket| socket.as_str()).to_owned();
+    let shown = format!("{socket} on {}", target.name);
+    Engine::through(Arc::new(OverSsh { hops, run_as, socket, open: tokio::sync::Mutex::default() }), &shown)
 }
 
 async fn sweep(engine: Engine, owner: Owner) {

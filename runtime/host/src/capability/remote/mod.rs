@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sandglass_core::capability::{Capability, Deed, RemoteUse};
-use sandglass_core::id::{SecretName, TargetGroupName, TargetName};
+use sandglass_core::id::{TargetGroupName, TargetName};
 use sandglass_core::target::{Fleet, Member, Selector, Target};
 use sandglass_ssh::{Hop, SshError};
 use wasmtime::component::Resource;
@@ -23,6 +23,7 @@ use wasmtime::component::Resource;
 pub use self::operation::Operation;
 #[allow(unreachable_pub, reason = "the generated bindings export it again, as far as they reach themselves")]
 pub use self::session::Session;
+pub(crate) use self::session::way;
 pub(crate) use self::upload::Digests;
 use super::{CallError, CallResult};
 use crate::attempt::Attempt;
@@ -89,7 +90,7 @@ pub(crate) fn enter(attempt: &Attempt, target: &str, run_as: Option<String>, dee
     let run_as = run_as.filter(|account| *account != found.spec.account.as_str());
     let place = Place::of(groups, &name, run_as);
     place.may(attempt, deed)?;
-    let way = session::way(attempt, fleet, found)?;
+    let way = way(attempt.services.as_ref(), &attempt.work.namespace, fleet, found)?;
     Ok(Entry { place, way, target: Arc::clone(found) })
 }
 
@@ -163,12 +164,6 @@ fn told(target: &Arc<Target>) -> remote::Target {
         platform: target.spec.platform.as_str().to_owned(),
         labels: labels.collect(),
     }
-}
-
-/// The values of secrets that targets are entered with, which no guest sees.
-fn key_values(attempt: &Attempt, names: &BTreeSet<SecretName>) -> CallResult<Vec<crate::services::SecretValue>> {
-    let values = attempt.services.secrets(&attempt.work.namespace, names);
-    values.map_err(|why| CallError::new(ErrorCode::NotFound, why))
 }
 
 fn invalid(message: impl Into<String>) -> CallError {

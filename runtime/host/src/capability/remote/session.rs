@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::Shared;
 use rustix::fs::OFlags;
 use sandglass_core::capability::{Access, Deed};
-use sandglass_core::id::SecretName;
+use sandglass_core::id::{Namespace, SecretName};
 use sandglass_core::target::{self, Fleet, Target};
 use sandglass_ssh::files::{self, Files};
 use sandglass_ssh::{Auth, Connection, Hop, Remote, SshError};
@@ -18,7 +18,7 @@ use super::folder::FolderUpload;
 use super::operation::Operation;
 use super::program::Program;
 use super::upload::Upload;
-use super::{Place, failed, invalid, key_values};
+use super::{Place, failed, invalid};
 use crate::attempt::Attempt;
 use crate::bindings::exec;
 use crate::bindings::remote::{self, Answer, HostSession};
@@ -27,7 +27,7 @@ use crate::capability::exec::{Orders, ends, environment, not_put_in, start, with
 use crate::capability::files::place;
 use crate::capability::{CallError, CallResult};
 use crate::guest::Guest;
-use crate::services::BoxFuture;
+use crate::services::{BoxFuture, Services};
 
 /// The most of a file that is read into the guest, in bytes.
 const READ: u32 = 4 << 20;
@@ -45,13 +45,18 @@ pub struct Session {
     connecting: Connecting,
 }
 
-/// The way to a target: it, and those before it.
-pub(super) fn way(attempt: &Attempt, fleet: &Fleet, target: &Arc<Target>) -> CallResult<Vec<Hop>> {
+/// The way to a target of a namespace: it, and those before it. What they are entered with no guest sees.
+pub(crate) fn way(
+    services: &dyn Services,
+    namespace: &Namespace,
+    fleet: &Fleet,
+    target: &Arc<Target>,
+) -> CallResult<Vec<Hop>> {
     let hops = fleet.way_to(&target.spec.name).into_iter().chain([target]);
-    hops.map(|target| hop(attempt, target)).collect()
+    hops.map(|target| hop(services, namespace, target)).collect()
 }
 
-fn hop(attempt: &Attempt, target: &Target) -> CallResult<Hop> {
+fn hop(services: &dyn Services, namespace: &Namespace, target: &Target) -> CallResult<Hop> {
     let spec = &target.spec;
     if spec.platform == target::Platform::Windows {
         let message = format!("{} runs Windows, which cannot be worked on yet", spec.name);
@@ -61,7 +66,8 @@ fn hop(attempt: &Attempt, target: &Target) -> CallResult<Hop> {
         target::Auth::Agent(socket) => Auth::Agent(socket.as_str().into()),
         target::Auth::Key { secret, passphrase } => {
             let names = [Some(secret), passphrase.as_ref()].into_iter().flatten().cloned().collect();
-            let mut values = key_values(attempt, &names)?;
+            let values = services.secrets(namespace, &names);
+            let mut values = values.map_err(|why| CallError::new(ErrorCode::NotFound, why))?;
             let mut text = |name: &SecretName| {
                 let at = values.iter().position(|value| value.name == *name);
                 let value = at.map(|at| values.swap_remove(at).value).unwrap_or_default();
