@@ -161,9 +161,10 @@ async fn see_through(engine: Engine, spec: ContainerSpec, stdio: [OwnedFd; 3], m
         }
     };
     keeper.started(Ok(Target::Container { engine: engine.clone(), id: id.clone() }));
+    let gaps = Arc::clone(&keeper.gaps);
     let feeding = source.feed(attached.input);
     let how = {
-        let copying = sinks.copy(attached.output);
+        let copying = sinks.copy(attached.output, &gaps);
         let living = live(&engine, &id, &mut keeper);
         tokio::pin!(copying, feeding, living);
         let (mut copied, mut fed) = (false, false);

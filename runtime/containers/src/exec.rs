@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error as ApiError;
@@ -158,9 +159,10 @@ async fn see_through(engine: Engine, spec: ExecSpec, stdio: [OwnedFd; 3], mut ke
         Err(error) => return keeper.started(Err(error)),
     };
     keeper.started(Ok(Target::Exec { engine: engine.clone(), id: exec.clone(), container: container.clone() }));
+    let gaps = Arc::clone(&keeper.gaps);
     let feeding = source.feed(input);
     let how = {
-        let copying = sinks.copy(output);
+        let copying = sinks.copy(output, &gaps);
         tokio::pin!(copying, feeding);
         let (mut copied, mut fed, mut next) = (false, false, Demand::Stop);
         let how = loop {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
@@ -97,13 +98,20 @@ impl Sinks {
         Ok(Self { stdout: Sink::new(stdout)?, stderr: Sink::new(stderr)? })
     }
 
-    /// Copies until the container's last writer is gone. A reader that is slow slows the container.
-    pub(crate) async fn copy(&mut self, mut output: Output) {
-        while let Some(Ok(piece)) = output.next().await {
+    /// Copies until the container's last writer is gone. A reader that is slow slows the container. `gaps` is told if there may
+    /// be more that does not come.
+    pub(crate) async fn copy(&mut self, mut output: Output, gaps: &AtomicBool) {
+        while let Some(piece) = output.next().await {
             match piece {
-                LogOutput::StdErr { message } => self.stderr.write(&message).await,
-                LogOutput::StdOut { message } | LogOutput::Console { message } => self.stdout.write(&message).await,
-                LogOutput::StdIn { .. } => {}
+                Ok(LogOutput::StdErr { message }) => self.stderr.write(&message).await,
+                Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => {
+                    self.stdout.write(&message).await;
+                }
+                Ok(LogOutput::StdIn { .. }) => {}
+                Err(_) => {
+                    gaps.store(true, Ordering::Relaxed);
+                    break;
+                }
             }
         }
         self.stdout.finish().await;

@@ -351,3 +351,28 @@ async fn streams_lead_to_sockets_and_programs() {
     unknown.read_to_string(&mut said).await.unwrap();
     assert_eq!(said, "");
 }
+
+#[tokio::test]
+async fn a_stream_whose_connection_breaks_fails_and_does_not_end() {
+    let Some(mut server) = Sshd::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("echo.sock");
+    echoing(&socket);
+    let connection = Arc::new(Connection::open(&[hop(&server)]).await.unwrap());
+    let streams = [
+        connection.socket(socket.to_str().unwrap()).await.unwrap().unwrap(),
+        connection.stream(program(&["sh", "-c", "echo begun; exec sleep 1000"])),
+    ];
+    let [mut to_socket, mut of_program] = streams;
+    to_socket.write_all(b"begun\n").await.unwrap();
+    for stream in [&mut to_socket, &mut of_program] {
+        let mut begun = [0; 6];
+        stream.read_exact(&mut begun).await.unwrap();
+        assert_eq!(&begun, b"begun\n");
+    }
+    server.kill();
+    for mut stream in [to_socket, of_program] {
+        let error = stream.read_to_end(&mut Vec::new()).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    }
+}
