@@ -10,7 +10,7 @@ use futures_util::stream;
 use sandglass_plugin::plan::{Effect, Planned, Step};
 use sandglass_plugin::remote::{self, Session, Target};
 use sandglass_plugin::serde_json::Value;
-use sandglass_plugin::{Context, Error, Failure, Outcome, Progress, log, wait};
+use sandglass_plugin::{Context, Error, ErrorCode, Failure, Outcome, Progress, log, wait};
 
 use crate::change::{Change, undo_all};
 use crate::deployment::{Deployment, Done};
@@ -29,9 +29,7 @@ pub(crate) fn rollout(
 ) -> Result<Outcome<Report>, Failure> {
     let targets = remote::select(selectors).map_err(Failure::from)?;
     if targets.is_empty() {
-        let message =
-            format!("no target is named by {}; `sandglass target list` tells which there are", selectors.join(", "));
-        return Err(Failure::new("no_targets", message).never_retry());
+        return Err(Failure::new("no_targets", nobody(selectors)).never_retry());
     }
     let left = context.resumes();
     let reports: Vec<_> = targets.iter().map(|target| before(&target.name, left.as_ref())).collect();
@@ -55,6 +53,10 @@ pub(crate) fn rollout(
     Report::new(rollout.reports.into_inner()).conclude(is_stopped)
 }
 
+fn nobody(selectors: &[String]) -> String {
+    format!("no target is named by {}; see `sandglass target list`", selectors.join(", "))
+}
+
 /// What `deployment` would do on the targets that `selectors` name.
 pub(crate) fn plan(
     deployment: &dyn Deployment,
@@ -63,6 +65,9 @@ pub(crate) fn plan(
     strategy: &Strategy,
 ) -> Result<Planned, Error> {
     let targets = remote::select(selectors)?;
+    if targets.is_empty() {
+        return Err(Error { code: ErrorCode::NotFound, message: nobody(selectors), detail: None });
+    }
     let found = RefCell::new(vec![Vec::new(); targets.len()]);
     let is_complete = Cell::new(true);
     let look = async |at: usize| {
@@ -265,6 +270,10 @@ impl Rollout<'_> {
     }
 
     async fn undo(&self, one: Worked) {
+        // What failed before it did anything has nothing that could be undone, and may never have been reached.
+        if one.changes.is_empty() && self.reports.borrow()[one.at].state == State::Failed {
+            return;
+        }
         let name = &self.targets[one.at].name;
         // Not over the connection that what was done may have broken.
         let undone = match Session::connect(name, self.account) {

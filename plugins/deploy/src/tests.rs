@@ -169,6 +169,23 @@ fn a_transaction_of_commands_is_undone_from_the_last_to_the_first() {
 }
 
 #[test]
+fn what_was_never_reached_is_not_undone() {
+    let machines = Machines::default();
+    machines.files.borrow_mut().insert(("a".to_owned(), "/etc".to_owned()), "/".to_owned());
+    let strategy = json!({ "kind": "transactional", "limit": 2 });
+    let files = json!({ "targets": "*", "files": [{ "dest": "/etc/motd", "contents": "x" }], "strategy": strategy });
+    let result = machines.host(["a", "gone"]).run::<Files>(files);
+    assert_eq!(states(&result), [state("a", "undone"), state("gone", "failed")]);
+    assert_eq!(machines.paths("a"), ["/etc"]);
+    let command = json!({ "targets": "*", "command": "up", "undo": "down", "strategy": strategy });
+    let result = machines.host(["a", "gone"]).run::<Command>(command);
+    assert_eq!(states(&result), [state("a", "undone"), state("gone", "failed")]);
+    let nobody =
+        machines.host([]).plan::<Files>(json!({ "targets": "*", "files": [{ "dest": "/a", "contents": "" }] }));
+    assert!(nobody.expect_err("there is no target").message.contains("no target is named by *"));
+}
+
+#[test]
 fn a_transaction_of_files_leaves_all_as_it_was() {
     let machines = Machines::default();
     for target in ["a", "b", "c"] {

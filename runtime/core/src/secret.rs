@@ -27,7 +27,7 @@ pub struct Secret {
     pub name: SecretName,
     /// Counts from 1; grows by one with every change.
     pub revision: u64,
-    /// The hosts that its value may be sent to in HTTP requests, `*` standing for any characters. If there are any, the
+    /// The hosts that its value may be sent to in HTTP requests, with `*` as in grants of requests. If there are any, the
     /// value goes nowhere else: to no process and to no guest.
     pub hosts: Vec<String>,
     /// Oldest first; the last is the one in use. Never empty.

@@ -89,7 +89,8 @@ impl HttpPattern {
     }
 }
 
-fn host_matches(pattern: &str, host: &str) -> bool {
+/// Whether `pattern`, in small letters, matches `host`: see [`HttpPattern`].
+pub(super) fn host_matches(pattern: &str, host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
     if let Ok(address) = bare.parse::<IpAddr>() {

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::list;
+use super::pattern::host_matches;
 use super::process::segment;
 use crate::id::SecretName;
 
@@ -90,11 +91,11 @@ impl JsonSchema for SecretsGrant {
     }
 }
 
-/// Whether `host`, as an HTTP request names it, is one of `hosts`, in which `*` stands for any characters.
+/// Whether `host`, as an HTTP request names it, is one of `hosts`, in which `*` stands for what it does in the grant of
+/// requests: as the first label for one or more, elsewhere for any characters of a label, and never for a part of an address.
 #[must_use]
 pub fn is_one_of(host: &str, hosts: &[String]) -> bool {
-    let host = host.to_ascii_lowercase();
-    hosts.iter().any(|pattern| segment(&pattern.to_ascii_lowercase(), &host))
+    hosts.iter().any(|pattern| host_matches(&pattern.to_ascii_lowercase(), host))
 }
 
 #[cfg(test)]
@@ -121,5 +122,12 @@ mod tests {
         let hosts = ["api.example.com".to_owned(), "*.Example.org".to_owned()];
         assert!(is_one_of("API.example.com", &hosts) && is_one_of("a.b.example.org", &hosts));
         assert!(!is_one_of("example.org", &hosts) && !is_one_of("api.example.com.evil.net", &hosts));
+        let addresses = ["10.0.0.*".to_owned(), "10.0.0.7".to_owned(), "::1".to_owned(), "api*.example.net".to_owned()];
+        for host in ["10.0.0.7", "[::1]", "::1", "API2.example.net."] {
+            assert!(is_one_of(host, &addresses), "{host}");
+        }
+        for host in ["10.0.0.8", "10.0.0.evil.example", "api.evil.example.net"] {
+            assert!(!is_one_of(host, &addresses), "{host}");
+        }
     }
 }

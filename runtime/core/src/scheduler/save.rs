@@ -10,6 +10,7 @@ use crate::event::{Refusal, Reply, SavedCalendar, SavedJob, Step, Together};
 use crate::id::{JobId, Namespace};
 use crate::job::{Cursor, Job};
 use crate::job_template::NewJob;
+use crate::notice::NoticeOwner;
 use crate::spec::{ActionRef, CalendarSpec, JobSpec, Overlay};
 use crate::time::Timestamp;
 
@@ -206,8 +207,12 @@ impl Scheduler {
             entry.cursor.done_until = from;
             entry.cursor.next_fire_at = entry.next_fire_after(from);
         }
+        let told = self.jobs.get(&job.id).map(|old| Arc::clone(&old.job));
         self.replace(entry);
         step.batch.writes.push(Write::PutJob(Arc::clone(&job)));
+        if let Some(old) = told {
+            self.move_notifiers(namespace, NoticeOwner::Job(job.id), &old.spec.notify, &spec.notify, step);
+        }
         if moved {
             self.put_cursor(job.id, now, step);
         }

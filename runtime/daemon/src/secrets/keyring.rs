@@ -57,6 +57,16 @@ pub(crate) enum KeyError {
         /// The file.
         path: PathBuf,
     },
+    /// The file is gone.
+    #[error(
+        "the key file {} is not there, and secrets are sealed with a key in it: restore it and start again; if it is lost, \
+         delete the secrets and start again",
+        path.display()
+    )]
+    Gone {
+        /// The file.
+        path: PathBuf,
+    },
     /// A value is not what was sealed.
     #[error("what is kept of it is damaged or not its own; set the secret anew")]
     Forged,
@@ -68,7 +78,7 @@ type Key = (KeyId, Zeroizing<[u8; 32]>);
 /// All keys.
 pub(crate) struct Keyring {
     path: PathBuf,
-    /// The newest first.
+    /// The newest first. None if the file is gone.
     keys: Vec<Key>,
 }
 
@@ -88,13 +98,16 @@ impl Whose<'_> {
 }
 
 impl Keyring {
-    /// Reads the file, which is made with a first key if it is not there.
-    pub(crate) fn open(path: PathBuf) -> Result<Self, KeyError> {
+    /// Reads the file. If it is not there, it is made with a first key, unless something was sealed with what was in it:
+    /// then nothing is sealed or opened, so that nothing more is lost once it is restored.
+    pub(crate) fn open(path: PathBuf, was_used: bool) -> Result<Self, KeyError> {
         let text = match read(&path) {
             Ok(text) => text,
             Err(KeyError::Unusable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 let mut keyring = Self { path, keys: Vec::new() };
-                keyring.add()?;
+                if !was_used {
+                    keyring.add()?;
+                }
                 return Ok(keyring);
             }
             Err(error) => return Err(error),
@@ -103,10 +116,24 @@ impl Keyring {
         Ok(Self { path, keys })
     }
 
-    /// Makes a new key, with which values are sealed from now on, unless an earlier change of keys has begun and not ended:
-    /// then its key is taken, so that no key is lost however often it is tried. It is durable when this returns.
+    /// Makes a new key, with which values are sealed from now on; the others stay until [`Self::forget_old`]. It is durable
+    /// when this returns. Where so many changes of keys have begun and not ended that there is no room for one more, the newest
+    /// key is taken.
     pub(crate) fn begin_rotation(&mut self) -> Result<(), KeyError> {
-        if self.keys.len() > 1 { Ok(()) } else { self.add() }
+        match self.keys.len() {
+            0 => Err(self.gone()),
+            MAX_KEYS.. => Ok(()),
+            _ => self.add(),
+        }
+    }
+
+    /// Whether there is no key.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    fn gone(&self) -> KeyError {
+        KeyError::Gone { path: self.path.clone() }
     }
 
     fn add(&mut self) -> Result<(), KeyError> {
@@ -129,7 +156,7 @@ impl Keyring {
 
     /// Seals a value with the newest key.
     pub(crate) fn seal(&self, whose: Whose<'_>, value: &[u8]) -> Result<Sealed, KeyError> {
-        let (id, key) = &self.keys[0];
+        let (id, key) = self.keys.first().ok_or_else(|| self.gone())?;
         let chance = random().map_err(|source| KeyError::Unusable { path: self.path.clone(), source })?;
         let nonce: [u8; NONCE] = chance[..NONCE].try_into().expect("twenty-four of thirty-two bytes");
         let payload = Payload { msg: value, aad: &whose.bytes() };
@@ -205,7 +232,7 @@ mod tests {
     fn only_the_right_key_opens_a_value_and_only_where_it_belongs() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secrets.key");
-        let mut keyring = Keyring::open(path.clone()).unwrap();
+        let mut keyring = Keyring::open(path.clone(), false).unwrap();
         let (namespace, name) = (Namespace::default(), "TOKEN".parse().unwrap());
         let mine = whose(&namespace, &name);
         let sealed = keyring.seal(mine, b"value").unwrap();
@@ -225,13 +252,13 @@ mod tests {
 
         keyring.begin_rotation().unwrap();
         keyring.begin_rotation().unwrap();
-        assert_eq!(keyring.keys.len(), 2, "one that has begun goes on");
-        let keyring = Keyring::open(path.clone()).unwrap();
+        assert_eq!(keyring.keys.len(), 3, "none is lost, and the newest is new");
+        let keyring = Keyring::open(path.clone(), false).unwrap();
         assert_eq!(&keyring.open_sealed(mine, &sealed).unwrap()[..], b"value", "the old key is still there");
         assert_ne!(keyring.seal(mine, b"value").unwrap().key, sealed.key);
         let mut keyring = keyring;
         keyring.forget_old().unwrap();
-        let error = Keyring::open(path).unwrap().open_sealed(mine, &sealed).unwrap_err();
+        let error = Keyring::open(path, false).unwrap().open_sealed(mine, &sealed).unwrap_err();
         assert!(matches!(error, KeyError::NoKey { .. }), "{error}");
     }
 
@@ -239,14 +266,14 @@ mod tests {
     fn a_file_that_cannot_be_trusted_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secrets.key");
-        Keyring::open(path.clone()).unwrap();
+        Keyring::open(path.clone(), false).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(Keyring::open(path.clone()), Err(KeyError::Open { mode: 0o640, .. })));
+        assert!(matches!(Keyring::open(path.clone(), false), Err(KeyError::Open { mode: 0o640, .. })));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         for text in ["", "00 11\n", "zz\n", &format!("{} {}\n", "0".repeat(16), "é".repeat(32))] {
             fs::write(&path, text).unwrap();
-            assert!(matches!(Keyring::open(path.clone()), Err(KeyError::Damaged { .. })), "{text:?}");
+            assert!(matches!(Keyring::open(path.clone(), false), Err(KeyError::Damaged { .. })), "{text:?}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
     }

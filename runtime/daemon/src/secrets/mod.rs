@@ -48,14 +48,15 @@ pub(crate) struct Change {
 impl Secrets {
     /// With the keys in the file at `key_file`, which is made if it is not there.
     pub(crate) fn open(store: Arc<dyn Store>, key_file: PathBuf) -> Result<Self, KeyError> {
-        let is_new = !key_file.exists();
-        let keyring = RwLock::new(Keyring::open(key_file.clone())?);
-        if is_new && store.secrets(None).is_ok_and(|secrets| !secrets.is_empty()) {
+        let was_used = store.secrets(None).is_ok_and(|secrets| !secrets.is_empty());
+        let keyring = Keyring::open(key_file.clone(), was_used)?;
+        if keyring.is_empty() {
             tracing::error!(
-                "{} was not there and has a new key: no secret can be opened until the file is restored",
+                "{} is not there: no secret can be opened or set until it is restored and the daemon started again",
                 key_file.display()
             );
         }
+        let keyring = RwLock::new(keyring);
         Ok(Self { store, keyring, changing: Mutex::default(), committer: OnceLock::new() })
     }
 

@@ -15,6 +15,11 @@ use crate::capability::http::{IN_PATH, IN_QUERY};
 /// What stands in the place of a value.
 const MASK: &[u8] = b"***";
 
+/// What stands at the end of a text that was cut short.
+const CUT: &[u8] = "…".as_bytes();
+/// The shortest path of an address that is taken for a secret, in bytes.
+const SECRET_PATH: usize = 12;
+
 /// The forms of all values.
 pub(super) struct Masks {
     finder: Option<AhoCorasick>,
@@ -53,6 +58,26 @@ impl Masks {
         }
         masked.extend_from_slice(&bytes[end..]);
         Some(masked)
+    }
+
+    /// The same, and where a text was cut short in a value, at its end or before `…`, what is there of the value.
+    pub(super) fn apply_cut(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let masked = self.apply(bytes);
+        let text = masked.as_deref().unwrap_or(bytes);
+        let cuts = text.windows(CUT.len()).enumerate().filter(|(_, window)| *window == CUT).map(|(at, _)| at);
+        let begun = |end: usize| (end - self.unfinished(&text[..end]), end);
+        let begun = cuts.chain([text.len()]).map(begun).filter(|(start, end)| end - start >= SHORTEST_MASKED);
+        let (mut rest, mut without) = (0, Vec::new());
+        for (start, end) in begun.filter(|(start, _)| *start >= rest).collect::<Vec<_>>() {
+            without.extend_from_slice(&text[rest..start]);
+            without.extend_from_slice(MASK);
+            rest = end;
+        }
+        if rest == 0 {
+            return masked;
+        }
+        without.extend_from_slice(&text[rest..]);
+        Some(without)
     }
 
     /// How much at the end of `bytes` could be the beginning of a form whose rest is still to come.
@@ -97,19 +122,47 @@ impl Form {
 fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = vec![value.to_vec()];
     forms.extend(value.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::to_vec));
-    forms.push(BASE64_STANDARD_NO_PAD.encode(value).into_bytes());
-    forms.push(BASE64_URL_SAFE_NO_PAD.encode(value).into_bytes());
+    for before in 0..3 {
+        forms.extend(in_base64(value, before));
+    }
     for set in [NON_ALPHANUMERIC, IN_QUERY, IN_PATH] {
         forms.push(percent_encode(value, set).to_string().into_bytes());
     }
-    // An address that is a secret has its secret part before the query, where refusals name it.
-    forms.extend(value.split(|byte| *byte == b'?').next().filter(|_| value.starts_with(b"http")).map(<[u8]>::to_vec));
+    forms.extend(of_address(value));
     if let Ok(text) = std::str::from_utf8(value) {
         let json = serde_json::Value::from(text).to_string();
         forms.push(json.as_bytes()[1..json.len() - 1].to_vec());
     }
     forms.retain(|form| value.len() >= SHORTEST_MASKED && form.len() >= SHORTEST_MASKED);
     forms
+}
+
+/// The value within a text in base64, after so many bytes of the text, whatever stands around it: as much of it as no other
+/// byte has a part in, and at the end of the text.
+fn in_base64(value: &[u8], before: usize) -> impl Iterator<Item = Vec<u8>> {
+    let text = [&[0; 2][..before], value].concat();
+    let encoded = [BASE64_STANDARD_NO_PAD.encode(&text), BASE64_URL_SAFE_NO_PAD.encode(&text)];
+    let mixed_first = (before * 8).div_ceil(6);
+    let mixed_last = usize::from(!text.len().is_multiple_of(3));
+    encoded.into_iter().flat_map(move |encoded| {
+        let own = encoded.as_bytes().get(mixed_first..).unwrap_or_default();
+        [own.to_vec(), own[..own.len().saturating_sub(mixed_last)].to_vec()]
+    })
+}
+
+/// An address that is a secret has its secret part in its path, as servers repeat it, and before the query, as refusals name it.
+fn of_address(value: &[u8]) -> Vec<Vec<u8>> {
+    let text = std::str::from_utf8(value).unwrap_or_default().trim();
+    let Some((scheme, rest)) = text.split_once("://") else { return Vec::new() };
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return Vec::new();
+    }
+    let whole = text.split('#').next().unwrap_or_default();
+    let in_path = rest.find('/').map_or("", |at| &rest[at..]).split('#').next().unwrap_or_default();
+    let mut forms = vec![whole, whole.split('?').next().unwrap_or_default()];
+    let paths = [in_path, in_path.split('?').next().unwrap_or_default()];
+    forms.extend(paths.into_iter().filter(|path| path.len() >= SECRET_PATH));
+    forms.into_iter().map(|form| form.as_bytes().to_vec()).collect()
 }
 
 /// A stream of output on its way through the masks.
@@ -143,6 +196,8 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
+    use base64::prelude::BASE64_STANDARD;
+
     use super::*;
 
     fn masks(values: &[&str]) -> Masks {
@@ -170,6 +225,49 @@ mod tests {
             assert_eq!(masked(&masks, &format!("<{text}>")), "<***>", "{text}");
         }
         assert_eq!(masked(&masks, "short /2+"), "short /2+");
+    }
+
+    #[test]
+    fn a_value_is_masked_within_other_texts_in_base64() {
+        let masks = masks(&["s3cretPassw0rd!"]);
+        for user in ["", "b", "bo", "bob", "bobby"] {
+            for after in ["", "!", "and more"] {
+                let text = BASE64_STANDARD.encode(format!("{user}:s3cretPassw0rd!{after}"));
+                let shown = masked(&masks, &text);
+                // What the value shares a character with stays: at most its first and its last byte are in it.
+                assert!(shown.contains("***") && shown.len() + 13 <= text.len(), "{text}: {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_secret_part_of_an_address_is_masked_alone_too() {
+        let masks = masks(&["HTTP://Example.com:80/services/T0/HooKToken?key=1", "https://example.com/short"]);
+        for (text, expected) in [
+            ("Cannot POST /services/T0/HooKToken", "Cannot POST ***"),
+            ("http://example.com/services/T0/HooKToken?key=1 is refused", "http://example.com*** is refused"),
+            ("GET /short", "GET /short"),
+        ] {
+            assert_eq!(masked(&masks, text), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_a_value_that_was_cut_off_is_masked() {
+        let masks = masks(&["eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.abc"]);
+        let shown = |text: &str| {
+            let bytes = masks.apply_cut(text.as_bytes()).unwrap_or_else(|| text.as_bytes().to_vec());
+            String::from_utf8(bytes).unwrap()
+        };
+        for (text, expected) in [
+            ("/tok is \"eyJhbGciOiJIUzI1Ni…, not \"nope\"", "/tok is \"***…, not \"nope\""),
+            ("token: eyJhbGciOiJIUzI1NiIsInR5", "token: ***"),
+            ("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.abc, eyJhbGciOiJ… and eyJhbGciOiJ", "***, ***… and ***"),
+            ("eyJhbGciOiJIUzI1NiJ9.another's", "eyJhbGciOiJIUzI1NiJ9.another's"),
+            ("it ends with eyJ", "it ends with eyJ"),
+        ] {
+            assert_eq!(shown(text), expected);
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ use crate::services::SecretValue;
 const PREFIX: &str = "sgl-secret-";
 /// The bytes of chance in a placeholder.
 const CHANCE: usize = 16;
+/// The most bytes that a text can end with of what placeholders begin with, without all of it.
+pub(crate) const LONGEST_BEGUN: usize = PREFIX.len() - 1;
 
 /// The automaton whose size goes with that of its patterns: the fastest takes a thousand times as much as a long value.
 const SMALL: AhoCorasickKind = AhoCorasickKind::ContiguousNFA;
@@ -66,6 +68,11 @@ pub(crate) enum NotPutIn {
     /// The value cannot stand there.
     #[error("the value of the secret {0} cannot stand here: {1}")]
     Unfit(SecretName, &'static str),
+}
+
+/// Whether what any placeholder begins with is in `text`.
+pub(crate) fn holds_placeholder(text: &[u8]) -> bool {
+    text.windows(PREFIX.len()).any(|window| window == PREFIX.as_bytes())
 }
 
 impl fmt::Debug for RunSecrets {
@@ -162,16 +169,16 @@ impl RunSecrets {
             .collect()
     }
 
-    /// `bytes` with all values masked.
+    /// `bytes` with all values masked, also where one was cut off.
     pub(crate) fn masked(&self, bytes: Vec<u8>) -> Vec<u8> {
-        self.masks.apply(&bytes).unwrap_or(bytes)
+        self.masks.apply_cut(&bytes).unwrap_or(bytes)
     }
 
     /// Masks all values in the texts of `value`, and numbers that hold one; names stay, and it stays JSON.
     pub(crate) fn mask_json(&self, value: &mut Value) {
         match value {
             Value::String(text) => {
-                if let Some(masked) = self.masks.apply(text.as_bytes()) {
+                if let Some(masked) = self.masks.apply_cut(text.as_bytes()) {
                     *text = String::from_utf8_lossy(&masked).into_owned();
                 }
             }

@@ -4,6 +4,7 @@
 //! run that still waits tells of one thing more. What such a run tells is its [`Notice`]; that it belongs to no job is seen
 //! by its job id, which stands for the notifier. What is to be told, and how it is put, is decided in [`crate::notice`].
 
+mod places;
 mod save;
 mod send;
 mod timers;
@@ -174,7 +175,7 @@ impl Scheduler {
         let id = JobId::of_notifier(&namespace, owner, entry);
         let line = self.notify.lines.entry(id).or_default();
         if let Some(waiting) = line.waiting {
-            self.edit_queued(waiting, step, |run| {
+            self.edit_active(waiting, step, |run| {
                 if let Some(notice) = &mut run.notice {
                     notice.add(event);
                 }
@@ -208,8 +209,8 @@ impl Scheduler {
         }
     }
 
-    /// Changes a queued run that stays where it is: in the write that inserts it, if that is of the present step.
-    fn edit_queued(&mut self, id: RunId, step: &mut Step, edit: impl FnOnce(&mut Run)) {
+    /// Changes an active run that stays where it is: in the write that inserts it, if that is of the present step.
+    fn edit_active(&mut self, id: RunId, step: &mut Step, edit: impl FnOnce(&mut Run)) {
         let active = self.active.get_mut(&id).expect("runs that wait are active");
         let run = Arc::make_mut(&mut active.run);
         edit(run);
@@ -227,7 +228,9 @@ impl Scheduler {
         let Some(notice) = &run.notice else { return };
         let line = self.notify.lines.entry(run.job_id).or_default();
         let begun = run.started_at();
-        line.waiting = if begun.is_none() { Some(run.id) } else { line.waiting };
+        // One whose notifier has changed its place takes in nothing more.
+        let is_in_place = run.job_id == JobId::of_notifier(&run.namespace, notice.owner, notice.entry);
+        line.waiting = if begun.is_none() && is_in_place { Some(run.id) } else { line.waiting };
         line.last = line.last.max(begun.or(notice.not_before).or(Some(run.queued_at)));
     }
 

@@ -41,19 +41,22 @@ impl Scheduler {
         now: Timestamp,
         step: &mut Step,
     ) -> SavedNotify {
-        let old = self.notify.namespaces.get(namespace);
-        if let Some(same) = old.filter(|old| old.notify == *notify) {
+        let old = self.notify.namespaces.get(namespace).cloned();
+        if let Some(same) = old.as_ref().filter(|old| old.notify == *notify) {
             return SavedNotify { notify: Arc::clone(same), changed: false };
         }
         let saved = Arc::new(NamespaceNotify {
             namespace: namespace.clone(),
-            revision: old.map_or(0, |old| old.revision) + 1,
+            revision: old.as_ref().map_or(0, |old| old.revision) + 1,
             notify: Arc::clone(notify),
             updated_at: now,
         });
         step.batch.writes.push(Write::PutNotify(Arc::clone(&saved)));
         self.adopt_notify(Arc::clone(&saved));
         self.watch_namespace(namespace);
+        if let Some(old) = old {
+            self.move_notifiers(namespace, NoticeOwner::Namespace, &old.notify, notify, step);
+        }
         SavedNotify { notify: saved, changed: true }
     }
 
@@ -72,8 +75,11 @@ impl Scheduler {
             return Err(Refusal::NoNotify(namespace));
         };
         self.check_revision(&namespace, expect)?;
-        self.notify.namespaces.remove(&namespace);
+        let old = self.notify.namespaces.remove(&namespace);
         self.watch_namespace(&namespace);
+        if let Some(old) = old {
+            self.move_notifiers(&namespace, NoticeOwner::Namespace, &old.notify, &Notifiers::default(), step);
+        }
         step.batch.writes.push(Write::DeleteNotify { namespace: namespace.clone(), revision });
         Ok(Reply::NotifyDeleted(namespace))
     }

@@ -158,7 +158,7 @@ impl Scheduler {
     pub(in super::super) fn due_lates(&mut self, now: Timestamp, step: &mut Step) {
         while let Some(id) = self.notify.lates.take_due(now) {
             if self.find_delays(id, |end| end <= now, now) {
-                self.edit_queued(id, step, |run| run.late = Some(now));
+                self.edit_active(id, step, |run| run.late = Some(now));
             }
             self.watch_start(id);
         }

@@ -393,6 +393,33 @@ fn with_a_job_goes_what_its_notifiers_have_not_begun() {
     assert_eq!((world.scheduler.active(), world.scheduler.next_wake()), (0, None));
 }
 
+#[test]
+fn what_is_under_way_goes_with_its_notifier_wherever_that_is() {
+    let mut world = World::new(8);
+    let to = |text: &str, on: &str| {
+        let mut notifier = notifier(&json!([on]));
+        notifier["with"]["text"] = json!(text);
+        notifier
+    };
+    let job = |notifiers: &[Value]| json!({ "name": "a", "notify": notifiers });
+    world.apply(t(0), job(&[to("ops", "failed")]));
+    world.run_to(t(1), "a", FAILED);
+    world.finish(t(1), FAILED);
+    world.run_to(t(2), "a", FAILED);
+    world.apply(t(3), job(&[to("others", "succeeded"), to("ops", "failed")]));
+    world.restart(t(4));
+    world.run_to(t(5), "a", DONE);
+    // The one that tells of the success is the others'; what waits for more is not theirs, and takes in nothing more.
+    assert_eq!(world.started.pop().unwrap().work.params, json!({ "text": "others" }).to_string());
+    for secs in [11, 61] {
+        world.at(t(secs), Event::Tick);
+        assert_eq!(world.started.pop().unwrap().work.params, json!({ "text": "ops" }).to_string());
+    }
+    world.apply(t(62), job(&[to("others", "succeeded")]));
+    world.run_to(t(63), "a", FAILED);
+    assert_eq!(world.notifications().len(), 3, "nobody is told of failures any more");
+}
+
 /// How a random life goes on.
 fn happens(world: &mut World, now: Timestamp, rng: &mut fastrand::Rng) {
     match rng.u8(0..10) {

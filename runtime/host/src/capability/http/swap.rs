@@ -14,9 +14,9 @@ use hyper::body::Frame;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use crate::secrets::{Held, NotPutIn, RunSecrets};
+use crate::secrets::{Held, LONGEST_BEGUN, NotPutIn, RunSecrets, holds_placeholder};
 
-/// The most of a request's body that is looked through for placeholders, in bytes. What is longer is sent as it is.
+/// The most that a request's body may have for values to be put into it, in bytes. One that is longer may hold no placeholder.
 const BODY: usize = 1 << 20;
 /// What a value has in an address as it is. In the path, which tokens of chat services are parts of, `/` too.
 pub(crate) const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -181,9 +181,30 @@ async fn body(
             }
         }
     }
+    if secrets.first_in(&begun).is_some() {
+        return Err(too_long());
+    }
+    // Sent without its value, a placeholder would tell whoever gets it what to have filled in elsewhere.
+    let mut last = begun[begun.len() - LONGEST_BEGUN..].to_vec();
     let begun = futures_util::stream::once(async { Ok(begun.freeze()) });
-    let body = StreamBody::new(begun.chain(coming).map(|piece| piece.map(Frame::data)));
+    let looked_through = coming.map(move |piece| {
+        let piece = piece?;
+        last.extend_from_slice(&piece);
+        if holds_placeholder(&last) {
+            return Err(too_long());
+        }
+        last.drain(..last.len() - LONGEST_BEGUN);
+        Ok(piece)
+    });
+    let body = StreamBody::new(begun.chain(looked_through).map(|piece| piece.map(Frame::data)));
     Ok(http::Request::from_parts(parts, body.boxed_unsync()))
+}
+
+fn too_long() -> Error {
+    let most = BODY >> 20;
+    Error::InternalError(Some(format!(
+        "a secret cannot stand in a body of more than {most} MiB; send it in a header, or send less"
+    )))
 }
 
 #[cfg(test)]
@@ -263,6 +284,32 @@ mod tests {
             assert_eq!(sent.headers()["content-length"], expected.len().to_string(), "{kind}");
             let bytes = sent.into_body().collect().await.unwrap().to_bytes();
             assert_eq!(std::str::from_utf8(&bytes).unwrap(), expected, "{kind}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_body_goes_on_as_it_is_but_with_no_placeholder() {
+        let (secrets, placeholder) = secrets("value", &[]);
+        let body_of = |pieces: Vec<Vec<u8>>| {
+            let pieces = pieces.into_iter().map(|piece| Ok(Frame::data(Bytes::from(piece))));
+            StreamBody::new(futures_util::stream::iter(pieces)).boxed_unsync()
+        };
+        let sent = async |pieces: Vec<Vec<u8>>| {
+            let request = http::Request::builder().uri("https://a.example/").body(body_of(pieces)).unwrap();
+            let collected = put_in(&secrets, request).await?.into_body().collect().await;
+            collected.map(|body| body.to_bytes().len())
+        };
+        let (first, second) = placeholder.as_bytes().split_at(5);
+        let long = vec![b'x'; BODY + 1];
+        assert_eq!(sent(vec![long.clone(), b"sgl-secret".to_vec()]).await.unwrap(), BODY + 11);
+        let hidden = [
+            vec![[&long[..], placeholder.as_bytes()].concat()],
+            vec![long.clone(), placeholder.clone().into_bytes()],
+            vec![[&long[..], first].concat(), second[..3].to_vec(), second[3..].to_vec(), b"x".to_vec()],
+        ];
+        for pieces in hidden {
+            let refused = sent(pieces).await.unwrap_err();
+            assert!(format!("{refused:?}").contains("1 MiB"), "{refused:?}");
         }
     }
 

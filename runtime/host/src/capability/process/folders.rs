@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::removal::remove_tree;
 use crate::attempt::lock;
 
 /// How many folders wait for their attempt, once so many attempts were made: enough for the oldest to be old when it is
@@ -82,11 +83,8 @@ impl Folders {
     /// Removes all of them. Nothing may be in use.
     pub(crate) fn clear(&self) {
         lock(&self.ahead).clear();
-        match fs::remove_dir_all(&self.dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!("folders of earlier runs could not be removed: {error}");
-            }
-            _ => {}
+        if let Err(error) = remove_tree(&self.dir) {
+            tracing::warn!("folders of earlier runs could not be removed: {error}");
         }
     }
 
@@ -143,7 +141,7 @@ async fn remove(folder: PathBuf) {
     if fs::remove_dir(&folder).is_ok() {
         return;
     }
-    let removed = tokio::task::spawn_blocking(move || fs::remove_dir_all(&folder)).await;
+    let removed = tokio::task::spawn_blocking(move || remove_tree(&folder)).await;
     if let Ok(Err(error)) = removed {
         tracing::warn!("a run's working folder could not be removed: {error}");
     }

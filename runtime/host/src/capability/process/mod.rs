@@ -9,6 +9,7 @@ mod content;
 mod folders;
 pub(crate) mod left_behind;
 mod proc;
+mod removal;
 mod spawn;
 mod tree;
 
