@@ -37,8 +37,8 @@ pub(crate) async fn edit(name: &JobName, context: &Context) -> Result<(), Failur
             context.note("nothing was changed");
             return Ok(());
         }
-        if found == text {
-            // It was opened again with its faults, and left as it was.
+        if body(&found) == body(&text) {
+            // It was opened again with its faults, and left as it was but for what is said of them.
             return Err(kept(file, context));
         }
         match checked(&path, &job, context).await {

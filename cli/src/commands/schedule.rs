@@ -127,8 +127,12 @@ impl Fires {
 /// neither can be told.
 pub(crate) fn machine_zone() -> Tz {
     let of_environment = std::env::var("TZ").ok().and_then(|value| TimeZone::of_environment(&value));
-    let of_machine = || iana_time_zone::get_timezone().ok()?.parse().ok();
-    of_environment.map(|zone| zone.0).or_else(of_machine).unwrap_or(Tz::UTC)
+    of_environment.map_or_else(zone_of_machine, |zone| zone.0)
+}
+
+/// The time zone of this machine, whatever `TZ` is here: cron is not started from here. UTC if it cannot be told.
+pub(crate) fn zone_of_machine() -> Tz {
+    iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC)
 }
 
 pub(crate) fn run(command: &Command, context: &Context) -> Result<(), Failure> {

@@ -68,9 +68,11 @@ impl Limits {
 }
 
 fn build(request: &Request) -> Result<OutgoingRequest, HttpError> {
+    // How long the body is, it says itself: another length would cut it, or have the server wait for more.
+    let given = request.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("content-length"));
     let mut headers: Vec<(String, Vec<u8>)> =
-        request.headers.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();
-    if !request.body.is_empty() && !request.has_header("content-length") {
+        given.map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();
+    if !request.body.is_empty() || matches!(request.method.as_str(), "POST" | "PUT" | "PATCH") {
         headers.push(("content-length".to_owned(), request.body.len().to_string().into_bytes()));
     }
     let fields =

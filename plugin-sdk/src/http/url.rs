@@ -39,7 +39,9 @@ impl Url {
     pub fn join(&self, reference: &str) -> Result<Self, HttpError> {
         let scheme = if self.secure { "https" } else { "http" };
         let reference = reference.split('#').next().unwrap_or_default();
-        if reference.contains("://") {
+        // A scheme comes first: in a query `://` may stand too.
+        let scheme_of = reference.split_once("://").map_or("", |(scheme, _)| scheme);
+        if !scheme_of.is_empty() && scheme_of.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return reference.parse();
         }
         if let Some(rest) = reference.strip_prefix("//") {
@@ -56,8 +58,30 @@ impl Url {
             let folder = path.rfind('/').map_or("/", |end| &path[..=end]);
             format!("{folder}{reference}")
         };
-        format!("{scheme}://{}{target}", self.authority).parse()
+        format!("{scheme}://{}{}", self.authority, without_dots(&target)).parse()
     }
+}
+
+/// A path, with query, without `.` and `..` (RFC 3986, section 5.2.4).
+fn without_dots(target: &str) -> String {
+    let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
+    if !path.contains("/.") {
+        return target.to_owned();
+    }
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let mut kept: Vec<&str> = Vec::new();
+    for (at, part) in parts.iter().enumerate() {
+        if *part == ".." {
+            kept.pop();
+        }
+        match *part {
+            // At the end, a folder stays one.
+            "." | ".." if at + 1 == parts.len() => kept.push(""),
+            "." | ".." => {}
+            name => kept.push(name),
+        }
+    }
+    format!("/{}{query}", kept.join("/"))
 }
 
 impl FromStr for Url {
@@ -133,6 +157,12 @@ mod tests {
             ("y", "http://a:1/b/y"),
             ("?y", "http://a:1/b/c?y"),
             ("", "http://a:1/b/c?d"),
+            ("/login?next=http://b/c", "http://a:1/login?next=http://b/c"),
+            ("y?next=http://b/../c", "http://a:1/b/y?next=http://b/../c"),
+            ("../y", "http://a:1/y"),
+            ("./..//y/./z/..?q", "http://a:1//y/?q"),
+            ("../../../.hidden/...", "http://a:1/.hidden/..."),
+            (".", "http://a:1/b/"),
         ];
         for (reference, expected) in cases {
             assert_eq!(base.join(reference).expect("the case joins").to_string(), expected, "{reference}");

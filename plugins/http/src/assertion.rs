@@ -62,9 +62,9 @@ impl Assertion {
     }
 }
 
-/// Numbers are the same if they are as large as one another: 1 and 1.0.
+/// Numbers are the same if they are as large as one another: 1 and 1.0. Whole ones are compared exactly.
 fn same(left: &Value, right: &Value) -> bool {
-    left == right || (left.is_number() && right.is_number() && left.as_f64() == right.as_f64())
+    left == right || ((left.is_f64() || right.is_f64()) && left.is_number() && left.as_f64() == right.as_f64())
 }
 
 fn holds(found: &Value, value: &Value) -> bool {

@@ -167,7 +167,7 @@ fn requests_prove_whose_they_are() {
 
 #[test]
 fn assertions_decide_over_the_json() {
-    let body = r#"{"status": "ok", "n": 3, "list": ["a", 2], "none": null}"#;
+    let body = r#"{"status": "ok", "n": 3, "id": 9007199254740993, "list": ["a", 2], "none": null}"#;
     let run = |assertion: Value| {
         let host = Host::new()
             .on_http(move |_| Ok(response(200, &[("content-type", "application/json; charset=utf-8")], body)));
@@ -189,6 +189,7 @@ fn assertions_decide_over_the_json() {
     for (fails, part) in [
         (json!({ "at": "/status", "equals": "fine" }), "/status is \"ok\", not \"fine\""),
         (json!({ "at": "/n", "max": 2 }), "/n is 3, which is not at most 2"),
+        (json!({ "at": "/id", "equals": 9_007_199_254_740_992_u64 }), "/id is 9007199254740993, not 9007199254740992"),
         (json!({ "at": "/status", "min": 0 }), "which is not at least 0"),
         (json!({ "at": "/list", "contains": "b" }), "does not contain \"b\""),
         (json!({ "at": "/missing" }), "there is no /missing"),

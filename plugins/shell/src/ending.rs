@@ -56,16 +56,14 @@ pub(crate) fn judge(report: &ExitReport, success_codes: &[i32]) -> Result<Result
     }))
 }
 
-/// A program that there is not, as one of several commands that failed.
-pub(crate) fn not_found(error: Error) -> Result<Wrong, Failure> {
-    if error.code == ErrorCode::NotFound {
-        Ok(Wrong {
-            code: "not-found",
-            message: format!("could not start: {}", error.message),
-            exit_code: None,
-            signal: None,
-        })
-    } else {
-        Err(error.into())
-    }
+/// A program that is not there or is refused, as one of several commands that failed. What is amiss with the machine or the run
+/// ends the run.
+pub(crate) fn not_started(error: Error) -> Result<Wrong, Failure> {
+    let code = match error.code {
+        ErrorCode::NotFound => "not-found",
+        ErrorCode::Denied => "denied",
+        ErrorCode::InvalidArgument => "invalid-argument",
+        _ => return Err(error.into()),
+    };
+    Ok(Wrong { code, message: format!("could not start: {}", error.message), exit_code: None, signal: None })
 }

@@ -79,7 +79,7 @@ fn one(step: &StepParams, common: &Common<'_>) -> Result<Result<i32, Wrong>, Fai
     let codes = step.success_codes.as_deref().unwrap_or(common.success_codes);
     match ending::execute(&commands) {
         Ok(report) => ending::judge(&report, codes),
-        Err(error) => ending::not_found(error).map(Err),
+        Err(error) => ending::not_started(error).map(Err),
     }
 }
 
@@ -100,7 +100,8 @@ fn failure(wrongs: &[(String, Wrong)], not_started: usize, steps: &[StepOutput])
         Some(code) => json!({ "exit_code": code, "failed": failed }),
         None => json!({ "failed": failed }),
     };
-    Failure::new(wrong.code, message).detail(detail)
+    let failure = Failure::new(wrong.code, message).detail(detail);
+    if matches!(wrong.code, "denied" | "invalid-argument") { failure.never_retry() } else { failure }
 }
 
 /// What a command is called.

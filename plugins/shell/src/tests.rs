@@ -162,6 +162,26 @@ fn commands_may_go_on_after_a_failure() {
 }
 
 #[test]
+fn commands_go_on_after_one_that_is_refused() {
+    let host = Host::new().on_process(|command| match command.program() {
+        "/denied" => Err(Error { code: ErrorCode::Denied, message: "not granted".to_owned(), detail: None }),
+        "/full" => Err(Error { code: ErrorCode::Unavailable, message: "no room".to_owned(), detail: None }),
+        _ => Ok(exited(3)),
+    });
+    let with = |commands: Value| json!({ "commands": commands, "stop_on_failure": false });
+    let failure = host.run::<Run>(with(json!(["x", { "argv": ["/denied"] }, "y"]))).expect_err("all fail");
+    assert_eq!(
+        failure.message,
+        "command 1 of 3 (x) ended with exit code 3; command 2 of 3 (/denied) could not start: not granted; \
+         command 3 of 3 (y) ended with exit code 3"
+    );
+    let failure = host.run::<Run>(with(json!([{ "argv": ["/denied"] }, "y"]))).expect_err("it is denied");
+    assert_eq!((failure.code.as_str(), failure.retry), ("denied", Retry::Never));
+    let failure = host.run::<Run>(with(json!(["x", { "argv": ["/full"] }, "y"]))).expect_err("the machine is full");
+    assert_eq!(failure.message, "no room");
+}
+
+#[test]
 fn each_command_has_its_own_settings_over_the_common_ones() {
     let host = exiting();
     let step = json!({ "command": "ls", "interpreter": "bash", "env": { "A": "2", "B": "3" }, "timeout": "5s" });

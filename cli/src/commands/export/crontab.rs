@@ -11,7 +11,7 @@ use sandglass_api::problem::{Code, Problem};
 use sandglass_core::id::JobName;
 use serde::Serialize;
 
-use super::super::schedule::machine_zone;
+use super::super::schedule::zone_of_machine;
 use super::which::Which;
 use super::{Exported, tell_left_out, tell_notes, tell_of_daemon};
 use crate::context::Context;
@@ -59,7 +59,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let after = without_block(&before, namespace).map_err(unclear)?;
         let changed = before != after;
         if changed {
-            replace(&after)?;
+            replace(&before, &after)?;
         }
         return context.show(&Changed { changed, jobs: Vec::new() }, |_| match changed {
             true => format!("your crontab starts no job of the namespace {namespace} any more\n"),
@@ -67,7 +67,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
         });
     }
     let before = if args.install { current()? } else { Vec::new() };
-    let around = zone_before(&before, namespace).map_err(unclear)?.unwrap_or_else(machine_zone);
+    let around = zone_before(&before, namespace).map_err(unclear)?.unwrap_or_else(zone_of_machine);
     let caller = args.which.caller(context)?;
     let selected = args.which.select(context).await?;
     let jobs = selected.sources(context).map(|source| lines_of(&source, &caller, around));
@@ -87,7 +87,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let after = after.map_err(unclear)?;
     let changed = before != after;
     if changed {
-        replace(&after)?;
+        replace(&before, &after)?;
     }
     for job in &items {
         tell_notes(&job.job, job.notes.iter().chain(job.entries.iter().flat_map(|entry| &entry.notes)), context);
@@ -118,7 +118,9 @@ fn current() -> Result<Vec<u8>, Failure> {
     let output = command.output().map_err(not_started)?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        let none = ["no crontab", "No such file"].iter().any(|words| said.contains(words));
+        // As cron's own says it, and BusyBox's. Any other file that is missing is another fault.
+        let none = said.contains("no crontab for")
+            || (said.contains("crontab: can't open") && said.contains("No such file or directory"));
         return if none { Ok(Vec::new()) } else { Err(failed("-l", &output)) };
     }
     if output.stdout.len() > MOST_BYTES {
@@ -128,8 +130,12 @@ fn current() -> Result<Vec<u8>, Failure> {
     Ok(output.stdout)
 }
 
-/// Gives cron the whole crontab, which it takes or refuses as one.
-fn replace(crontab: &[u8]) -> Result<(), Failure> {
+/// Gives cron the whole crontab, which it takes or refuses as one, unless somebody else has changed it since it was read.
+fn replace(before: &[u8], crontab: &[u8]) -> Result<(), Failure> {
+    if current()? != before {
+        let detail = "your crontab was changed by somebody else meanwhile, and is left as it is";
+        return Err(Problem::new(Code::RevisionConflict, detail).with_hint("do it again").into());
+    }
     let mut command = Command::new("crontab");
     command.arg("-").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(not_started)?;

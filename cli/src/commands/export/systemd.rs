@@ -149,14 +149,22 @@ fn read(path: &Path) -> Result<Option<String>, Failure> {
 fn make(changes: &[Change<'_>], folder: &Path, manager: Manager, tell: bool, context: &Context) -> Result<(), Failure> {
     let mut outcome = Outcome::default();
     let mut systemctl = Systemctl::new(manager, tell);
-    let (mut timers, mut services, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut timers, mut services, mut disabled, mut gone) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for change in changes {
         match change {
             Change::Keep(file) => outcome.unchanged.push(file.name.clone()),
             Change::Remove(name) => gone.push(name.as_str()),
-            Change::Write(file) if file.enabled && file.name.ends_with(".timer") => timers.push(file.name.as_str()),
-            Change::Write(file) if file.enabled => services.push(file.name.as_str()),
             Change::Write(_) => {}
+        }
+        // Also what is kept: that it was written says nothing of whether systemd was told.
+        match change {
+            Change::Keep(file) | Change::Write(file) if file.enabled && file.name.ends_with(".timer") => {
+                timers.push(file.name.as_str());
+            }
+            Change::Keep(file) | Change::Write(file) if file.enabled => services.push(file.name.as_str()),
+            // It may have been enabled by what was written before.
+            Change::Write(file) if folder.join(&file.name).exists() => disabled.push(file.name.as_str()),
+            Change::Keep(_) | Change::Write(_) | Change::Remove(_) => {}
         }
     }
     // What is going on is let go on: a service that is removed has been started by its timer, and ends by itself.
@@ -183,8 +191,11 @@ fn make(changes: &[Change<'_>], folder: &Path, manager: Manager, tell: bool, con
     if outcome.changed {
         systemctl.call(&["daemon-reload"], &[]);
     }
-    systemctl.call(&["enable", "--now"], &timers);
-    systemctl.call(&["enable"], &services);
+    if tell || outcome.changed {
+        systemctl.call(&["disable"], &disabled);
+        systemctl.call(&["enable", "--now"], &timers);
+        systemctl.call(&["enable"], &services);
+    }
     context.show(&outcome, |_| outcome.text())?;
     systemctl.finish(context)
 }

@@ -159,6 +159,8 @@ table! {
     TargetNotFound: "target_not_found", NotFound, 404, "There is no such target";
     /// There is no such group of targets.
     GroupNotFound: "group_not_found", NotFound, 404, "There is no such group";
+    /// Something that a run would need is not there: no plan can be made of it.
+    PlanNotFound: "plan_not_found", NotFound, 404, "What the job names is not there";
     /// A job of this name is there already.
     JobExists: "job_exists", Conflict, 409, "A job of this name is there already";
     /// The job is disabled, so it does nothing.

@@ -1,7 +1,7 @@
 //! What the log is told of time in which nothing could be started.
 
 use sandglass_core::batch::{Batch, Write};
-use sandglass_core::run::{Ending, Origin, RunState, SkipReason};
+use sandglass_core::run::{Ending, Origin, Run, RunState, SkipReason};
 use sandglass_core::time::Timestamp;
 
 /// What a batch makes of late fires and of attempts that the daemon's end cut short.
@@ -36,7 +36,7 @@ impl Missed {
                 }
                 Write::UpdateRun(run) => {
                     let interrupted = matches!(run.state, RunState::Ended { ending: Ending::Interrupted, .. });
-                    found.interrupted += usize::from(interrupted);
+                    found.interrupted += usize::from(interrupted && !was_told_to_stop(run));
                 }
                 _ => {}
             }
@@ -65,12 +65,18 @@ impl Missed {
     }
 }
 
+/// Whether the run's last attempt ended as the daemon was stopped: what became of it is known.
+fn was_told_to_stop(run: &Run) -> bool {
+    let end = run.attempts.last().and_then(|attempt| attempt.end.as_ref());
+    end.and_then(|end| end.error.as_ref()).is_some_and(|error| error.code == "shutdown")
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use sandglass_core::id::{JobId, Namespace, RunId};
-    use sandglass_core::run::{Gate, Run};
+    use sandglass_core::run::Gate;
 
     use super::*;
 

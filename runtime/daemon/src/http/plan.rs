@@ -53,6 +53,10 @@ fn problem(why: NoPlan) -> Problem {
         NoPlan::Busy => Problem::new(Code::Unavailable, message),
         NoPlan::Stopping => Problem::new(Code::Stopping, message),
         NoPlan::Failed(AttemptError { class: ErrorClass::Denied, .. }) => Problem::new(Code::MissingGrant, message),
+        NoPlan::Failed(AttemptError { code, .. }) if code == "not-found" => Problem::new(Code::PlanNotFound, message),
+        NoPlan::Failed(AttemptError { code, .. }) if code == "invalid-argument" => {
+            Problem::new(Code::InvalidParams, message)
+        }
         NoPlan::Failed(AttemptError { code, .. }) => Problem::new(Code::PlanFailed, format!("{message} ({code})")),
     }
 }

@@ -9,6 +9,9 @@ use super::super::{Times, runs, values};
 /// What each line begins with.
 pub(super) const KEY: &str = "OnCalendar=";
 
+/// How many days systemd counts back from a month's end: every month has them.
+const MOST_BEFORE_END: u32 = 28;
+
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// The lines of a trigger.
@@ -33,7 +36,9 @@ fn dates(days: &Days) -> Vec<String> {
     let nothing_by_day = bare.month_days == 0 && bare.nearest_workdays == 0;
     let months = list(days.months.into(), 1, 12, ALL_MONTHS.into());
     let last_weekdays = days.nth_weekdays[5];
-    if nothing_by_day && days.nth_weekdays == [0; 6] && days.weekdays == ALL_WEEKDAYS && !days.either_will_do() {
+    let is_known = days.from_end >> MOST_BEFORE_END == 0;
+    let no_weekday = days.nth_weekdays == [0; 6] && days.weekdays == ALL_WEEKDAYS;
+    if nothing_by_day && no_weekday && is_known && !days.either_will_do() {
         return values(days.from_end.into(), 0, 30).map(|before| format!("*-{months}~{:02}", before + 1)).collect();
     }
     let only_last = days.nth_weekdays[..5] == [0; 5] && last_weekdays != 0 && days.weekdays == 0;
@@ -70,8 +75,9 @@ fn list(set: u64, min: u32, max: u32, all: u64) -> String {
     let item = |(first, last, step): (u32, u32, u32)| match (first == last, step) {
         (true, _) => format!("{first:02}"),
         (false, 1) => format!("{first:02}..{last:02}"),
-        // A step without an end goes on to the greatest value.
-        (false, step) if last + step > max => format!("{first:02}/{step}"),
+        // A step without an end goes on to the greatest value. Where the next step is not the smallest value again, systemd 252
+        // leaves out the first one after a longer unit's end.
+        (false, step) if first == min && last + step == max + 1 => format!("{first:02}/{step}"),
         (false, step) => format!("{first:02}..{last:02}/{step}"),
     };
     runs(set, min, max).into_iter().map(item).collect::<Vec<_>>().join(",")

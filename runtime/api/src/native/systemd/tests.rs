@@ -82,6 +82,7 @@ fn a_job_is_a_service_and_a_timer() {
 fn triggers_become_calendar_lines() {
     for (trigger, expected) in [
         (json!({ "cron": "*/15 * * * *" }), "*-*-* *:00/15:00 UTC"),
+        (json!({ "cron": "*/7 * * * *" }), "*-*-* *:00..56/7:00 UTC"),
         (json!({ "cron": "5,10 9-17 1,15 jan-mar *" }), "*-01..03-01,15 09..17:05,10:00 Europe/Berlin"),
         (json!({ "cron": "0 0 * * sat,sun" }), "Sat,Sun *-*-* 00:00:00 Europe/Berlin"),
         (json!({ "cron": "0 0 * * mon#2" }), "Mon *-*-08..14 00:00:00 Europe/Berlin"),
@@ -89,7 +90,7 @@ fn triggers_become_calendar_lines() {
         (json!({ "monthly": { "weekday": "last fri", "at": "01:00" } }), "Fri *-*~07/1 01:00:00 Europe/Berlin"),
         (json!({ "at": "2027-12-24T18:00:00" }), "2027-12-24 18:00:00 Europe/Berlin"),
         (json!({ "at": "2027-12-24T18:00:00.25Z" }), "2027-12-24 18:00:00.250 UTC"),
-        (json!({ "every": "6h", "from": "2027-01-01T01:00:05Z" }), "*-*-* 01/6:00:05 UTC"),
+        (json!({ "every": "6h", "from": "2027-01-01T01:00:05Z" }), "*-*-* 01..19/6:00:05 UTC"),
     ] {
         assert_eq!(expressions(&trigger, "Europe/Berlin"), [expected], "{trigger}");
     }
