@@ -309,7 +309,8 @@ fn answered(hop: &Hop, key: &str, answer: AuthResult) -> Result<(), SshError> {
             let why = if partial_success {
                 "it asks for more than a key".to_owned()
             } else {
-                format!("put the key into the account's authorized_keys; the machine takes {remaining_methods:?}")
+                let methods: Vec<&str> = remaining_methods.iter().map(|method| method.into()).collect();
+                format!("put the key into the account's authorized_keys; the machine takes {}", methods.join(", "))
             };
             let (machine, account) = (hop.machine.clone(), hop.account.clone());
             Err(SshError::Refused { machine, account, key: key.to_owned(), why })

@@ -136,8 +136,11 @@ fn names(folder: &Path, namespace: &Namespace) -> Result<BTreeSet<String>, Failu
     Ok(names)
 }
 
-/// A file's text, if there is one. What is no text is nobody's of ours.
+/// A file's text, if there is one. What is no text is nobody's of ours, and neither is what is no file: links are not followed.
 fn read(path: &Path) -> Result<Option<String>, Failure> {
+    if std::fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Ok(Some(String::new()));
+    }
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -7,7 +7,7 @@ mod unit;
 
 use sandglass_core::id::JobName;
 use sandglass_core::quantity::Period;
-use sandglass_core::spec::{CatchUpPolicy, Fold, Gap, LocalOrUtc, Trigger, TriggerKind};
+use sandglass_core::spec::{CatchUpPolicy, Fold, Gap, LocalOrUtc, Overlap, Trigger, TriggerKind};
 use serde::Serialize;
 
 pub use unit::{Manager, UnitFile, is_ours, prefix};
@@ -74,6 +74,13 @@ pub fn units_of(source: &Source<'_>, caller: &Caller, manager: Manager) -> JobUn
     }
     if timer.is_calendar {
         of_job.extend(persistence(source, &mut timer));
+    }
+    // A unit is active until `job run --wait` ends, and an active one is not started.
+    if source.spec.overlap != Overlap::Skip {
+        let overlap = word_of(source.spec.overlap);
+        of_job.push(format!(
+            "systemd starts nothing while a run that it started goes on, whatever `overlap: {overlap}` says"
+        ));
     }
     let files = unit::files(source, caller, manager, &timer, &of_job, &left_out).unwrap_or_else(|reason| {
         let all = source.triggers();

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use sandglass_core::capability::Capability;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -17,6 +18,8 @@ use wasmtime_wasi_http::Error;
 use super::certificates;
 use crate::attempt::Attempt;
 
+/// How long one of several addresses is waited for.
+const TURN: Duration = Duration::from_secs(2);
 /// How many of a host's addresses are tried.
 const ADDRESSES: usize = 8;
 
@@ -48,10 +51,18 @@ pub(super) async fn connect(attempt: &Attempt, place: &Place) -> Result<Stream, 
     }
     attempt.used(Capability::Http);
     let mut failure = Error::DestinationNotFound;
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return encrypt(attempt, place, stream).await,
-            Err(error) => failure = connect_error(&error),
+    let last = addresses.len() - 1;
+    for (at, address) in addresses.into_iter().enumerate() {
+        let connecting = TcpStream::connect(address);
+        // One that does not answer at all leaves time for the next.
+        let connected = match at == last {
+            true => Ok(connecting.await),
+            false => tokio::time::timeout(TURN, connecting).await,
+        };
+        match connected {
+            Ok(Ok(stream)) => return encrypt(attempt, place, stream).await,
+            Ok(Err(error)) => failure = connect_error(&error),
+            Err(_) => failure = Error::ConnectionTimeout,
         }
     }
     Err(failure)

@@ -102,11 +102,12 @@ fn no_children_at_all() -> bool {
     matches!(waitid(WaitId::All, options), Err(rustix::io::Errno::CHILD))
 }
 
-/// Whether something of `run` was found, and killed.
+/// Whether something of `run` was found, and killed, or may be there still.
 fn sweep_once(run: RunId) -> bool {
     let registry = registry();
-    let mut found = false;
-    for (pid, stat) in orphans(registry) {
+    // What ends as soon as it has started another is seen only by what it leaves.
+    let (orphans, mut found) = orphans(registry);
+    for (pid, stat) in orphans {
         if belongs(registry, pid, stat, run) {
             found = true;
             for pid in proc::tree(pid) {
@@ -118,9 +119,10 @@ fn sweep_once(run: RunId) -> bool {
     found
 }
 
-/// Our children that the host did not start, nor other code of this process. Those that have ended are reaped.
-fn orphans(registry: &Registry) -> Vec<(Pid, proc::Stat)> {
-    let Some(session) = proc::our_session() else { return Vec::new() };
+/// Our children that the host did not start, nor other code of this process. Those that have ended are reaped, and whether
+/// there were any.
+fn orphans(registry: &Registry) -> (Vec<(Pid, proc::Stat)>, bool) {
+    let Some(session) = proc::our_session() else { return (Vec::new(), false) };
     let _starting = registry.starting.write().unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut known = lock(&registry.known);
     let children: Vec<_> = proc::our_children()
@@ -131,15 +133,11 @@ fn orphans(registry: &Registry) -> Vec<(Pid, proc::Stat)> {
         .filter(|(_, stat)| stat.session != session)
         .collect();
     known.strays.retain(|stray, _| children.iter().any(|(pid, stat)| (*pid, stat.started) == *stray));
-    children
-        .into_iter()
-        .filter(|(pid, stat)| {
-            if stat.zombie {
-                let _ = waitid(WaitId::Pid(*pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
-            }
-            !stat.zombie
-        })
-        .collect()
+    let (ended, living): (Vec<_>, Vec<_>) = children.into_iter().partition(|(_, stat)| stat.zombie);
+    for (pid, _) in &ended {
+        let _ = waitid(WaitId::Pid(*pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+    }
+    (living, !ended.is_empty())
 }
 
 /// Whether an orphan belongs to `run`, which is ending.
