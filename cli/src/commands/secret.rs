@@ -70,7 +70,7 @@ pub(crate) struct Set {
     /// Take the value from this file, byte for byte
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Limit it to requests to this host; * stands for any characters; may be given several times. No process gets it then
+    /// Limit it to requests to this host; *.example.com is every name below; may be given several times. No process gets it then
     #[arg(long = "host", value_name = "HOST")]
     hosts: Vec<String>,
     /// Lift the limit to hosts

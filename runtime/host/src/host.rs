@@ -295,12 +295,10 @@ impl Host {
 }
 
 /// Keeps the next timer of the guest threads near. A timer that comes before all others wakes the thread that waits for
-/// them, and without this the timeout of a lonely run does: just when its process starts. Processes that have outlived their
-/// run are reaped with it, also while nothing runs.
+/// them, and without this the timeout of a lonely run does: just when its process starts.
 async fn heartbeat() {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
-        reap_orphans();
     }
 }
 

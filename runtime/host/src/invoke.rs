@@ -241,7 +241,7 @@ impl Conclusion {
             }
             CancelReason::Shutdown => {
                 let message = format!("the daemon was stopped; the attempt {how}");
-                (AttemptOutcome::Interrupted, Wrong::new(ErrorClass::Lost, "shutdown", message))
+                (AttemptOutcome::Interrupted, Wrong::new(ErrorClass::Lost, AttemptError::SHUTDOWN, message))
             }
         };
         let (exit_code, detail) = own.map_or((None, None), |own| (own.exit_code, own.detail));

@@ -32,8 +32,9 @@ struct Shared {
 }
 
 impl Ticker {
-    /// Starts the thread. `chore` is called about once a second while attempts are going.
-    pub(crate) fn start(engine: EngineWeak, chore: impl Fn() + Send + 'static) -> Result<Self, HostError> {
+    /// Starts the thread. `chore` is called about once a second while attempts are going, and for as long after them as it says
+    /// that there is something left to do.
+    pub(crate) fn start(engine: EngineWeak, chore: impl Fn() -> bool + Send + 'static) -> Result<Self, HostError> {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let handle = std::thread::Builder::new()
@@ -69,15 +70,18 @@ impl Drop for Active<'_> {
     }
 }
 
-fn run(shared: &Shared, engine: &EngineWeak, chore: &dyn Fn()) {
+fn run(shared: &Shared, engine: &EngineWeak, chore: &dyn Fn() -> bool) {
     let mut idle: u32 = 0;
     let mut ticks: u32 = 0;
     while !shared.ended.load(Ordering::SeqCst) {
         if idle >= IDLE_TICKS {
             shared.asleep.store(true, Ordering::SeqCst);
             // An attempt that began before the mark was set would not wake us: look again before sleeping.
-            if shared.active.load(Ordering::SeqCst) == 0 && !shared.ended.load(Ordering::SeqCst) {
-                chore();
+            let is_idle = || shared.active.load(Ordering::SeqCst) == 0 && !shared.ended.load(Ordering::SeqCst);
+            while is_idle() && chore() {
+                std::thread::park_timeout(TICK * CHORE_TICKS);
+            }
+            if is_idle() {
                 std::thread::park();
             }
             shared.asleep.store(false, Ordering::SeqCst);

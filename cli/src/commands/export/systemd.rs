@@ -154,20 +154,26 @@ fn make(changes: &[Change<'_>], folder: &Path, manager: Manager, tell: bool, con
     let mut systemctl = Systemctl::new(manager, tell);
     let (mut timers, mut services, mut disabled, mut gone) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for change in changes {
-        match change {
-            Change::Keep(file) => outcome.unchanged.push(file.name.clone()),
-            Change::Remove(name) => gone.push(name.as_str()),
-            Change::Write(_) => {}
+        let (file, is_new) = match change {
+            Change::Keep(file) => (file, false),
+            Change::Write(file) => (file, true),
+            Change::Remove(name) => {
+                gone.push(name.as_str());
+                continue;
+            }
+        };
+        let name = file.name.as_str();
+        if !is_new {
+            outcome.unchanged.push(name.to_owned());
         }
         // Also what is kept: that it was written says nothing of whether systemd was told.
-        match change {
-            Change::Keep(file) | Change::Write(file) if file.enabled && file.name.ends_with(".timer") => {
-                timers.push(file.name.as_str());
-            }
-            Change::Keep(file) | Change::Write(file) if file.enabled => services.push(file.name.as_str()),
+        if file.enabled && name.ends_with(".timer") {
+            timers.push(name);
+        } else if file.enabled {
+            services.push(name);
+        } else if is_new && folder.join(name).exists() {
             // It may have been enabled by what was written before.
-            Change::Write(file) if folder.join(&file.name).exists() => disabled.push(file.name.as_str()),
-            Change::Keep(_) | Change::Write(_) | Change::Remove(_) => {}
+            disabled.push(name);
         }
     }
     // What is going on is let go on: a service that is removed has been started by its timer, and ends by itself.

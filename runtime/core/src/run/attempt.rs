@@ -55,6 +55,11 @@ pub struct AttemptError {
     pub message: String,
 }
 
+impl AttemptError {
+    /// The code of an attempt that was told to stop as the daemon was stopped.
+    pub const SHUTDOWN: &'static str = "shutdown";
+}
+
 /// What kind of thing went wrong in an attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum ErrorClass {

@@ -207,11 +207,11 @@ impl Scheduler {
             entry.cursor.done_until = from;
             entry.cursor.next_fire_at = entry.next_fire_after(from);
         }
-        let told = self.jobs.get(&job.id).map(|old| Arc::clone(&old.job));
+        let before = self.jobs.get(&job.id).map(|entry| Arc::clone(&entry.job));
         self.replace(entry);
         step.batch.writes.push(Write::PutJob(Arc::clone(&job)));
-        if let Some(old) = told {
-            self.move_notifiers(namespace, NoticeOwner::Job(job.id), &old.spec.notify, &spec.notify, step);
+        if let Some(before) = before {
+            self.move_notifiers(namespace, NoticeOwner::Job(job.id), &before.spec.notify, &spec.notify, step);
         }
         if moved {
             self.put_cursor(job.id, now, step);

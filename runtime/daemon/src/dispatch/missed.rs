@@ -1,7 +1,7 @@
 //! What the log is told of time in which nothing could be started.
 
 use sandglass_core::batch::{Batch, Write};
-use sandglass_core::run::{Ending, Origin, Run, RunState, SkipReason};
+use sandglass_core::run::{AttemptError, Ending, Origin, Run, RunState, SkipReason};
 use sandglass_core::time::Timestamp;
 
 /// What a batch makes of late fires and of attempts that the daemon's end cut short.
@@ -68,7 +68,7 @@ impl Missed {
 /// Whether the run's last attempt ended as the daemon was stopped: what became of it is known.
 fn was_told_to_stop(run: &Run) -> bool {
     let end = run.attempts.last().and_then(|attempt| attempt.end.as_ref());
-    end.and_then(|end| end.error.as_ref()).is_some_and(|error| error.code == "shutdown")
+    end.and_then(|end| end.error.as_ref()).is_some_and(|error| error.code == AttemptError::SHUTDOWN)
 }
 
 #[cfg(test)]
@@ -76,7 +76,7 @@ mod tests {
     use std::sync::Arc;
 
     use sandglass_core::id::{JobId, Namespace, RunId};
-    use sandglass_core::run::Gate;
+    use sandglass_core::run::{Attempt, AttemptEnd, AttemptOutcome, ErrorClass, Gate, Usage};
 
     use super::*;
 
@@ -89,6 +89,17 @@ mod tests {
             state,
             ..Run::queued(RunId::of_fire(job_id, at), Namespace::default(), job_id, "a".parse().unwrap(), at)
         })
+    }
+
+    /// A run that was told to stop as the daemon was.
+    fn stopped(state: RunState) -> Arc<Run> {
+        let at = Timestamp::from_secs(90);
+        let code = AttemptError::SHUTDOWN.to_owned();
+        let error = Some(AttemptError { class: ErrorClass::Lost, code, message: String::new() });
+        let (outcome, usage) = (AttemptOutcome::Interrupted, Usage::default());
+        let end = Some(AttemptEnd { finished_at: at, outcome, error, exit_code: None, usage });
+        let attempts = vec![Attempt { number: 1, started_at: at, end }];
+        Arc::new(Run { attempts, ..Run::clone(&run(3, Origin::Schedule, state)) })
     }
 
     #[test]
@@ -104,6 +115,7 @@ mod tests {
                 Write::InsertRun(run(6, Origin::Schedule, ended(Ending::Skipped(SkipReason::Overlap)))),
                 Write::UpdateRun(run(1, Origin::Schedule, ended(Ending::Interrupted))),
                 Write::UpdateRun(run(2, Origin::Schedule, ended(Ending::Succeeded))),
+                Write::UpdateRun(stopped(ended(Ending::Interrupted))),
             ],
         };
         let since = Some(Timestamp::from_secs(10));

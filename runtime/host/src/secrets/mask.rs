@@ -1,7 +1,7 @@
 //! Masking of values in what a run prints and returns. It is a net, not a wall: a program that means to show a secret finds
 //! a form of it that is not looked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
@@ -17,12 +17,16 @@ const MASK: &[u8] = b"***";
 
 /// What stands at the end of a text that was cut short.
 const CUT: &[u8] = "…".as_bytes();
+/// The longest value that is looked for within a text in base64 wherever it stands, in bytes.
+const PASSWORD: usize = 1 << 10;
 /// The shortest path of an address that is taken for a secret, in bytes.
 const SECRET_PATH: usize = 12;
 
 /// The forms of all values.
 pub(super) struct Masks {
     finder: Option<AhoCorasick>,
+    /// Finds what is left of a form that was cut off, as far as it is looked for.
+    beginnings: Option<AhoCorasick>,
     forms: Vec<Form>,
 }
 
@@ -39,9 +43,13 @@ impl Masks {
         let forms: BTreeSet<Vec<u8>> = values.flat_map(|value| forms(value)).collect();
         let finder = (!forms.is_empty())
             .then(|| AhoCorasick::builder().kind(Some(SMALL)).match_kind(MatchKind::LeftmostLongest).build(&forms))
-            .transpose()
-            .map_err(|error| format!("the secrets cannot be masked: {error}"))?;
-        Ok(Self { finder, forms: forms.into_iter().map(Form::new).collect() })
+            .transpose();
+        let beginnings = (!forms.is_empty())
+            .then(|| AhoCorasick::builder().kind(Some(SMALL)).build(forms.iter().map(|form| &form[..SHORTEST_MASKED])))
+            .transpose();
+        let failed = |error| format!("the secrets cannot be masked: {error}");
+        let (finder, beginnings) = (finder.map_err(failed)?, beginnings.map_err(failed)?);
+        Ok(Self { finder, beginnings, forms: forms.into_iter().map(Form::new).collect() })
     }
 
     /// `bytes` with every form masked; none if there is none in it.
@@ -64,20 +72,38 @@ impl Masks {
     pub(super) fn apply_cut(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let masked = self.apply(bytes);
         let text = masked.as_deref().unwrap_or(bytes);
-        let cuts = text.windows(CUT.len()).enumerate().filter(|(_, window)| *window == CUT).map(|(at, _)| at);
-        let begun = |end: usize| (end - self.unfinished(&text[..end]), end);
-        let begun = cuts.chain([text.len()]).map(begun).filter(|(start, end)| end - start >= SHORTEST_MASKED);
         let (mut rest, mut without) = (0, Vec::new());
-        for (start, end) in begun.filter(|(start, _)| *start >= rest).collect::<Vec<_>>() {
-            without.extend_from_slice(&text[rest..start]);
-            without.extend_from_slice(MASK);
-            rest = end;
+        for (end, start) in self.cut_off(text) {
+            if start >= rest {
+                without.extend_from_slice(&text[rest..start]);
+                without.extend_from_slice(MASK);
+                rest = end;
+            }
         }
         if rest == 0 {
             return masked;
         }
         without.extend_from_slice(&text[rest..]);
         Some(without)
+    }
+
+    /// Where a form was cut off: each end with the earliest start. Its time goes with the length of the text, whatever is in it.
+    fn cut_off(&self, text: &[u8]) -> BTreeMap<usize, usize> {
+        let mut found = BTreeMap::new();
+        if !self.beginnings.as_ref().is_some_and(|beginnings| beginnings.is_match(text)) {
+            return found;
+        }
+        for form in &self.forms {
+            let mut length = 0;
+            for (end, byte) in (1..).zip(text) {
+                length = form.next(length, *byte);
+                if length >= SHORTEST_MASKED && (end == text.len() || text[end..].starts_with(CUT)) {
+                    let start = found.entry(end).or_insert(end - length);
+                    *start = (*start).min(end - length);
+                }
+            }
+        }
+        found
     }
 
     /// How much at the end of `bytes` could be the beginning of a form whose rest is still to come.
@@ -109,12 +135,18 @@ impl Form {
     /// The length of the longest beginning of the form, but not all of it, that ends `text`.
     fn begun(&self, text: &[u8]) -> usize {
         let window = &text[text.len().saturating_sub(self.bytes.len() - 1)..];
-        window.iter().fold(0, |mut length, byte| {
-            while length > 0 && *byte != self.bytes[length] {
-                length = self.falls_back[length - 1];
-            }
-            length + usize::from(*byte == self.bytes[length])
-        })
+        window.iter().fold(0, |length, byte| self.next(length, *byte))
+    }
+
+    /// The length of the longest beginning of the form that ends a text, if `length` was that before `byte`.
+    fn next(&self, mut length: usize, byte: u8) -> usize {
+        if length == self.bytes.len() {
+            length = self.falls_back[length - 1];
+        }
+        while length > 0 && byte != self.bytes[length] {
+            length = self.falls_back[length - 1];
+        }
+        length + usize::from(byte == self.bytes[length])
     }
 }
 
@@ -122,9 +154,9 @@ impl Form {
 fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = vec![value.to_vec()];
     forms.extend(value.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::to_vec));
-    for before in 0..3 {
-        forms.extend(in_base64(value, before));
-    }
+    // Names stand before passwords, and not before what is long; each form takes several times its length.
+    let places = if value.len() <= PASSWORD { 0..3 } else { 0..1 };
+    forms.extend(places.flat_map(|before| in_base64(value, before)));
     for set in [NON_ALPHANUMERIC, IN_QUERY, IN_PATH] {
         forms.push(percent_encode(value, set).to_string().into_bytes());
     }
@@ -265,6 +297,7 @@ mod tests {
             ("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.abc, eyJhbGciOiJ… and eyJhbGciOiJ", "***, ***… and ***"),
             ("eyJhbGciOiJIUzI1NiJ9.another's", "eyJhbGciOiJIUzI1NiJ9.another's"),
             ("it ends with eyJ", "it ends with eyJ"),
+            ("eyJhbGciOiJIUzI1eyJhbGciOiJIUzI1…eyJhbGci…", "eyJhbGciOiJIUzI1***…***…"),
         ] {
             assert_eq!(shown(text), expected);
         }

@@ -24,8 +24,8 @@ use crate::services::SecretValue;
 const PREFIX: &str = "sgl-secret-";
 /// The bytes of chance in a placeholder.
 const CHANCE: usize = 16;
-/// The most bytes that a text can end with of what placeholders begin with, without all of it.
-pub(crate) const LONGEST_BEGUN: usize = PREFIX.len() - 1;
+/// The most bytes that a text can end with of a placeholder, without all of it.
+pub(crate) const LONGEST_BEGUN: usize = PREFIX.len() + 2 * CHANCE - 1;
 
 /// The automaton whose size goes with that of its patterns: the fastest takes a thousand times as much as a long value.
 const SMALL: AhoCorasickKind = AhoCorasickKind::ContiguousNFA;
@@ -70,11 +70,6 @@ pub(crate) enum NotPutIn {
     Unfit(SecretName, &'static str),
 }
 
-/// Whether what any placeholder begins with is in `text`.
-pub(crate) fn holds_placeholder(text: &[u8]) -> bool {
-    text.windows(PREFIX.len()).any(|window| window == PREFIX.as_bytes())
-}
-
 impl fmt::Debug for RunSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.held.iter().map(|held| &held.secret.name)).finish()
@@ -105,6 +100,11 @@ impl RunSecrets {
     /// All of them, by name.
     pub(crate) fn all(&self) -> &[Held] {
         &self.held
+    }
+
+    /// Finds placeholders, also when these secrets are gone.
+    pub(crate) fn finder(&self) -> AhoCorasick {
+        self.finder.clone()
     }
 
     /// The first secret whose placeholder is in `text`.

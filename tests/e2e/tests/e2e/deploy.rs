@@ -265,6 +265,9 @@ fn a_plan_says_what_would_change_on_targets_and_changes_nothing() {
     let shown = home.cli(&["job", "plan", "teller"]).expect(0).stdout;
     assert!(shown.contains("notify/webhook") && shown.contains("hooks.example.com/teller"), "{shown}");
     home.cli(&["job", "plan", "nothing"]).expect(4);
+    let with = json!({ "targets": "web-99", "command": "true" });
+    daemon.put(&json!({ "name": "nowhere", "action": { "use": "deploy/command", "with": with } }));
+    home.cli(&["job", "plan", "nowhere"]).expect(4).says(&["web-99"]);
     let runs = home.cli(&["run", "list", "--job", "plain", "--json"]).expect(0).json();
     assert_eq!(runs["items"], json!([]), "a plan is no run");
 }

@@ -50,5 +50,9 @@ fn a_job_is_edited_checked_and_saved() {
     let ended = edit(&home, &["name: b\ncommand: date\n"]).expect(3);
     ended.says(&["would be another job", "is kept in"]);
     assert_eq!(daemon.get("/jobs/a")["revision"], 2);
+    // An editor that changes what is said of the fault, and not the file, gives up too.
+    let mut command = home.command(&["job", "edit", "a"]);
+    let ended = cli::run(command.env_remove("VISUAL").env("EDITOR", "sed -i s/command/comand/"));
+    ended.expect(3).says(&["comand", "is kept in"]);
     home.cli(&["run", "cancel", &going]).expect(0);
 }

@@ -12,7 +12,9 @@ use serde_json::json;
 const CRONTAB: &str = r#"#!/bin/sh
 cd "$HOME" || exit 1
 case "$1" in
-    -l) if [ -e tab ]; then cat tab; else echo "no crontab for $LOGNAME" >&2; exit 1; fi ;;
+    -l) if [ -e fails ]; then cat fails >&2; exit 1; fi
+        if [ -e tab ]; then cat tab; else echo "no crontab for $LOGNAME" >&2; exit 1; fi
+        if [ -e next ]; then mv next tab; fi ;;
     -) if [ -e refuses ]; then cat refuses >&2; exit 1; fi; cat > tab.new && mv tab.new tab && echo written >> log ;;
     *) exit 2 ;;
 esac
@@ -123,6 +125,14 @@ fn a_crontab_that_is_unclear_or_refused_stays() {
     home.write("refuses", "ann may not use it\n");
     export(&home, &["crontab", "--remove"]).expect(7).says(&["`crontab -` failed", "ann may not use it"]);
     assert_eq!(text(&home, "tab"), tab);
+    fs::remove_file(home.path().join("refuses")).expect("it is there");
+    // Somebody else changes it between the look at it and the change of ours.
+    home.write("next", format!("{tab}1 1 * * * theirs\n"));
+    export(&home, &["crontab", "--remove"]).expect(5).says(&["changed by somebody else meanwhile", "do it again"]);
+    assert!(text(&home, "tab").ends_with("1 1 * * * theirs\n"));
+    home.write("fails", "cannot read /etc/nsswitch.conf: No such file or directory\n");
+    export(&home, &["crontab", "--remove"]).expect(7).says(&["`crontab -l` failed", "nsswitch"]);
+    fs::remove_file(home.path().join("fails")).expect("it is there");
     export(&home, &["crontab", "-f", "jobs.yaml", "absent"]).expect(4).says(&["no job 'absent'"]);
     // Elsewhere the lines are read again as they were written.
     let printed = export(&home, &["crontab", "-f", "jobs.yaml"]).expect(0).stdout;
@@ -182,6 +192,19 @@ fn systemd_is_told_of_units_that_changed() {
     // Whatever became of the first time, systemd knows of them afterwards.
     export(&home, &args).expect(0);
     assert_eq!(text(&home, "log"), format!("{told}--user enable --now sandglass-default-nightly.timer\n"));
+    // Nobody starts at boot what does not begin with the machine any more.
+    let startup = "name: nightly\ntriggers: [{ startup: true }, { cron: '30 2 * * *' }]\ncommand: date\n";
+    home.write("boot.yaml", startup);
+    export(&home, &["systemd", "-f", "boot.yaml", "--install"]).expect(0);
+    assert!(
+        text(&home, "log").ends_with("--user enable sandglass-default-nightly.service\n"),
+        "{}",
+        text(&home, "log")
+    );
+    home.write("boot.yaml", startup.replace("{ startup: true }, ", ""));
+    export(&home, &["systemd", "-f", "boot.yaml", "--install"]).expect(0);
+    let log = text(&home, "log");
+    assert!(log.contains("--user disable sandglass-default-nightly.service\n"), "{log}");
     let failing = home.write("bin/systemctl", "#!/bin/sh\necho 'Failed to connect to bus' >&2\nexit 1\n");
     fs::set_permissions(failing, fs::Permissions::from_mode(0o755)).expect("permissions can be set");
     let removed = export(&home, &["systemd", "--remove"]).expect(7);

@@ -165,11 +165,13 @@ pub(super) fn session_has_members(leader: Pid) -> bool {
         .any(|stat| stat.session == session && !stat.zombie)
 }
 
-/// Reaps orphans that have ended while their run goes on.
-pub(crate) fn reap_orphans() {
-    if let Some(registry) = REGISTRY.get()
-        && !no_children_at_all()
-    {
-        orphans(registry);
+/// Reaps orphans that have ended while their run goes on, or have outlived it. Whether there are more, or children of which
+/// more may come.
+pub(crate) fn reap_orphans() -> bool {
+    let Some(registry) = REGISTRY.get() else { return false };
+    if no_children_at_all() {
+        return false;
     }
+    let (living, has_reaped) = orphans(registry);
+    has_reaped || !living.is_empty()
 }
