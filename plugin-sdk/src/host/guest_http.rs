@@ -210,7 +210,7 @@ fn told(what: &str) -> String {
 fn transport(error: ErrorCode) -> HttpError {
     let (code, message) = match error {
         ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => {
-            return HttpError::Denied("the run may not send this request; the grant `http` is missing".to_owned());
+            return HttpError::Denied("the run may not send this request".to_owned());
         }
         ErrorCode::ConnectionTimeout
         | ErrorCode::ConnectionReadTimeout

@@ -169,6 +169,29 @@ fn cancelling_asks_first() {
 }
 
 #[test]
+fn what_left_the_group_is_asked_too() {
+    let bench = Bench::new();
+    let ends = "trap 'echo $0 cleans up; exit 0' TERM; echo $0 is ready; while :; do sleep 0.01; done";
+    let both = "trap : TERM; setsid sh -c \"$ENDS\" below & (setsid sh -c \"$ENDS\" orphan &); wait";
+    let mut work = command(&bench, both);
+    work.env.insert("ENDS".to_owned(), ends.to_owned());
+    work.grace = Duration::from_secs(20);
+    let one = invocation(work);
+    let run = one.run;
+    let receiver = bench.start(one);
+    for name in ["below", "orphan"] {
+        bench.services.wait_for_text(run, OutputStream::Stdout, &format!("{name} is ready"));
+    }
+    bench.cancel(run);
+    let report =
+        receiver.recv_timeout(Duration::from_secs(15)).expect("all end by themselves, well before their grace");
+    assert_eq!(report.end.outcome, AttemptOutcome::Cancelled);
+    let text = bench.services.text(run, OutputStream::Stdout);
+    assert!(text.contains("below cleans up") && text.contains("orphan cleans up"), "{text}");
+    assert_eq!(left_of(run), [""; 0]);
+}
+
+#[test]
 fn what_does_not_listen_is_killed_when_its_grace_is_over() {
     let bench = Bench::new();
     let mut work = command(&bench, "trap '' TERM; echo $$; while :; do sleep 0.01; done");

@@ -33,7 +33,7 @@ pub enum Mechanism {
     Login,
 }
 
-/// A mail server on a free port of 127.0.0.1 that takes mail of whoever knows the password.
+/// A mail server on a free port of 127.0.0.1 that takes mail of whoever knows the password, for all but `nobody@…`.
 #[derive(Debug)]
 pub struct Smtp {
     address: SocketAddr,
@@ -46,6 +46,8 @@ pub struct Smtp {
 struct Seen {
     /// The texts of mails.
     mails: Vec<String>,
+    /// Whom they were for.
+    recipients: Vec<String>,
     /// Every line that was not encrypted.
     clear: Vec<String>,
 }
@@ -96,6 +98,12 @@ impl Smtp {
     #[must_use]
     pub fn mails(&self) -> Vec<String> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).mails.clone()
+    }
+
+    /// Whom mails came for so far, as the server was told: `<a@b.example>`.
+    #[must_use]
+    pub fn recipients(&self) -> Vec<String> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).recipients.clone()
     }
 
     /// Every line that came without encryption.
@@ -151,6 +159,7 @@ fn talk<S: Read + Write>(
 ) -> std::io::Result<Next> {
     let shelf = || shelf.lock().unwrap_or_else(PoisonError::into_inner);
     let mut welcome = rules.logins.is_empty();
+    let mut recipients = Vec::new();
     loop {
         let line = read_line(reader)?;
         let (verb, rest) = line.split_once(' ').unwrap_or((&line, ""));
@@ -168,6 +177,15 @@ fn talk<S: Read + Write>(
                 if welcome { "235 2.7.0 welcome\r\n" } else { "535 5.7.8 wrong name or password\r\n" }
             }
             "MAIL" | "RCPT" | "DATA" if !welcome => "530 5.7.0 who are you?\r\n",
+            "MAIL" => {
+                recipients.clear();
+                "250 ok\r\n"
+            }
+            "RCPT" if rest.to_ascii_lowercase().contains("<nobody@") => "550 5.1.1 no such user here\r\n",
+            "RCPT" => {
+                recipients.extend(rest.split_once(':').map(|(_, recipient)| recipient.to_owned()));
+                "250 ok\r\n"
+            }
             "DATA" => {
                 reader.get_mut().write_all(b"354 go on\r\n")?;
                 let mut mail = String::new();
@@ -179,7 +197,9 @@ fn talk<S: Read + Write>(
                     mail.push_str(&line);
                     mail.push('\n');
                 }
-                shelf().mails.push(mail);
+                let mut shelf = shelf();
+                shelf.mails.push(mail);
+                shelf.recipients.append(&mut recipients);
                 "250 taken\r\n"
             }
             "QUIT" => {

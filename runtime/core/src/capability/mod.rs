@@ -109,6 +109,8 @@ pub enum Layer {
     Plugin,
     /// The job's own grants leave it out.
     Job,
+    /// The secret that would leave is limited to other hosts.
+    Secret,
     /// A plan is made of what a run would do.
     Plan,
 }
@@ -147,6 +149,7 @@ impl Layer {
             Self::Ceiling => "the daemon's configuration does not allow it to any plugin",
             Self::Plugin => "the plugin was not granted it when it was added",
             Self::Job => "the job's own grants leave it out",
+            Self::Secret => "the secret is limited to other hosts",
             Self::Plan => "a plan is being made, which touches nothing",
         }
     }
@@ -158,6 +161,7 @@ impl Layer {
             Self::Ceiling => "the daemon's operator",
             Self::Plugin => "whoever adds plugins",
             Self::Job => "the job's owner",
+            Self::Secret => "whoever sets secrets",
             Self::Plan => return String::new(),
         };
         format!("; {who} may allow it with `{grant}`")

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use lettre::address::Envelope;
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
@@ -36,6 +37,18 @@ const MAX_CA: u64 = 1 << 20;
 /// The most bytes of what went wrong.
 const MAX_TOLD: usize = 500;
 
+/// Answers that may be about one recipient alone (RFC 5321, 4.2.3).
+const OF_RECIPIENT: [u16; 3] = [550, 551, 553];
+
+type Transport = AsyncSmtpTransport<Tokio1Executor>;
+
+/// Why a message was not taken.
+struct Refused {
+    error: MailError,
+    /// Whether it may be for one of the recipients.
+    is_of_recipient: bool,
+}
+
 /// Sends mail.
 pub(crate) struct Mailer {
     config: MailConfig,
@@ -51,23 +64,58 @@ impl Mailer {
     pub(crate) async fn send(&self, message: MailMessage) -> Result<(), MailError> {
         let message = self.config.message(&message, SystemClock.now())?;
         let transport = self.transport()?;
-        let server = self.config.place();
-        match tokio::time::timeout(TIMEOUT, transport.send(message)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) if error.is_permanent() => {
-                Err(MailError::Rejected(format!("the mail server {server} refused the mail: {}", told(&error))))
+        let (envelope, text) = (message.envelope(), message.formatted());
+        let refused = match self.hand_over(&transport, envelope, &text).await {
+            Ok(()) => return Ok(()),
+            Err(refused) => refused,
+        };
+        // One whom the server does not take keeps the mail from all.
+        if refused.is_of_recipient && envelope.to().len() > 1 {
+            self.hand_over_to_each(&transport, envelope, &text).await
+        } else {
+            Err(refused.error)
+        }
+    }
+
+    /// Hands a message over for each recipient alone.
+    async fn hand_over_to_each(&self, transport: &Transport, all: &Envelope, text: &[u8]) -> Result<(), MailError> {
+        let mut left_out = Vec::new();
+        for recipient in all.to() {
+            let one = Envelope::new(all.from().cloned(), vec![recipient.clone()])
+                .map_err(|error| MailError::Invalid(error.to_string()))?;
+            if let Err(refused) = self.hand_over(transport, &one, text).await {
+                left_out.push((recipient, refused.error));
             }
+        }
+        if left_out.is_empty() {
+            return Ok(());
+        }
+        let told: Vec<String> = left_out.iter().map(|(recipient, error)| format!("{recipient}: {error}")).collect();
+        let others = if left_out.len() < all.to().len() { "; the others have it" } else { "" };
+        // Never to be tried again: who has it would get it again.
+        Err(MailError::Rejected(format!("not every recipient got the mail: {}{others}", told.join("; "))))
+    }
+
+    async fn hand_over(&self, transport: &Transport, envelope: &Envelope, text: &[u8]) -> Result<(), Refused> {
+        let server = self.config.place();
+        let unavailable = |message: String| Refused { error: MailError::Unavailable(message), is_of_recipient: false };
+        match tokio::time::timeout(TIMEOUT, transport.send_raw(envelope, text)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) if error.is_permanent() => Err(Refused {
+                error: MailError::Rejected(format!("the mail server {server} refused the mail: {}", told(&error))),
+                is_of_recipient: error.status().is_some_and(|code| OF_RECIPIENT.contains(&u16::from(code))),
+            }),
             Ok(Err(error)) => {
-                Err(MailError::Unavailable(format!("the mail server {server} did not take the mail: {}", told(&error))))
+                Err(unavailable(format!("the mail server {server} did not take the mail: {}", told(&error))))
             }
             Err(_) => {
                 let seconds = TIMEOUT.as_secs();
-                Err(MailError::Unavailable(format!("the mail server {server} took longer than {seconds} s")))
+                Err(unavailable(format!("the mail server {server} took longer than {seconds} s")))
             }
         }
     }
 
-    fn transport(&self) -> Result<AsyncSmtpTransport<Tokio1Executor>, MailError> {
+    fn transport(&self) -> Result<Transport, MailError> {
         let MailConfig { server, port, encryption, .. } = &self.config;
         let parameters = || {
             let mut parameters = TlsParameters::builder(server.clone());
@@ -85,7 +133,7 @@ impl Mailer {
         };
         // "Dangerous" is the builder for sending without TLS, which the configuration allows on this machine alone unless
         // its owner insists.
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(server.as_str());
+        let builder = Transport::builder_dangerous(server.as_str());
         let builder = builder.port(*port).tls(tls).timeout(Some(STEP));
         Ok(match &self.config.login {
             None => builder.build(),

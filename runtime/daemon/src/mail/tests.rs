@@ -83,6 +83,16 @@ const LOGIN: &[&str] = &["am9icw==", "Y29ycmVjdC1ob3JzZQ=="];
 
 /// Sends a mail to `server` as `jobs` with `password`, trusting the authority if there is one.
 async fn send(server: &Smtp, encryption: &str, ca: Option<&str>, password: &str) -> Result<(), MailError> {
+    send_this(mail("ops@example.com"), server, encryption, ca, password).await
+}
+
+async fn send_this(
+    mail: MailMessage,
+    server: &Smtp,
+    encryption: &str,
+    ca: Option<&str>,
+    password: &str,
+) -> Result<(), MailError> {
     let folder = TempDir::new().unwrap();
     let (password_file, ca_file) = (folder.path().join("password"), folder.path().join("ca.pem"));
     std::fs::write(&password_file, format!("{password}\n")).unwrap();
@@ -99,7 +109,27 @@ async fn send(server: &Smtp, encryption: &str, ca: Option<&str>, password: &str)
     let config = toml::from_str::<MailFile>(&text).unwrap().check().unwrap();
     let store = Arc::new(RedbStore::in_memory().unwrap());
     let secrets = Secrets::open(store, folder.path().join("secrets.key")).unwrap();
-    Mailer::new(config, Arc::new(secrets)).send(mail("ops@example.com")).await
+    Mailer::new(config, Arc::new(secrets)).send(mail).await
+}
+
+#[tokio::test]
+async fn a_recipient_whom_the_server_refuses_keeps_the_mail_from_nobody_else() {
+    let authority = Authority::new();
+    let server = Smtp::start(&authority.sign(&["127.0.0.1"]), Security::Tls, Mechanism::Plain, PLAIN);
+    let send = async |to: &[&str]| {
+        let to = to.iter().map(ToString::to_string).collect();
+        let mail = MailMessage { to, cc: vec!["boss@example.com".to_owned()], ..mail("") };
+        send_this(mail, &server, "tls", Some(&authority.certificate()), "correct-horse").await
+    };
+    let error = send(&["ops@example.com", "nobody@example.com"]).await.unwrap_err();
+    let told = error.to_string();
+    assert!(matches!(error, MailError::Rejected(_)), "{told}");
+    assert!(told.contains("nobody@example.com: ") && told.contains("no such user here"), "{told}");
+    assert!(told.contains("the others have it") && !told.contains("ops@example.com"), "{told}");
+    assert_eq!(server.recipients(), ["<ops@example.com>", "<boss@example.com>"]);
+    send(&["ops@example.com"]).await.unwrap();
+    assert_eq!(server.recipients().len(), 4);
+    assert_eq!(server.mails().len(), 3);
 }
 
 #[tokio::test]

@@ -10,12 +10,13 @@ use sandglass_core::capability::{Capability, HttpRequest};
 use tokio_rustls::rustls::ClientConfig;
 use zeroize::Zeroizing;
 
-use super::http::{certificates, whole_address};
+use super::http::{NotSent, certificates, whole_address};
 use super::{CallError, CallResult};
 use crate::attempt::lock;
 use crate::bindings::tls;
 use crate::bindings::types::ErrorCode;
 use crate::guest::Guest;
+use crate::secrets::NotPutIn;
 
 /// The most servers that an attempt may say something of.
 const SERVERS: usize = 64;
@@ -83,9 +84,17 @@ impl Guest {
         let uri: Uri = origin.parse().map_err(|_| invalid("the server's address cannot be understood"))?;
         let Some(secrets) = self.attempt.secrets() else { return Ok(uri) };
         whole_address(secrets, &uri).map_err(|error| match error {
-            wasmtime_wasi_http::Error::InternalError(Some(message)) => invalid(message),
-            _ => invalid("the server's address cannot be understood"),
+            NotSent::Secret(error) => self.not_put_in(&error),
+            NotSent::Request(_) => invalid("the server's address cannot be understood"),
         })
+    }
+
+    /// A secret that may not go there is refused as other things are.
+    fn not_put_in(&self, error: &NotPutIn) -> CallError {
+        match error.denial() {
+            Some(denial) => self.attempt.refused(Capability::Secrets, &denial),
+            None => invalid(error.to_string()),
+        }
     }
 
     /// A text with the values of secrets, if it has some, for `host`.
@@ -96,7 +105,7 @@ impl Guest {
                 Ok(())
             })
         });
-        let filled = filled.transpose().map_err(|error| invalid(error.to_string()))?.flatten();
+        let filled = filled.transpose().map_err(|error| self.not_put_in(&error))?.flatten();
         Ok(Zeroizing::new(filled.unwrap_or_else(|| text.as_bytes().to_vec())))
     }
 }

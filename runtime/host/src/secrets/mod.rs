@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use sandglass_core::capability::is_one_of;
+use sandglass_core::capability::{Denial, Layer, is_one_of};
 use sandglass_core::id::SecretName;
 use sandglass_core::output::OutputStream;
 use serde_json::Value;
@@ -53,14 +53,14 @@ pub(crate) struct Held {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum NotPutIn {
     /// The secret is meant for other hosts.
-    #[error(
-        "the secret {name} may be sent to {hosts} alone; `sandglass secret set {name} --keep-value --host …` sets all its hosts"
-    )]
+    #[error("{}", other_host(name, hosts, host))]
     OtherHost {
         /// Which.
         name: SecretName,
         /// The hosts it is meant for.
         hosts: String,
+        /// The host it would have been sent to.
+        host: String,
     },
     /// The secret is meant for requests alone.
     #[error("the secret {0} may be sent to its hosts alone, and given to no process")]
@@ -68,6 +68,24 @@ pub(crate) enum NotPutIn {
     /// The value cannot stand there.
     #[error("the value of the secret {0} cannot stand here: {1}")]
     Unfit(SecretName, &'static str),
+}
+
+impl NotPutIn {
+    /// The refusal that it is, if it is one.
+    pub(crate) fn denial(&self) -> Option<Denial> {
+        match self {
+            Self::OtherHost { name, hosts, host } => Some(other_host(name, hosts, host)),
+            Self::NoProcess(_) | Self::Unfit(..) => None,
+        }
+    }
+}
+
+fn other_host(name: &SecretName, hosts: &str, host: &str) -> Denial {
+    Denial {
+        what: format!("sending the secret {name}, which is for {hosts} alone, to {host}"),
+        layer: Layer::Secret,
+        grant: format!("sandglass secret set {name} --keep-value --host …"),
+    }
 }
 
 impl fmt::Debug for RunSecrets {
@@ -227,7 +245,7 @@ impl Held {
         if hosts.is_empty() || is_one_of(host, hosts) {
             return Ok(value);
         }
-        Err(NotPutIn::OtherHost { name: name.clone(), hosts: hosts.join(", ") })
+        Err(NotPutIn::OtherHost { name: name.clone(), hosts: hosts.join(", "), host: host.to_owned() })
     }
 }
 

@@ -38,7 +38,7 @@ fn certificates_come_from_secrets_and_are_shown_nowhere() {
     set("OTHER", &other.key, "127.0.0.1");
     set("BROKEN", &client.key.replace('\n', " "), "127.0.0.1");
     for (name, part) in [
-        ("ELSEWHERE", "the secret ELSEWHERE may be sent to other.example alone"),
+        ("ELSEWHERE", "sending the secret ELSEWHERE, which is for other.example alone, to 127.0.0.1 is denied"),
         ("OTHER", "the client's key does not belong to the client's certificate"),
         ("BROKEN", "were the line breaks lost?"),
     ] {

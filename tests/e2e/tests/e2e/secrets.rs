@@ -131,7 +131,12 @@ fn a_secret_can_be_the_whole_address_and_be_limited_to_hosts() {
     set(&home, "HOOK", "", &["--keep-value", "--host", "hooks.example.com"]).expect(0);
     let run = daemon.ended(&daemon.start_run("send"));
     assert_eq!(run["state"], "failed", "{run}");
-    assert!(run.to_string().contains("may be sent to hooks.example.com alone"), "{run}");
+    let error = &run["attempts"][0]["error"];
+    assert_eq!(error["class"], "denied", "{run}");
+    let message = error["message"].as_str().unwrap_or_default();
+    assert!(message.contains("sending the secret HOOK, which is for hooks.example.com alone, to 127.0.0.1"), "{run}");
+    assert!(message.contains("sandglass secret set HOOK --keep-value --host"), "{run}");
+    assert_eq!(run["attempts"][0]["capabilities"]["secrets"]["denied"], 1, "{run}");
     let mut local = command("local", "true");
     local["secrets"] = json!(["HOOK"]);
     daemon.put(&local);

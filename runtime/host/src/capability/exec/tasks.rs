@@ -1,14 +1,18 @@
 //! What runs for one attempt, and the folder that its processes work in.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
 
 use super::fate::Running;
 use super::watch::Watch;
 use crate::attempt::lock;
 use crate::bindings::types::ErrorCode;
-use crate::capability::process::{Folder, Folders};
+use crate::capability::process::{Folder, Folders, private};
 use crate::capability::{CallError, CallResult};
 
 /// The most that an attempt may have running at once, what those start themselves not counted.
@@ -69,6 +73,21 @@ impl Tasks {
         }
         let folder = self.folders.take()?;
         Ok(self.folder.get_or_init(|| folder).path())
+    }
+
+    /// The folder of the attempt's own, open. A process that removed it finds it made anew; a link that one put in its place
+    /// is not followed.
+    pub(crate) fn open_folder(&self) -> io::Result<OwnedFd> {
+        let path = self.folder()?;
+        let open = || open(path, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+        let opened = match open() {
+            Err(Errno::NOENT) => {
+                private(path, false)?;
+                open()
+            }
+            opened => opened,
+        };
+        Ok(opened?)
     }
 
     /// Kills what is left and waits until it is gone. Nothing can be started afterwards.

@@ -87,7 +87,7 @@ fn no_folder(message: String) -> Wrong {
 }
 
 /// Opens a folder by its real path. A link that somebody put there meanwhile is not followed.
-pub(super) fn open(real: &Path) -> io::Result<File> {
+fn open(real: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(openat2(CWD, real, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)?.into())
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use rustix::io::Errno;
 use sandglass_core::capability::{Access, Capability, Denial};
 
@@ -44,8 +44,10 @@ impl Base<'_> {
 fn base<'a>(attempt: &'a Attempt, file: &FileRef, access: Access) -> CallResult<Base<'a>> {
     if file.mount == "work" {
         let path = work(attempt)?;
-        let folder = open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-        return folder.map(|folder| Base::Work(path, folder)).map_err(|error| failed(file, error));
+        let folder = attempt.tasks.open_folder();
+        return folder.map(|folder| Base::Work(path, folder)).map_err(|error| {
+            CallError::new(ErrorCode::Unavailable, format!("the run's working folder cannot be opened: {error}"))
+        });
     }
     let mounted = attempt.mounts().iter().find(|mounted| mounted.mount.path == file.mount);
     match mounted {
@@ -207,6 +209,23 @@ mod tests {
             Err(CallError::Trap(error)) => panic!("{error}"),
             Ok(_) => panic!("it was given"),
         }
+    }
+
+    #[tokio::test]
+    async fn the_own_folder_comes_back_and_is_no_way_out() {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir(place.path().join("outside")).unwrap();
+        let attempt = attempt(place.path(), &[]).await;
+        let write = || file(&attempt, &file_ref("work", "mine"), WRITE, Access::ReadWrite);
+        assert!(write().is_ok());
+        let own = work(&attempt).unwrap();
+        fs::remove_dir_all(own).unwrap();
+        assert!(write().is_ok() && own.join("mine").is_file());
+        fs::remove_dir_all(own).unwrap();
+        std::os::unix::fs::symlink(place.path().join("outside"), own).unwrap();
+        assert_eq!(code(write()), ErrorCode::Unavailable);
+        assert_eq!(code(folder(&attempt, &file_ref("work", ""))), ErrorCode::Unavailable);
+        assert_eq!(fs::read_dir(place.path().join("outside")).unwrap().count(), 0);
     }
 
     const WRITE: OFlags = OFlags::WRONLY.union(OFlags::CREATE);

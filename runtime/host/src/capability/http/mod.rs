@@ -21,7 +21,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use self::body::Watched;
 use self::connect::Place;
-pub(crate) use self::swap::{IN_PATH, IN_QUERY, whole_address};
+pub(crate) use self::swap::{IN_PATH, IN_QUERY, NotSent, whole_address};
 use crate::attempt::Attempt;
 
 /// How long connecting may take, names and encryption included, unless the guest asks for less.
@@ -122,7 +122,8 @@ async fn send(
     if let Some(secrets) = attempt.secrets() {
         let first_byte = limit(&attempt, options.first_byte_timeout, FIRST_BYTE);
         let filled = tokio::time::timeout(first_byte, swap::put_in(secrets, request)).await;
-        request = filled.map_err(|_| Error::ConnectionWriteTimeout)??;
+        let filled = filled.map_err(|_| Error::ConnectionWriteTimeout)?;
+        request = filled.map_err(|error| not_sent(&attempt, error))?;
     }
     let place = permitted(&attempt, &request)?;
     let connect = limit(&attempt, options.connect_timeout.map(|wanted| wanted.min(CONNECT)), CONNECT);
@@ -150,6 +151,21 @@ async fn send(
     let response = response.map(|body| Watched::new(body, watching, pause).boxed_unsync());
     let connection = async move { connection.await.map_err(|error| protocol_error(&attempt, &error)) };
     Ok((response, Box::new(connection)))
+}
+
+/// What the guest is told of a request whose secrets cannot be put in. That one may not go there is a refusal like others.
+fn not_sent(attempt: &Attempt, error: NotSent) -> Error {
+    let error = match error {
+        NotSent::Secret(error) => error,
+        NotSent::Request(error) => return error,
+    };
+    match error.denial() {
+        Some(denial) => {
+            attempt.denied(Capability::Secrets, &denial);
+            Error::HttpRequestDenied
+        }
+        None => Error::InternalError(Some(error.to_string())),
+    }
 }
 
 /// Where the request goes, if the run may send it.

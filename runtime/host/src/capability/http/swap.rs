@@ -22,11 +22,31 @@ const BODY: usize = 1 << 20;
 pub(crate) const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 pub(crate) const IN_PATH: &AsciiSet = &IN_QUERY.remove(b'/').remove(b':').remove(b'@');
 
+/// Why a request is not sent with the values of secrets.
+#[derive(Debug)]
+pub(crate) enum NotSent {
+    /// A value cannot stand where it is wanted, or may not go there.
+    Secret(NotPutIn),
+    Request(Error),
+}
+
+impl From<NotPutIn> for NotSent {
+    fn from(error: NotPutIn) -> Self {
+        Self::Secret(error)
+    }
+}
+
+impl From<Error> for NotSent {
+    fn from(error: Error) -> Self {
+        Self::Request(error)
+    }
+}
+
 /// The request as it is to be sent.
 pub(super) async fn put_in(
     secrets: &RunSecrets,
     mut request: http::Request<WasiBody>,
-) -> Result<http::Request<WasiBody>, Error> {
+) -> Result<http::Request<WasiBody>, NotSent> {
     let uri = whole_address(secrets, request.uri())?;
     let host = uri.authority().map(|authority| authority.host().to_owned()).unwrap_or_default();
     *request.uri_mut() = within_address(secrets, uri, &host)?;
@@ -34,49 +54,53 @@ pub(super) async fn put_in(
     body(secrets, request, &host).await
 }
 
-fn refused(error: &NotPutIn) -> Error {
-    Error::InternalError(Some(error.to_string()))
-}
-
-fn unfit(held: &Held, why: &'static str) -> Error {
-    refused(&NotPutIn::Unfit(held.secret.name.clone(), why))
+fn unfit(held: &Held, why: &'static str) -> NotPutIn {
+    NotPutIn::Unfit(held.secret.name.clone(), why)
 }
 
 /// An address whose host is a placeholder is meant to be the secret as a whole: its value is the address.
-pub(crate) fn whole_address(secrets: &RunSecrets, uri: &Uri) -> Result<Uri, Error> {
+pub(crate) fn whole_address(secrets: &RunSecrets, uri: &Uri) -> Result<Uri, NotSent> {
     let authority = uri.authority().map(Authority::as_str).unwrap_or_default();
     let Some(held) = secrets.first_in(authority.as_bytes()) else { return Ok(uri.clone()) };
     if authority != held.placeholder {
-        return Err(unfit(held, "a secret is the whole address, or a part of its path or query"));
+        return Err(unfit(held, "a secret is the whole address, or a part of its path or query").into());
     }
     let no_address = "it is no address that begins with http:// or https://";
     let value = std::str::from_utf8(&held.secret.value).map_err(|_| unfit(held, no_address))?;
     let address: Uri = value.trim().parse().map_err(|_| unfit(held, no_address))?;
     let is_absolute = address.scheme().is_some_and(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
     let host = address.authority().filter(|_| is_absolute).ok_or_else(|| unfit(held, no_address))?.host();
-    held.for_host(host).map_err(|error| refused(&error))?;
+    held.for_host(host)?;
     let added = uri.path_and_query().map(PathAndQuery::as_str).unwrap_or("/");
     if added == "/" {
         return Ok(address);
     }
-    // What follows the placeholder goes on where the address ends.
-    let joined = format!("{}{added}", value.trim().trim_end_matches('/'));
-    joined.parse().map_err(|_| Error::HttpRequestUriInvalid)
+    Ok(goes_on(value.trim(), added).parse().map_err(|_| Error::HttpRequestUriInvalid)?)
+}
+
+/// An address with what follows its placeholder: a path goes on where the address's own ends, and so does a query.
+fn goes_on(address: &str, added: &str) -> String {
+    let parts = |text: &'_ str| {
+        text.split_once('?').map_or((text.to_owned(), None), |(path, query)| (path.to_owned(), Some(query.to_owned())))
+    };
+    let ((path, query), (further, more)) = (parts(address), parts(added));
+    let path = if further == "/" { path } else { format!("{}{further}", path.trim_end_matches('/')) };
+    let queries: Vec<String> = [query, more].into_iter().flatten().filter(|query| !query.is_empty()).collect();
+    if queries.is_empty() { path } else { format!("{path}?{}", queries.join("&")) }
 }
 
 /// Values within the path and the query, written so that they stay within their part of it.
-fn within_address(secrets: &RunSecrets, uri: Uri, host: &str) -> Result<Uri, Error> {
+fn within_address(secrets: &RunSecrets, uri: Uri, host: &str) -> Result<Uri, NotSent> {
     let Some(text) = uri.path_and_query().map(PathAndQuery::as_str) else { return Ok(uri) };
     let query = text.find('?').unwrap_or(text.len());
-    let part = |text: &str, set: &'static AsciiSet| -> Result<Option<String>, Error> {
+    let part = |text: &str, set: &'static AsciiSet| -> Result<Option<String>, NotPutIn> {
         let filled = secrets.put_in(text.as_bytes(), |held, filled| {
             let value = std::str::from_utf8(held.for_host(host)?)
                 .map_err(|_| NotPutIn::Unfit(held.secret.name.clone(), "it is no text"))?;
             filled.extend(utf8_percent_encode(value, set).flat_map(str::bytes));
             Ok(())
         });
-        let filled = filled.map_err(|error| refused(&error))?;
-        Ok(filled.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        Ok(filled?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     };
     let (path, rest) = text.split_at(query);
     let (filled, added) = (part(path, IN_PATH)?, part(rest, IN_QUERY)?);
@@ -86,11 +110,11 @@ fn within_address(secrets: &RunSecrets, uri: Uri, host: &str) -> Result<Uri, Err
     let whole = format!("{}{}", filled.as_deref().unwrap_or(path), added.as_deref().unwrap_or(rest));
     let mut parts = uri.into_parts();
     parts.path_and_query = Some(whole.parse().map_err(|_| Error::HttpRequestUriInvalid)?);
-    Uri::from_parts(parts).map_err(|_| Error::HttpRequestUriInvalid)
+    Ok(Uri::from_parts(parts).map_err(|_| Error::HttpRequestUriInvalid)?)
 }
 
 /// Values within header fields, also where a name and a password are written in base64 (RFC 7617).
-fn fields(secrets: &RunSecrets, fields: &mut HeaderMap, host: &str) -> Result<(), Error> {
+fn fields(secrets: &RunSecrets, fields: &mut HeaderMap, host: &str) -> Result<(), NotSent> {
     for (name, field) in fields.iter_mut() {
         let basic = (name == header::AUTHORIZATION).then(|| credentials(field)).flatten();
         let filled = match &basic {
@@ -100,7 +124,8 @@ fn fields(secrets: &RunSecrets, fields: &mut HeaderMap, host: &str) -> Result<()
         let Some(filled) = filled else { continue };
         let mut filled = HeaderValue::from_bytes(&filled).map_err(|_| {
             let held = secrets.first_in(basic.as_deref().unwrap_or(field.as_bytes()));
-            held.map_or(Error::HttpRequestUriInvalid, |held| unfit(held, "it has characters that no header field has"))
+            let odd = |held| unfit(held, "it has characters that no header field has").into();
+            held.map_or(NotSent::Request(Error::HttpRequestUriInvalid), odd)
         })?;
         filled.set_sensitive(true);
         *field = filled;
@@ -108,12 +133,11 @@ fn fields(secrets: &RunSecrets, fields: &mut HeaderMap, host: &str) -> Result<()
     Ok(())
 }
 
-fn value(secrets: &RunSecrets, text: &[u8], host: &str) -> Result<Option<Vec<u8>>, Error> {
-    let filled = secrets.put_in(text, |held, filled| {
+fn value(secrets: &RunSecrets, text: &[u8], host: &str) -> Result<Option<Vec<u8>>, NotPutIn> {
+    secrets.put_in(text, |held, filled| {
         filled.extend_from_slice(held.for_host(host)?);
         Ok(())
-    });
-    filled.map_err(|error| refused(&error))
+    })
 }
 
 /// The name and password of a field `Basic …`.
@@ -159,7 +183,7 @@ async fn body(
     secrets: &RunSecrets,
     request: http::Request<WasiBody>,
     host: &str,
-) -> Result<http::Request<WasiBody>, Error> {
+) -> Result<http::Request<WasiBody>, NotSent> {
     let (mut parts, body) = request.into_parts();
     let mut coming = BodyDataStream::new(body);
     let mut begun = BytesMut::new();
@@ -169,7 +193,7 @@ async fn body(
             None => {
                 let write = writer_for(&parts.headers);
                 let filled = secrets.put_in(&begun, |held, filled| write(held, held.for_host(host)?, filled));
-                let bytes = match filled.map_err(|error| refused(&error))? {
+                let bytes = match filled? {
                     Some(filled) => Bytes::from(filled),
                     None => begun.freeze(),
                 };
@@ -182,7 +206,7 @@ async fn body(
         }
     }
     if secrets.first_in(&begun).is_some() {
-        return Err(too_long());
+        return Err(too_long().into());
     }
     // Sent without its value, a placeholder would tell whoever gets it what to have filled in elsewhere.
     let mut last = begun[begun.len() - LONGEST_BEGUN..].to_vec();
@@ -226,7 +250,7 @@ mod tests {
         (secrets, placeholder)
     }
 
-    async fn sent(secrets: &RunSecrets, uri: &str, field: &str) -> Result<http::Request<WasiBody>, Error> {
+    async fn sent(secrets: &RunSecrets, uri: &str, field: &str) -> Result<http::Request<WasiBody>, NotSent> {
         let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
         let request = http::Request::builder().uri(uri).header("authorization", field).body(body).unwrap();
         put_in(secrets, request).await
@@ -265,8 +289,13 @@ mod tests {
             secrets("http://hooks.example.com:8080/services/T/B?x=1\n", &["hooks.example.com"]);
         let request = sent(&secrets, &format!("https://{placeholder}"), "x").await.unwrap();
         assert_eq!(request.uri(), "http://hooks.example.com:8080/services/T/B?x=1");
+        for (added, expected) in [("/?y=2", "/services/T/B?x=1&y=2"), ("/C/?y=2", "/services/T/B/C/?x=1&y=2")] {
+            let request = sent(&secrets, &format!("https://{placeholder}{added}"), "x").await.unwrap();
+            assert_eq!(request.uri().path_and_query().unwrap(), expected);
+        }
         let elsewhere = sent(&secrets, "https://evil.example/", &format!("Bearer {placeholder}")).await.unwrap_err();
-        assert!(format!("{elsewhere:?}").contains("hooks.example.com alone"), "{elsewhere:?}");
+        let NotSent::Secret(NotPutIn::OtherHost { hosts, host, .. }) = elsewhere else { panic!("{elsewhere:?}") };
+        assert_eq!((hosts.as_str(), host.as_str()), ("hooks.example.com", "evil.example"));
     }
 
     #[tokio::test]
@@ -297,8 +326,8 @@ mod tests {
         };
         let sent = async |pieces: Vec<Vec<u8>>| {
             let request = http::Request::builder().uri("https://a.example/").body(body_of(pieces)).unwrap();
-            let collected = put_in(&secrets, request).await?.into_body().collect().await;
-            collected.map(|body| body.to_bytes().len())
+            let collected = put_in(&secrets, request).await?.into_body().collect().await?;
+            Ok::<_, NotSent>(collected.to_bytes().len())
         };
         let (first, second) = placeholder.as_bytes().split_at(5);
         let long = vec![b'x'; BODY + 1];

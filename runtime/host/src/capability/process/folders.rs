@@ -132,7 +132,8 @@ impl Folders {
     }
 }
 
-fn private(folder: &Path, recursive: bool) -> io::Result<()> {
+/// Makes a folder that its owner alone may use.
+pub(crate) fn private(folder: &Path, recursive: bool) -> io::Result<()> {
     DirBuilder::new().mode(0o700).recursive(recursive).create(folder)
 }
 

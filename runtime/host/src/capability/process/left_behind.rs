@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, Signal};
 use sandglass_core::id::RunId;
 
 use super::proc;
@@ -32,22 +32,13 @@ pub(crate) fn end(runs: &HashSet<RunId>) {
             tracing::info!(processes = found.len(), "ending what interrupted runs left behind");
         }
         for (pid, started) in found {
-            kill(pid, started);
+            proc::send(pid, started, Signal::KILL);
         }
         std::thread::sleep(PAUSE);
     }
     tracing::error!(
         "processes that interrupted runs left behind could not be killed; look for SANDGLASS_RUN_ID in their environment"
     );
-}
-
-/// Kills the process that had `pid` when it was looked at, and no other that has got its id since.
-fn kill(pid: Pid, started: u64) {
-    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return };
-    if proc::stat(pid).is_some_and(|stat| stat.started == started) {
-        // Gone already, or not ours to kill: either way the next look tells.
-        let _ = pidfd_send_signal(pidfd, Signal::KILL);
-    }
 }
 
 /// The processes of `runs`, with their starts, but none of our own session: a run may have started this very daemon.

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use rustix::process::Pid;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// The variable by which a process is known to belong to a run.
 pub(crate) const RUN_VARIABLE: &str = "SANDGLASS_RUN_ID";
@@ -17,6 +17,8 @@ const TREE: usize = 4096;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Stat {
     pub(super) zombie: bool,
+    /// The id of the process that leads its group, with 0 as for `session`.
+    pub(super) group: i32,
     /// The id of the process that leads its session. 0 if that process is outside of our process namespace, as it is
     /// for what was started in a container from outside.
     pub(super) session: i32,
@@ -30,6 +32,20 @@ pub(super) fn stat(pid: Pid) -> Option<Stat> {
     parse_stat(&text)
 }
 
+/// Whether the process that had `pid` when it was looked at still lives.
+pub(super) fn lives(pid: Pid, started: u64) -> bool {
+    stat(pid).is_some_and(|stat| stat.started == started && !stat.zombie)
+}
+
+/// Sends a signal to the process that had `pid` when it was looked at, and to no other that has got its id since.
+pub(super) fn send(pid: Pid, started: u64, signal: Signal) {
+    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+    if lives(pid, started) {
+        // Gone already, or not ours to signal: either way the next look tells.
+        let _ = pidfd_send_signal(pidfd, signal);
+    }
+}
+
 /// The session of this process, which may be 0 as in [`Stat`]: not for functions that take a process id.
 pub(super) fn our_session() -> Option<i32> {
     Some(stat(rustix::process::getpid())?.session)
@@ -40,9 +56,10 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let (_, fields) = text.rsplit_once(") ")?;
     let mut fields = fields.split(' ');
     let state = fields.next()?;
-    let session = fields.nth(2)?.parse().ok()?;
+    let group = fields.nth(1)?.parse().ok()?;
+    let session = fields.next()?.parse().ok()?;
     let started = fields.nth(15)?.parse().ok()?;
-    Some(Stat { zombie: matches!(state, "Z" | "X"), session, started })
+    Some(Stat { zombie: matches!(state, "Z" | "X"), group, session, started })
 }
 
 /// The children of this process, those included that became ours when their parent ended.
@@ -89,9 +106,9 @@ mod tests {
     #[test]
     fn stat_is_read_whatever_the_name() {
         let text = "42 (a) Z (b) ) S 1 40 41 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987 10 11";
-        assert_eq!(parse_stat(text), Some(Stat { zombie: false, session: 41, started: 987 }));
+        assert_eq!(parse_stat(text), Some(Stat { zombie: false, group: 40, session: 41, started: 987 }));
         let outside = text.replace(" 40 41 ", " 0 0 ");
-        assert_eq!(parse_stat(&outside), Some(Stat { zombie: false, session: 0, started: 987 }));
+        assert_eq!(parse_stat(&outside), Some(Stat { zombie: false, group: 0, session: 0, started: 987 }));
         assert_eq!(parse_stat("42 (a"), None);
     }
 

@@ -155,6 +155,32 @@ fn belongs(registry: &Registry, pid: Pid, stat: proc::Stat, run: RunId) -> bool 
     candidates.is_empty()
 }
 
+/// Asks to stop what the process that leads a group started and what is outside of this group now, and what of its run lost
+/// its parents: their ids and starts. The group itself is asked by whoever calls this, after it: what the group leaves
+/// behind cannot be told from others.
+pub(super) fn ask_outsiders(leader: Pid, run: RunId) -> Vec<(Pid, u64)> {
+    let group = leader.as_raw_nonzero().get();
+    let is_orphan = |pid: &Pid| {
+        let is_live = lock(&registry().known).live.contains_key(pid);
+        !is_live && proc::run_of(*pid).is_some_and(|text| text.parse::<RunId>().is_ok_and(|owner| owner == run))
+    };
+    let orphans = proc::our_children().into_iter().filter(is_orphan);
+    let all: HashSet<Pid> = orphans.chain([leader]).flat_map(proc::tree).collect();
+    let outside = all.into_iter().filter_map(|pid| Some((pid, proc::stat(pid)?)));
+    let outside = outside.filter(|(_, stat)| stat.group != group && !stat.zombie);
+    let outside: Vec<(Pid, u64)> = outside.map(|(pid, stat)| (pid, stat.started)).collect();
+    for (pid, started) in &outside {
+        proc::send(*pid, *started, Signal::TERM);
+        proc::send(*pid, *started, Signal::CONT);
+    }
+    outside
+}
+
+/// Whether one of these still lives.
+pub(super) fn one_lives(processes: &[(Pid, u64)]) -> bool {
+    processes.iter().any(|(pid, started)| proc::lives(*pid, *started))
+}
+
 /// Whether processes of the session that `leader` led are left besides `leader` itself.
 pub(super) fn session_has_members(leader: Pid) -> bool {
     let session = leader.as_raw_nonzero().get();
