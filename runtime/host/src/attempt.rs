@@ -27,6 +27,7 @@ use crate::capability::tls::Encryption;
 use crate::secrets::RunSecrets;
 use crate::services::Services;
 use crate::stop::Stop;
+use crate::ticker::Ticks;
 
 /// How much of a guest's standard error is kept for the message of a trap, in bytes.
 const STDERR_TAIL: usize = 2048;
@@ -49,6 +50,8 @@ pub(crate) struct Attempt {
     pub(crate) services: Arc<dyn Services>,
     pub(crate) stop: Stop,
     pub(crate) tasks: Tasks,
+    /// The host's ticks.
+    pub(crate) ticks: Arc<Ticks>,
     /// The targets that it may work on, once it has asked for them.
     pub(crate) fleet: OnceLock<Known>,
     /// Those of targets that it uses.
@@ -99,9 +102,15 @@ struct Filled {
 }
 
 impl Attempt {
-    pub(crate) fn new(invocation: Invocation, services: Arc<dyn Services>, folders: &Arc<Folders>) -> Self {
+    pub(crate) fn new(
+        invocation: Invocation,
+        services: Arc<dyn Services>,
+        folders: &Arc<Folders>,
+        ticks: &Arc<Ticks>,
+    ) -> Self {
         Self {
             tasks: Tasks::new(Arc::clone(folders)),
+            ticks: Arc::clone(ticks),
             run: invocation.run,
             number: invocation.attempt,
             origin: invocation.origin,

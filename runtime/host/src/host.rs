@@ -233,7 +233,8 @@ impl Host {
 
     fn note(&self, invocation: Invocation) -> Noted {
         let inner = &self.inner;
-        let attempt = Arc::new(Attempt::new(invocation, Arc::clone(&inner.services), &inner.folders));
+        let services = Arc::clone(&inner.services);
+        let attempt = Arc::new(Attempt::new(invocation, services, &inner.folders, inner.ticker.ticks()));
         inner.count.fetch_add(1, Ordering::SeqCst);
         lock(inner.shard(attempt.run)).insert((attempt.run, attempt.number), Arc::clone(&attempt));
         if inner.stopping.load(Ordering::SeqCst) {

@@ -163,7 +163,8 @@ impl Questioned {
             resumes: None,
             work: Arc::new(work()),
         };
-        let attempt = Arc::new(Attempt::new(invocation, Arc::new(Nobody), &Arc::new(Folders::new(PathBuf::new()))));
+        let folders = Arc::new(Folders::new(PathBuf::new()));
+        let attempt = Arc::new(Attempt::new(invocation, Arc::new(Nobody), &folders, &Arc::default()));
         attempt.begin(tokio::time::Instant::now());
         Self { store: invoke::store(engine, &attempt), attempt }
     }
@@ -225,7 +226,7 @@ pub(crate) fn attempt_granted(job: Value, folders: PathBuf) -> Attempt {
         resumes: None,
         work: Arc::new(Work { grants, ..work() }),
     };
-    Attempt::new(invocation, Arc::new(Nobody), &Arc::new(Folders::new(folders)))
+    Attempt::new(invocation, Arc::new(Nobody), &Arc::new(Folders::new(folders)), &Arc::default())
 }
 
 /// Serves a guest that may do nothing.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::Thread;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use wasmtime::EngineWeak;
 
 use crate::config::HostError;
@@ -18,9 +19,21 @@ const IDLE_TICKS: u32 = 100;
 /// How often the thread calls the chore, in ticks.
 const CHORE_TICKS: u32 = 100;
 
+/// Tells those who wait of each tick.
+#[derive(Default)]
+pub(crate) struct Ticks(Notify);
+
+impl Ticks {
+    /// Waits for the next tick, which comes within 10 ms while attempts are going.
+    pub(crate) async fn next(&self) {
+        self.0.notified().await;
+    }
+}
+
 /// Counts the attempts that are going, and wakes the thread when there are any.
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
+    ticks: Arc<Ticks>,
     thread: Thread,
 }
 
@@ -36,12 +49,18 @@ impl Ticker {
     /// that there is something left to do.
     pub(crate) fn start(engine: EngineWeak, chore: impl Fn() -> bool + Send + 'static) -> Result<Self, HostError> {
         let shared = Arc::new(Shared::default());
-        let theirs = Arc::clone(&shared);
+        let ticks = Arc::<Ticks>::default();
+        let (theirs, told) = (Arc::clone(&shared), Arc::clone(&ticks));
         let handle = std::thread::Builder::new()
             .name("guest-ticker".to_owned())
-            .spawn(move || run(&theirs, &engine, &chore))
+            .spawn(move || run(&theirs, &told, &engine, &chore))
             .map_err(HostError::Threads)?;
-        Ok(Self { shared, thread: handle.thread().clone() })
+        Ok(Self { shared, ticks, thread: handle.thread().clone() })
+    }
+
+    /// Its ticks.
+    pub(crate) fn ticks(&self) -> &Arc<Ticks> {
+        &self.ticks
     }
 
     /// An attempt begins; it ends when the guard is dropped.
@@ -70,7 +89,7 @@ impl Drop for Active<'_> {
     }
 }
 
-fn run(shared: &Shared, engine: &EngineWeak, chore: &dyn Fn() -> bool) {
+fn run(shared: &Shared, told: &Ticks, engine: &EngineWeak, chore: &dyn Fn() -> bool) {
     let mut idle: u32 = 0;
     let mut ticks: u32 = 0;
     while !shared.ended.load(Ordering::SeqCst) {
@@ -90,6 +109,7 @@ fn run(shared: &Shared, engine: &EngineWeak, chore: &dyn Fn() -> bool) {
         std::thread::park_timeout(TICK);
         let Some(engine) = engine.upgrade() else { return };
         engine.increment_epoch();
+        told.0.notify_waiters();
         idle = if shared.active.load(Ordering::SeqCst) == 0 { idle + 1 } else { 0 };
         ticks = ticks.wrapping_add(1);
         if ticks.is_multiple_of(CHORE_TICKS) {

@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::buffer::spare_capacity;
 use sandglass_core::output::OutputStream;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
@@ -21,13 +23,50 @@ const PARTIAL_LINE: Duration = Duration::from_millis(250);
 
 /// One of a process's two outputs, on its way to the run's output.
 pub(super) struct Pump {
-    pub(super) pipe: pipe::Receiver,
+    pub(super) pipe: Pipe,
     pub(super) attempt: Arc<Attempt>,
     pub(super) stream: OutputStream,
     /// How much of the end is kept for the guest, in bytes.
     pub(super) keep: usize,
     /// What stands before each line, if several print at once.
     pub(super) label: Option<Label>,
+}
+
+/// The end of a pipe that is read. It does not block.
+pub(super) enum Pipe {
+    /// It is looked at only when somebody does.
+    Unwatched(OwnedFd),
+    Watched(pipe::Receiver),
+}
+
+impl AsFd for Pipe {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unwatched(pipe) => pipe.as_fd(),
+            Self::Watched(pipe) => pipe.as_fd(),
+        }
+    }
+}
+
+impl Pipe {
+    /// Watches it from now on, and waits until more is there.
+    async fn readable(&mut self) -> io::Result<()> {
+        if let Self::Unwatched(pipe) = self {
+            *self = Self::Watched(pipe::Receiver::from_owned_fd_unchecked(pipe.try_clone()?)?);
+        }
+        match self {
+            Self::Watched(pipe) => pipe.readable().await,
+            Self::Unwatched(_) => Ok(()),
+        }
+    }
+
+    /// Reads once what is there.
+    fn read(&self, into: &mut Vec<u8>) -> io::Result<usize> {
+        match self {
+            Self::Unwatched(pipe) => Ok(rustix::io::read(pipe, spare_capacity(into))?),
+            Self::Watched(pipe) => pipe.try_read_buf(into),
+        }
+    }
 }
 
 /// What stands before each line.
@@ -51,27 +90,29 @@ impl Label {
     }
 }
 
+/// What reading came to.
+enum Read {
+    /// There is more.
+    More,
+    /// Nothing is there just now.
+    Nothing,
+    /// Nothing more will come.
+    End,
+}
+
 impl Pump {
     /// Moves everything until the last writer is gone. The end of it goes to `kept`.
-    pub(super) async fn run(mut self, kept: &mut VecDeque<u8>) {
+    ///
+    /// # Errors
+    ///
+    /// If the pipe cannot be watched.
+    pub(super) async fn run(mut self, kept: &mut VecDeque<u8>) -> io::Result<()> {
         let mut pending = Vec::new();
         let mut is_wide = false;
         loop {
             self.attempt.output_ready().await;
-            // Lines that others stand between are passed on whole.
-            let ready = if pending.is_empty() || self.label.is_some() {
-                self.pipe.readable().await
-            } else {
-                match tokio::time::timeout(PARTIAL_LINE, self.pipe.readable()).await {
-                    Ok(ready) => ready,
-                    Err(_) => {
-                        self.pass_on(std::mem::take(&mut pending));
-                        continue;
-                    }
-                }
-            };
             let start = pending.len();
-            let goes_on = ready.is_ok() && self.read(&mut pending);
+            let read = self.read(&mut pending);
             self.keep_end(kept, &pending[start..]);
             if !is_wide && pending.len() >= CHUNK / 2 {
                 is_wide = true;
@@ -79,27 +120,47 @@ impl Pump {
                 let _ = rustix::pipe::fcntl_setpipe_size(&self.pipe, WIDE_PIPE);
             }
             self.pass_on_lines(&mut pending);
-            if !goes_on {
-                break;
+            match read {
+                Read::More => {}
+                Read::End => break,
+                Read::Nothing => self.wait(&mut pending).await?,
             }
         }
         if self.label.is_some() && !pending.is_empty() && !pending.ends_with(b"\n") {
             pending.push(b'\n');
         }
         self.pass_on(pending);
+        Ok(())
     }
 
-    /// Reads what is there, until it is about as much as is passed on at once. False if nothing more will come.
-    fn read(&self, pending: &mut Vec<u8>) -> bool {
-        pending.reserve(CHUNK.saturating_sub(pending.len()));
-        while pending.len() < CHUNK / 2 {
-            match self.pipe.try_read_buf(pending) {
-                Ok(0) => return false,
-                Ok(_) => {}
-                Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+    /// Waits until more is there, and passes on the beginning of a line that waits too long for its end.
+    async fn wait(&mut self, pending: &mut Vec<u8>) -> io::Result<()> {
+        // Lines that others stand between are passed on whole.
+        if pending.is_empty() || self.label.is_some() {
+            return self.pipe.readable().await;
+        }
+        match tokio::time::timeout(PARTIAL_LINE, self.pipe.readable()).await {
+            Ok(ready) => ready,
+            Err(_) => {
+                self.pass_on(std::mem::take(pending));
+                Ok(())
             }
         }
-        true
+    }
+
+    /// Reads what is there, until it is about as much as is passed on at once.
+    fn read(&self, pending: &mut Vec<u8>) -> Read {
+        pending.reserve(CHUNK.saturating_sub(pending.len()));
+        while pending.len() < CHUNK / 2 {
+            match self.pipe.read(pending) {
+                Ok(0) => return Read::End,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Read::Nothing,
+                Err(_) => return Read::End,
+            }
+        }
+        Read::More
     }
 
     /// Passes whole lines on, and the beginning of one that is too long.

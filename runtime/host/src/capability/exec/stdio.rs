@@ -13,7 +13,7 @@ use sandglass_core::capability::Access;
 use sandglass_core::output::OutputStream;
 use tokio::net::unix::pipe;
 
-use super::pump::{self, Label, Pump};
+use super::pump::{self, Label, Pipe, Pump};
 use crate::attempt::Attempt;
 use crate::bindings::exec;
 use crate::bindings::types::ErrorCode;
@@ -92,32 +92,37 @@ impl Pipes {
         let Self { attempt, feed, stdout, stderr } = self;
         let (mut kept_stdout, mut kept_stderr) = (VecDeque::new(), VecDeque::new());
         let end = {
+            tokio::pin!(living);
+            // Most of what runs is over in no time. To watch its output would wake this thread for each pipe that is closed, just
+            // while it ends.
+            let early = match &feed {
+                Some(_) => None,
+                None => tokio::select! {
+                    biased;
+                    end = &mut living => Some(end),
+                    () = attempt.ticks.next() => None,
+                },
+            };
             let pumping = async {
                 let feeding = async {
                     if let Some((pipe, bytes)) = feed {
                         pump::feed(pipe, bytes).await;
                     }
                 };
-                let out = async {
-                    if let Some(pump) = stdout {
-                        pump.run(&mut kept_stdout).await;
-                    }
-                };
-                let err = async {
-                    if let Some(pump) = stderr {
-                        pump.run(&mut kept_stderr).await;
-                    }
-                };
+                let (out, err) = (moved(stdout, &mut kept_stdout), moved(stderr, &mut kept_stderr));
                 tokio::join!(feeding, out, err);
             };
-            tokio::pin!(pumping, living);
+            tokio::pin!(pumping);
             let mut pumped = false;
-            let end = loop {
-                tokio::select! {
-                    biased;
-                    () = &mut pumping, if !pumped => pumped = true,
-                    end = &mut living => break end,
-                }
+            let end = match early {
+                Some(end) => end,
+                None => loop {
+                    tokio::select! {
+                        biased;
+                        () = &mut pumping, if !pumped => pumped = true,
+                        end = &mut living => break end,
+                    }
+                },
             };
             // Nothing that could write is left, so this ends at once unless the reader of the output is slow.
             if !pumped {
@@ -130,6 +135,14 @@ impl Pipes {
             None => bytes.into(),
         };
         (end, masked(kept_stdout), masked(kept_stderr))
+    }
+}
+
+/// Moves one output, if it is moved at all.
+async fn moved(pump: Option<Pump>, kept: &mut VecDeque<u8>) {
+    let Some(pump) = pump else { return };
+    if let Err(error) = pump.run(kept).await {
+        tracing::error!("the output of a run is lost, as it cannot be watched: {error}");
     }
 }
 
@@ -168,10 +181,10 @@ fn input_pipe() -> CallResult<(OwnedFd, pipe::Sender)> {
     Ok((read, pipe::Sender::from_owned_fd_unchecked(write).map_err(unavailable)?))
 }
 
-fn output_pipe() -> CallResult<(OwnedFd, pipe::Receiver)> {
+fn output_pipe() -> CallResult<(OwnedFd, OwnedFd)> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(unavailable)?;
     rustix::io::ioctl_fionbio(&read, true).map_err(unavailable)?;
-    Ok((write, pipe::Receiver::from_owned_fd_unchecked(read).map_err(unavailable)?))
+    Ok((write, read))
 }
 
 fn output(
@@ -189,14 +202,14 @@ fn output(
         }
         exec::Output::Pipe => {
             let (theirs, ours) = output_pipe()?;
-            *guest = Some(ours);
+            *guest = Some(pipe::Receiver::from_owned_fd_unchecked(ours).map_err(unavailable)?);
             return Ok((theirs, None));
         }
         exec::Output::Log => 0,
         exec::Output::Capture(keep) => keep.min(CAPTURE),
     };
-    let (theirs, pipe) = output_pipe()?;
+    let (theirs, ours) = output_pipe()?;
     let keep = usize::try_from(keep).unwrap_or(usize::MAX);
     let label = label.map(|label| Label { text: format!("{label} | "), begins: true });
-    Ok((theirs, Some(Pump { pipe, attempt: Arc::clone(attempt), stream, keep, label })))
+    Ok((theirs, Some(Pump { pipe: Pipe::Unwatched(ours), attempt: Arc::clone(attempt), stream, keep, label })))
 }
