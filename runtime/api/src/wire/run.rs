@@ -129,7 +129,7 @@ pub struct Attempt {
     /// What was wrong, unless it succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<AttemptError>,
-    /// What it used, once it has ended.
+    /// What it used, once it has ended. Nothing is known of an attempt that a crash interrupted, or that never began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// How often it used each capability and was refused it, by the capability's name as in grants; those that it did not ask
@@ -256,7 +256,7 @@ impl From<&run::Attempt> for Attempt {
                 code: error.code.clone(),
                 message: error.message.clone(),
             }),
-            usage: end.map(|end| Usage::from(end.usage)),
+            usage: end.map(|end| end.usage).filter(run::Usage::is_measured).map(Usage::from),
             capabilities: end.map(|end| capabilities(&end.usage)).unwrap_or_default(),
         }
     }

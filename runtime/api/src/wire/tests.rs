@@ -137,6 +137,18 @@ fn output_keeps_every_byte() {
 }
 
 #[test]
+fn what_was_not_measured_is_not_told_as_nothing() {
+    let at = Timestamp::EPOCH;
+    let usage = |usage| {
+        let end =
+            AttemptEnd { finished_at: at, outcome: AttemptOutcome::Interrupted, error: None, exit_code: None, usage };
+        super::Attempt::from(&Attempt { number: 1, started_at: at, end: Some(end) }).usage
+    };
+    assert!(usage(Usage::default()).is_none());
+    assert!(usage(Usage { wall_us: 1, ..Usage::default() }).is_some());
+}
+
+#[test]
 fn a_run_tells_why_it_is_or_was_not_tried_again() {
     use sandglass_core::run::NoRetry;
     let at = Timestamp::from_millis(1_800_000_000_250);

@@ -130,3 +130,11 @@ pub struct Usage {
     /// What it asked of the host.
     pub capabilities: CapabilityUses,
 }
+
+impl Usage {
+    /// Whether anything of it was measured: of an attempt that a crash interrupted, or that never began, nothing is known.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        Self { capabilities: CapabilityUses::default(), ..*self } != Self::default()
+    }
+}
