@@ -16,6 +16,7 @@ use sandglass_core::time::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::bindings::types::ErrorCode;
 use crate::capability::CallError;
 use crate::capability::docker::Engines;
 use crate::capability::exec::Tasks;
@@ -24,7 +25,7 @@ use crate::capability::process::Folders;
 use crate::capability::progress::Coalescer;
 use crate::capability::remote::{Digests, Known};
 use crate::capability::tls::Encryption;
-use crate::secrets::RunSecrets;
+use crate::secrets::{NotPutIn, RunSecrets};
 use crate::services::Services;
 use crate::stop::Stop;
 use crate::ticker::Ticks;
@@ -331,6 +332,14 @@ impl Attempt {
     pub(crate) fn refused(&self, capability: Capability, denial: &Denial) -> CallError {
         self.denied(capability, denial);
         CallError::denied(denial)
+    }
+
+    /// What the guest is told if a secret cannot stand where its placeholder stands. That it may not go there is a refusal.
+    pub(crate) fn not_put_in(&self, error: &NotPutIn) -> CallError {
+        match error.denial() {
+            Some(denial) => self.refused(Capability::Secrets, &denial),
+            None => CallError::new(ErrorCode::Denied, error.to_string()),
+        }
     }
 
     /// Counts a refusal and remembers it: if the guest fails next, that is why.

@@ -192,6 +192,49 @@ fn what_left_the_group_is_asked_too() {
 }
 
 #[test]
+fn a_script_that_is_stopped_does_not_go_on_to_its_next_command() {
+    let bench = Bench::new();
+    // GNU's `timeout` has a process group of its own.
+    let mut work = command(&bench, "echo ready; timeout 300 sleep 300; echo next");
+    work.grace = Duration::from_secs(20);
+    let one = invocation(work);
+    let run = one.run;
+    let receiver = bench.start(one);
+    bench.services.wait_for_text(run, OutputStream::Stdout, "ready");
+    bench.cancel(run);
+    let report = receiver.recv_timeout(Duration::from_secs(15)).expect("it ends by itself, well before its grace");
+    assert_eq!(report.end.outcome, AttemptOutcome::Cancelled);
+    assert_eq!(bench.services.text(run, OutputStream::Stdout), "ready\n");
+    assert_eq!(left_of(run), [""; 0]);
+}
+
+#[test]
+fn short_output_arrives_whole_however_soon_a_process_ends() {
+    let bench = Bench::new();
+    for lines in [1, 100, 9000] {
+        let one = invocation(command(&bench, &format!("seq {lines}; seq {lines} >&2")));
+        let run = one.run;
+        let report = bench.run(one);
+        assert_eq!(report.end.outcome, AttemptOutcome::Succeeded, "{report:?}");
+        let expected: String = (1..=lines).map(|line| format!("{line}\n")).collect();
+        assert!(bench.services.text(run, OutputStream::Stdout) == expected, "{lines} lines");
+        assert!(bench.services.text(run, OutputStream::Stderr) == expected, "{lines} lines");
+    }
+}
+
+#[test]
+fn a_process_starts_although_one_before_it_removed_the_run_s_folder() {
+    let bench = Bench::new();
+    let mut work = command(&bench, "true");
+    work.params = r#"{ "commands": ["rmdir \"$PWD\"", "echo here > file; cat file"] }"#.to_owned();
+    let one = invocation(work);
+    let run = one.run;
+    let report = bench.run(one);
+    assert_eq!(report.end.outcome, AttemptOutcome::Succeeded, "{report:?}");
+    assert_eq!(bench.services.text(run, OutputStream::Stdout), "here\n");
+}
+
+#[test]
 fn what_does_not_listen_is_killed_when_its_grace_is_over() {
     let bench = Bench::new();
     let mut work = command(&bench, "trap '' TERM; echo $$; while :; do sleep 0.01; done");

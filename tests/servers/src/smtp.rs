@@ -33,7 +33,8 @@ pub enum Mechanism {
     Login,
 }
 
-/// A mail server on a free port of 127.0.0.1 that takes mail of whoever knows the password, for all but `nobody@…`.
+/// A mail server on a free port of 127.0.0.1 that takes mail of whoever knows the password, for all but `nobody@…`
+/// and, just now, `later@…`.
 #[derive(Debug)]
 pub struct Smtp {
     address: SocketAddr,
@@ -182,6 +183,7 @@ fn talk<S: Read + Write>(
                 "250 ok\r\n"
             }
             "RCPT" if rest.to_ascii_lowercase().contains("<nobody@") => "550 5.1.1 no such user here\r\n",
+            "RCPT" if rest.to_ascii_lowercase().contains("<later@") => "450 4.2.0 try again\r\n",
             "RCPT" => {
                 recipients.extend(rest.split_once(':').map(|(_, recipient)| recipient.to_owned()));
                 "250 ok\r\n"

@@ -18,6 +18,7 @@ use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use sandglass_core::id::{Namespace, SecretName};
 use sandglass_core::time::{Clock as _, Timestamp};
 use sandglass_host::services::{MailError, MailMessage};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use config::{Encryption, Login, Password};
@@ -37,8 +38,10 @@ const MAX_CA: u64 = 1 << 20;
 /// The most bytes of what went wrong.
 const MAX_TOLD: usize = 500;
 
-/// Answers that may be about one recipient alone (RFC 5321, 4.2.3).
-const OF_RECIPIENT: [u16; 3] = [550, 551, 553];
+/// Answers that may be about one recipient alone (RFC 5321, 4.3.2, and RFC 7504).
+const OF_RECIPIENT: [u16; 6] = [550, 551, 552, 553, 554, 556];
+/// The most recipients that are named of those who did not get a mail.
+const NAMED: usize = 5;
 
 type Transport = AsyncSmtpTransport<Tokio1Executor>;
 
@@ -65,41 +68,69 @@ impl Mailer {
         let message = self.config.message(&message, SystemClock.now())?;
         let transport = self.transport()?;
         let (envelope, text) = (message.envelope(), message.formatted());
-        let refused = match self.hand_over(&transport, envelope, &text).await {
+        let until = Instant::now() + TIMEOUT;
+        let refused = match self.hand_over(&transport, envelope, &text, until).await {
             Ok(()) => return Ok(()),
             Err(refused) => refused,
         };
         // One whom the server does not take keeps the mail from all.
         if refused.is_of_recipient && envelope.to().len() > 1 {
-            self.hand_over_to_each(&transport, envelope, &text).await
+            self.hand_over_to_each(&transport, envelope, &text, until).await
         } else {
             Err(refused.error)
         }
     }
 
     /// Hands a message over for each recipient alone.
-    async fn hand_over_to_each(&self, transport: &Transport, all: &Envelope, text: &[u8]) -> Result<(), MailError> {
+    async fn hand_over_to_each(
+        &self,
+        transport: &Transport,
+        all: &Envelope,
+        text: &[u8],
+        until: Instant,
+    ) -> Result<(), MailError> {
         let mut left_out = Vec::new();
+        let mut unavailable = None;
         for recipient in all.to() {
+            if unavailable.is_some() {
+                left_out.push(format!("{recipient}: not tried"));
+                continue;
+            }
             let one = Envelope::new(all.from().cloned(), vec![recipient.clone()])
                 .map_err(|error| MailError::Invalid(error.to_string()))?;
-            if let Err(refused) = self.hand_over(transport, &one, text).await {
-                left_out.push((recipient, refused.error));
+            if let Err(refused) = self.hand_over(transport, &one, text, until).await {
+                left_out.push(format!("{recipient}: {}", refused.error));
+                unavailable = Some(refused.error).filter(|error| matches!(error, MailError::Unavailable(_)));
             }
         }
-        if left_out.is_empty() {
-            return Ok(());
+        let (count, reached) = (all.to().len(), all.to().len() - left_out.len());
+        match (left_out.is_empty(), unavailable) {
+            (true, _) => Ok(()),
+            // Nobody has it yet: it may be tried again for all.
+            (false, Some(error)) if reached == 0 => Err(error),
+            _ => {
+                let more = left_out.len().saturating_sub(NAMED);
+                left_out.truncate(NAMED);
+                let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+                // Never to be tried again: who has it would get it again.
+                Err(MailError::Rejected(format!(
+                    "{reached} of {count} recipients have the mail; not {}{more}",
+                    left_out.join("; ")
+                )))
+            }
         }
-        let told: Vec<String> = left_out.iter().map(|(recipient, error)| format!("{recipient}: {error}")).collect();
-        let others = if left_out.len() < all.to().len() { "; the others have it" } else { "" };
-        // Never to be tried again: who has it would get it again.
-        Err(MailError::Rejected(format!("not every recipient got the mail: {}{others}", told.join("; "))))
     }
 
-    async fn hand_over(&self, transport: &Transport, envelope: &Envelope, text: &[u8]) -> Result<(), Refused> {
+    async fn hand_over(
+        &self,
+        transport: &Transport,
+        envelope: &Envelope,
+        text: &[u8],
+        until: Instant,
+    ) -> Result<(), Refused> {
         let server = self.config.place();
         let unavailable = |message: String| Refused { error: MailError::Unavailable(message), is_of_recipient: false };
-        match tokio::time::timeout(TIMEOUT, transport.send_raw(envelope, text)).await {
+        match tokio::time::timeout_at(until, transport.send_raw(envelope, text)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) if error.is_permanent() => Err(Refused {
                 error: MailError::Rejected(format!("the mail server {server} refused the mail: {}", told(&error))),

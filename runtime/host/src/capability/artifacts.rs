@@ -111,7 +111,8 @@ fn bring_in(attempt: &Attempt, reference: &ArtifactReference, mut found: FoundAr
     }
     let path = format!("{FOLDER}/{reference}");
     let (folders, name) = path.rsplit_once('/').expect("the path begins with a folder");
-    let folder = folder_below(place::work(attempt)?, folders).map_err(|error| unusable(error.into()))?;
+    let work = attempt.tasks.open_folder().map_err(unusable)?;
+    let folder = folder_below(work, folders).map_err(|error| unusable(error.into()))?;
     // What was there under this name is another artifact, or this one from an earlier call.
     match unlinkat(&folder, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => {}
@@ -137,9 +138,9 @@ fn bring_in(attempt: &Attempt, reference: &ArtifactReference, mut found: FoundAr
 
 /// Makes folders below the run's own one, and opens the last. A link that a program of the run put in their place is not
 /// followed.
-fn folder_below(work: &std::path::Path, path: &str) -> Result<OwnedFd, Errno> {
+fn folder_below(work: OwnedFd, path: &str) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut folder = rustix::fs::open(work, flags, Mode::empty())?;
+    let mut folder = work;
     for part in path.split('/') {
         match mkdirat(folder.as_fd(), part, Mode::from_raw_mode(0o700)) {
             Ok(()) | Err(Errno::EXIST) => {}

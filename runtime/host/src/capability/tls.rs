@@ -16,7 +16,6 @@ use crate::attempt::lock;
 use crate::bindings::tls;
 use crate::bindings::types::ErrorCode;
 use crate::guest::Guest;
-use crate::secrets::NotPutIn;
 
 /// The most servers that an attempt may say something of.
 const SERVERS: usize = 64;
@@ -84,28 +83,23 @@ impl Guest {
         let uri: Uri = origin.parse().map_err(|_| invalid("the server's address cannot be understood"))?;
         let Some(secrets) = self.attempt.secrets() else { return Ok(uri) };
         whole_address(secrets, &uri).map_err(|error| match error {
-            NotSent::Secret(error) => self.not_put_in(&error),
+            NotSent::Secret(error) => self.attempt.not_put_in(&error.without_host()),
             NotSent::Request(_) => invalid("the server's address cannot be understood"),
         })
     }
 
-    /// A secret that may not go there is refused as other things are.
-    fn not_put_in(&self, error: &NotPutIn) -> CallError {
-        match error.denial() {
-            Some(denial) => self.attempt.refused(Capability::Secrets, &denial),
-            None => invalid(error.to_string()),
-        }
-    }
-
-    /// A text with the values of secrets, if it has some, for `host`.
-    fn filled(&self, text: &str, host: &str) -> CallResult<Zeroizing<Vec<u8>>> {
+    /// A text with the values of secrets, if it has some, for `host`, which may be a secret itself.
+    fn filled(&self, text: &str, host: &str, is_secret: bool) -> CallResult<Zeroizing<Vec<u8>>> {
         let filled = self.attempt.secrets().map(|secrets| {
             secrets.put_in(text.as_bytes(), |held, filled| {
                 filled.extend_from_slice(held.for_host(host)?);
                 Ok(())
             })
         });
-        let filled = filled.transpose().map_err(|error| self.not_put_in(&error))?.flatten();
+        let filled = filled
+            .transpose()
+            .map_err(|error| self.attempt.not_put_in(&if is_secret { error.without_host() } else { error }));
+        let filled = filled?.flatten();
         Ok(Zeroizing::new(filled.unwrap_or_else(|| text.as_bytes().to_vec())))
     }
 }
@@ -132,6 +126,8 @@ impl tls::Host for Guest {
     async fn configure(&mut self, origin: String, options: tls::Options) -> CallResult<()> {
         short_enough(&options)?;
         let address = self.address(&origin)?;
+        let secrets = self.attempt.secrets();
+        let to_secret = secrets.is_some_and(|secrets| secrets.first_in(origin.as_bytes()).is_some());
         let authority = address.authority().filter(|_| address.scheme() == Some(&Scheme::HTTPS));
         let authority = authority.ok_or_else(|| invalid("certificates are for addresses that begin with https://"))?;
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
@@ -140,13 +136,13 @@ impl tls::Host for Guest {
         let allowed = self.attempt.work.grants.http_server(&request);
         allowed.map_err(|mut denial| {
             // What the host put in is not told to the guest.
-            if self.attempt.secrets().is_some_and(|secrets| secrets.first_in(origin.as_bytes()).is_some()) {
+            if to_secret {
                 denial.what = format!("choosing certificates for {origin}");
                 denial.grant = "http: any".to_owned();
             }
             self.attempt.refused(Capability::Http, &denial)
         })?;
-        let config = self.attempt.in_host(|| read(&options, |text| self.filled(text, host).map(Some)))?;
+        let config = self.attempt.in_host(|| read(&options, |text| self.filled(text, host, to_secret).map(Some)))?;
         self.attempt.encryption.set(host, port, config)
     }
 

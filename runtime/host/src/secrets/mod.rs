@@ -53,14 +53,14 @@ pub(crate) struct Held {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum NotPutIn {
     /// The secret is meant for other hosts.
-    #[error("{}", other_host(name, hosts, host))]
+    #[error("{}", other_host(name, hosts, host.as_deref()))]
     OtherHost {
         /// Which.
         name: SecretName,
         /// The hosts it is meant for.
         hosts: String,
-        /// The host it would have been sent to.
-        host: String,
+        /// The host it would have been sent to, unless that is a secret too.
+        host: Option<String>,
     },
     /// The secret is meant for requests alone.
     #[error("the secret {0} may be sent to its hosts alone, and given to no process")]
@@ -71,16 +71,25 @@ pub(crate) enum NotPutIn {
 }
 
 impl NotPutIn {
+    /// The same without the host, which the value of a secret named.
+    pub(crate) fn without_host(self) -> Self {
+        match self {
+            Self::OtherHost { name, hosts, .. } => Self::OtherHost { name, hosts, host: None },
+            other => other,
+        }
+    }
+
     /// The refusal that it is, if it is one.
     pub(crate) fn denial(&self) -> Option<Denial> {
         match self {
-            Self::OtherHost { name, hosts, host } => Some(other_host(name, hosts, host)),
+            Self::OtherHost { name, hosts, host } => Some(other_host(name, hosts, host.as_deref())),
             Self::NoProcess(_) | Self::Unfit(..) => None,
         }
     }
 }
 
-fn other_host(name: &SecretName, hosts: &str, host: &str) -> Denial {
+fn other_host(name: &SecretName, hosts: &str, host: Option<&str>) -> Denial {
+    let host = host.unwrap_or("an address that is a secret");
     Denial {
         what: format!("sending the secret {name}, which is for {hosts} alone, to {host}"),
         layer: Layer::Secret,
@@ -245,7 +254,7 @@ impl Held {
         if hosts.is_empty() || is_one_of(host, hosts) {
             return Ok(value);
         }
-        Err(NotPutIn::OtherHost { name: name.clone(), hosts: hosts.join(", "), host: host.to_owned() })
+        Err(NotPutIn::OtherHost { name: name.clone(), hosts: hosts.join(", "), host: Some(host.to_owned()) })
     }
 }
 

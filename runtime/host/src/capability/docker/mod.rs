@@ -15,7 +15,7 @@ use wasmtime::component::Resource;
 
 pub(crate) use self::target::{Engines, sweep_left};
 
-use super::exec::{self, Elsewhere, How, Orders, Task, not_put_in, without_secret};
+use super::exec::{self, Elsewhere, How, Orders, Task, without_secret};
 use super::files::place;
 use super::{CallError, CallResult, progress};
 use crate::attempt::Attempt;
@@ -245,7 +245,7 @@ fn for_registry(attempt: &Attempt, reference: &str, given: docker::Credentials) 
             filled.extend_from_slice(held.for_host(host)?);
             Ok(())
         });
-        match filled.map_err(not_put_in)? {
+        match filled.map_err(|error| attempt.not_put_in(&error))? {
             Some(filled) => text("the registry's user or password", filled),
             None => Ok(given),
         }

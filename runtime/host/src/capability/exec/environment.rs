@@ -6,7 +6,6 @@ use sandglass_core::id::SecretName;
 
 use zeroize::Zeroizing;
 
-use super::not_put_in;
 use crate::attempt::Attempt;
 use crate::bindings::types::ErrorCode;
 use crate::capability::process::RUN_VARIABLE;
@@ -41,7 +40,7 @@ pub(crate) fn environment(
     let given = given.iter().map(|(name, value)| (name, value));
     for (name, value) in attempt.env().iter().chain(given) {
         let filled = attempt.secrets().map_or(Ok(None), |secrets| secrets.for_process(value.as_bytes()));
-        let filled = filled.map_err(not_put_in)?.unwrap_or_else(|| value.clone().into_bytes());
+        let filled = filled.map_err(|error| attempt.not_put_in(&error))?.unwrap_or_else(|| value.clone().into_bytes());
         env.insert(name.clone(), Zeroizing::new(filled));
     }
     // Last, as it is how what was left running is found again.
@@ -55,7 +54,7 @@ pub(crate) fn secret_variables<'a>(
     given: &[(String, String)],
 ) -> CallResult<Vec<(&'a SecretName, &'a [u8])>> {
     let Some(secrets) = attempt.secrets() else { return Ok(Vec::new()) };
-    let mut variables = secrets.variables().map_err(not_put_in)?;
+    let mut variables = secrets.variables().map_err(|error| attempt.not_put_in(&error))?;
     let is_set = |name: &str| attempt.env().contains_key(name) || given.iter().any(|(other, _)| other == name);
     // The mark by which the run's processes are found is nobody's to set.
     variables.retain(|(name, _)| name.as_str() != RUN_VARIABLE && !is_set(name.as_str()));

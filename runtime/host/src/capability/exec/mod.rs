@@ -15,7 +15,7 @@ mod watch;
 pub(crate) use elsewhere::{Elsewhere, Orders, start};
 pub(crate) use environment::{about_run, environment, secret_variables, without_secret};
 pub(crate) use fate::{Exit, Fate, How, Running};
-pub(crate) use stdio::{Pipes, Stdio, not_put_in};
+pub(crate) use stdio::{Pipes, Stdio};
 #[allow(unreachable_pub, reason = "the generated bindings export it again, as far as they reach themselves")]
 pub use task::Task;
 pub(crate) use tasks::Tasks;

@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 
 use crate::attempt::Attempt;
+use crate::ticker::Ticks;
 
 /// The most that is passed on at once, in bytes. A line that is longer than half of it is passed on in pieces.
 const CHUNK: usize = 64 << 10;
@@ -49,14 +50,19 @@ impl AsFd for Pipe {
 }
 
 impl Pipe {
-    /// Watches it from now on, and waits until more is there.
-    async fn readable(&mut self) -> io::Result<()> {
-        if let Self::Unwatched(pipe) = self {
-            *self = Self::Watched(pipe::Receiver::from_owned_fd_unchecked(pipe.try_clone()?)?);
+    /// Watches it from now on, and waits until more is there. What cannot be watched is to be looked at with each tick.
+    async fn readable(&mut self, ticks: &Ticks) {
+        if let Self::Unwatched(pipe) = self
+            && let Ok(watched) = pipe.try_clone().and_then(pipe::Receiver::from_owned_fd_unchecked)
+        {
+            *self = Self::Watched(watched);
         }
-        match self {
-            Self::Watched(pipe) => pipe.readable().await,
-            Self::Unwatched(_) => Ok(()),
+        let is_readable = match self {
+            Self::Watched(pipe) => pipe.readable().await.is_ok(),
+            Self::Unwatched(_) => false,
+        };
+        if !is_readable {
+            ticks.next().await;
         }
     }
 
@@ -102,11 +108,7 @@ enum Read {
 
 impl Pump {
     /// Moves everything until the last writer is gone. The end of it goes to `kept`.
-    ///
-    /// # Errors
-    ///
-    /// If the pipe cannot be watched.
-    pub(super) async fn run(mut self, kept: &mut VecDeque<u8>) -> io::Result<()> {
+    pub(super) async fn run(mut self, kept: &mut VecDeque<u8>) {
         let mut pending = Vec::new();
         let mut is_wide = false;
         loop {
@@ -123,28 +125,23 @@ impl Pump {
             match read {
                 Read::More => {}
                 Read::End => break,
-                Read::Nothing => self.wait(&mut pending).await?,
+                Read::Nothing => self.wait(&mut pending).await,
             }
         }
         if self.label.is_some() && !pending.is_empty() && !pending.ends_with(b"\n") {
             pending.push(b'\n');
         }
         self.pass_on(pending);
-        Ok(())
     }
 
     /// Waits until more is there, and passes on the beginning of a line that waits too long for its end.
-    async fn wait(&mut self, pending: &mut Vec<u8>) -> io::Result<()> {
+    async fn wait(&mut self, pending: &mut Vec<u8>) {
+        let readable = self.pipe.readable(&self.attempt.ticks);
         // Lines that others stand between are passed on whole.
         if pending.is_empty() || self.label.is_some() {
-            return self.pipe.readable().await;
-        }
-        match tokio::time::timeout(PARTIAL_LINE, self.pipe.readable()).await {
-            Ok(ready) => ready,
-            Err(_) => {
-                self.pass_on(std::mem::take(pending));
-                Ok(())
-            }
+            readable.await;
+        } else if tokio::time::timeout(PARTIAL_LINE, readable).await.is_err() {
+            self.pass_on(std::mem::take(pending));
         }
     }
 

@@ -19,7 +19,6 @@ use crate::bindings::exec;
 use crate::bindings::types::ErrorCode;
 use crate::capability::files::place;
 use crate::capability::{CallError, CallResult};
-use crate::secrets::NotPutIn;
 
 /// The most of a process's output that is kept for the guest, in bytes.
 const CAPTURE: u32 = 1 << 20;
@@ -140,22 +139,15 @@ impl Pipes {
 
 /// Moves one output, if it is moved at all.
 async fn moved(pump: Option<Pump>, kept: &mut VecDeque<u8>) {
-    let Some(pump) = pump else { return };
-    if let Err(error) = pump.run(kept).await {
-        tracing::error!("the output of a run is lost, as it cannot be watched: {error}");
+    if let Some(pump) = pump {
+        pump.run(kept).await;
     }
-}
-
-/// A secret cannot stand where its placeholder stands.
-#[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` wants")]
-pub(crate) fn not_put_in(error: NotPutIn) -> CallError {
-    CallError::new(ErrorCode::Denied, error.to_string())
 }
 
 /// What a process reads, with the values of secrets in the place of what stands for them.
 fn filled_in(attempt: &Attempt, bytes: Vec<u8>) -> CallResult<Vec<u8>> {
     let Some(secrets) = attempt.secrets() else { return Ok(bytes) };
-    Ok(secrets.for_process(&bytes).map_err(not_put_in)?.unwrap_or(bytes))
+    Ok(secrets.for_process(&bytes).map_err(|error| attempt.not_put_in(&error))?.unwrap_or(bytes))
 }
 
 fn unavailable(error: impl Into<io::Error>) -> CallError {

@@ -33,11 +33,13 @@ impl preopens::Host for Guest {
             folders.push((dir(mounted.folder.try_clone()?, mounted.mount.access), mounted.mount.path.clone()));
         }
         if self.attempt.work.grants.work().is_ok() {
-            let work = self.attempt.tasks.open_folder();
-            let work = work.map_err(|error| {
-                wasmtime::Error::from(error).context("the run's working folder cannot be made or opened")
-            })?;
-            folders.push((dir(work.into(), Access::ReadWrite), "work".to_owned()));
+            match self.attempt.tasks.open_folder() {
+                Ok(work) => folders.push((dir(work.into(), Access::ReadWrite), "work".to_owned())),
+                // No fault of the guest's: it finds nothing there.
+                Err(error) => {
+                    tracing::warn!(run = %self.attempt.run, "the run's working folder cannot be opened: {error}");
+                }
+            }
         }
         let mut handles = Vec::with_capacity(folders.len());
         for (folder, name) in folders {

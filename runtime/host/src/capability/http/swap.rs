@@ -30,6 +30,15 @@ pub(crate) enum NotSent {
     Request(Error),
 }
 
+impl NotSent {
+    fn without_host(self) -> Self {
+        match self {
+            Self::Secret(error) => Self::Secret(error.without_host()),
+            Self::Request(_) => self,
+        }
+    }
+}
+
 impl From<NotPutIn> for NotSent {
     fn from(error: NotPutIn) -> Self {
         Self::Secret(error)
@@ -44,6 +53,19 @@ impl From<Error> for NotSent {
 
 /// The request as it is to be sent.
 pub(super) async fn put_in(
+    secrets: &RunSecrets,
+    request: http::Request<WasiBody>,
+) -> Result<http::Request<WasiBody>, NotSent> {
+    let to_secret = is_secret(secrets, request.uri());
+    filled(secrets, request).await.map_err(|error| if to_secret { error.without_host() } else { error })
+}
+
+/// Whether the server is named by what stands for a secret.
+fn is_secret(secrets: &RunSecrets, uri: &Uri) -> bool {
+    uri.authority().is_some_and(|authority| secrets.first_in(authority.as_str().as_bytes()).is_some())
+}
+
+async fn filled(
     secrets: &RunSecrets,
     mut request: http::Request<WasiBody>,
 ) -> Result<http::Request<WasiBody>, NotSent> {
@@ -80,13 +102,16 @@ pub(crate) fn whole_address(secrets: &RunSecrets, uri: &Uri) -> Result<Uri, NotS
 
 /// An address with what follows its placeholder: a path goes on where the address's own ends, and so does a query.
 fn goes_on(address: &str, added: &str) -> String {
-    let parts = |text: &'_ str| {
-        text.split_once('?').map_or((text.to_owned(), None), |(path, query)| (path.to_owned(), Some(query.to_owned())))
-    };
-    let ((path, query), (further, more)) = (parts(address), parts(added));
-    let path = if further == "/" { path } else { format!("{}{further}", path.trim_end_matches('/')) };
-    let queries: Vec<String> = [query, more].into_iter().flatten().filter(|query| !query.is_empty()).collect();
-    if queries.is_empty() { path } else { format!("{path}?{}", queries.join("&")) }
+    // What follows `#` is never sent.
+    let address = address.split('#').next().unwrap_or_default();
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let (further, more) = added.split_once('?').unwrap_or((added, ""));
+    let path =
+        if matches!(further, "" | "/") { path.to_owned() } else { format!("{}{further}", path.trim_end_matches('/')) };
+    match [query, more].into_iter().filter(|query| !query.is_empty()).collect::<Vec<_>>().join("&") {
+        queries if queries.is_empty() => path,
+        queries => format!("{path}?{queries}"),
+    }
 }
 
 /// Values within the path and the query, written so that they stay within their part of it.
@@ -293,9 +318,19 @@ mod tests {
             let request = sent(&secrets, &format!("https://{placeholder}{added}"), "x").await.unwrap();
             assert_eq!(request.uri().path_and_query().unwrap(), expected);
         }
+        assert_eq!(goes_on("https://a/b/?x=1#y", "?z"), "https://a/b/?x=1&z");
         let elsewhere = sent(&secrets, "https://evil.example/", &format!("Bearer {placeholder}")).await.unwrap_err();
         let NotSent::Secret(NotPutIn::OtherHost { hosts, host, .. }) = elsewhere else { panic!("{elsewhere:?}") };
-        assert_eq!((hosts.as_str(), host.as_str()), ("hooks.example.com", "evil.example"));
+        assert_eq!((hosts.as_str(), host.as_deref()), ("hooks.example.com", Some("evil.example")));
+    }
+
+    #[tokio::test]
+    async fn the_host_of_an_address_that_is_a_secret_is_told_to_nobody() {
+        let (secrets, placeholder) = secrets("https://internal.example/x", &["hooks.example.com"]);
+        let elsewhere = sent(&secrets, &format!("https://{placeholder}"), "x").await.unwrap_err();
+        let NotSent::Secret(error) = elsewhere else { panic!("{elsewhere:?}") };
+        let told = error.to_string();
+        assert!(told.contains("to an address that is a secret is denied") && !told.contains("internal"), "{told}");
     }
 
     #[tokio::test]

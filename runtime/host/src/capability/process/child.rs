@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use sandglass_core::id::RunId;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
@@ -95,7 +94,7 @@ impl Child {
             };
             stopped = self.until_stopped(attempt, &exited, timeout).await;
             if stopped.is_some() {
-                self.ask_to_stop(attempt.run, &exited, grace).await;
+                self.ask_to_stop(attempt, &exited, grace).await;
                 let _ = self.send(Signal::KILL);
                 if tokio::time::timeout(DEATH, exited.readable()).await.is_err() {
                     return (How::Lost("the process was killed and does not die".to_owned()), None);
@@ -127,11 +126,13 @@ impl Child {
     }
 
     /// Asks the group to stop, and what has left it, and waits until all have, or their grace is over, or they must die.
-    async fn ask_to_stop(&self, run: RunId, exited: &AsyncFd<OwnedFd>, grace: Duration) {
-        let outsiders = tree::ask_outsiders(self.pid, run);
+    async fn ask_to_stop(&self, attempt: &Attempt, exited: &AsyncFd<OwnedFd>, grace: Duration) {
+        let outsiders = tree::outsiders(self.pid, attempt.run, attempt.stop.reason().is_some());
         let _ = self.send(Signal::TERM);
         // One that is stopped would not see the request.
         let _ = self.send(Signal::CONT);
+        // After the group: a shell would go on to its next command when the one before it dies first.
+        tree::ask(&outsiders);
         let gone = async {
             let _ = exited.readable().await;
             while tree::session_has_members(self.pid) || tree::one_lives(&outsiders) {

@@ -16,7 +16,7 @@ use super::proc::RUN_VARIABLE;
 use crate::attempt::Attempt;
 use crate::bindings::process::Command;
 use crate::bindings::types::ErrorCode;
-use crate::capability::exec::{about_run, not_put_in, secret_variables, without_secret};
+use crate::capability::exec::{about_run, secret_variables, without_secret};
 use crate::capability::{CallError, CallResult};
 
 /// Where bare program names are looked up, and what processes get as `PATH`.
@@ -84,7 +84,10 @@ pub(super) fn prepare(attempt: &Attempt, command: &Command, name: String) -> Cal
 
 /// `name=value` for a process; what stands for a secret is replaced by its value.
 fn variable(attempt: &Attempt, name: &str, value: &[u8]) -> CallResult<CString> {
-    let filled = attempt.secrets().map_or(Ok(None), |secrets| secrets.for_process(value)).map_err(not_put_in)?;
+    let filled = attempt
+        .secrets()
+        .map_or(Ok(None), |secrets| secrets.for_process(value))
+        .map_err(|error| attempt.not_put_in(&error))?;
     let text = [name.as_bytes(), b"=", filled.as_deref().unwrap_or(value)].concat();
     CString::new(text).map_err(|_| invalid("an environment variable holds a NUL character".to_owned()))
 }

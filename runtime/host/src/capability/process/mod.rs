@@ -17,6 +17,7 @@ pub(crate) use folders::{Folder, Folders, private};
 pub(crate) use proc::RUN_VARIABLE;
 pub(crate) use tree::reap_orphans;
 
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,6 +79,7 @@ fn start(attempt: &Arc<Attempt>, mut program: Program, command: process::Command
         return Err(CallError::cancelled());
     }
     let prepared = command::prepare(attempt, &command, std::mem::take(&mut program.name))?;
+    let is_own = command.cwd.is_none() && attempt.working_dir().is_none();
     let directory = match &command.cwd {
         None => working_dir(attempt)?,
         Some(folder) => place::folder(attempt, folder)?,
@@ -94,7 +96,14 @@ fn start(attempt: &Arc<Attempt>, mut program: Program, command: process::Command
             directory: &directory,
             stdio: theirs.each_ref().map(AsFd::as_fd),
         };
-        let pid = tree::start(attempt.run, &launch).map_err(|error| not_started(&command.program, &error))?;
+        let pid = match tree::start(attempt.run, &launch) {
+            // An earlier process of the run may have removed its folder.
+            Err(error) if error.kind() == ErrorKind::NotFound && is_own => {
+                attempt.tasks.open_folder().and_then(|_| tree::start(attempt.run, &launch))
+            }
+            started => started,
+        };
+        let pid = pid.map_err(|error| not_started(&command.program, &error))?;
         let child = Child::new(pid);
         let watching = Arc::clone(&child).watch(Arc::clone(attempt), ours, limits);
         let work = async {

@@ -155,25 +155,44 @@ fn belongs(registry: &Registry, pid: Pid, stat: proc::Stat, run: RunId) -> bool 
     candidates.is_empty()
 }
 
-/// Asks to stop what the process that leads a group started and what is outside of this group now, and what of its run lost
-/// its parents: their ids and starts. The group itself is asked by whoever calls this, after it: what the group leaves
-/// behind cannot be told from others.
-pub(super) fn ask_outsiders(leader: Pid, run: RunId) -> Vec<(Pid, u64)> {
+/// What the process that leads a group started and what is outside of this group now: ids and starts. With `whole_run`, or if
+/// no other process of the run is left, also what of the run lost its parents. To be looked for before the group is asked
+/// to stop: what a group leaves behind cannot be told from others.
+pub(super) fn outsiders(leader: Pid, run: RunId, whole_run: bool) -> Vec<(Pid, u64)> {
     let group = leader.as_raw_nonzero().get();
-    let is_orphan = |pid: &Pid| {
-        let is_live = lock(&registry().known).live.contains_key(pid);
-        !is_live && proc::run_of(*pid).is_some_and(|text| text.parse::<RunId>().is_ok_and(|owner| owner == run))
-    };
-    let orphans = proc::our_children().into_iter().filter(is_orphan);
-    let all: HashSet<Pid> = orphans.chain([leader]).flat_map(proc::tree).collect();
+    let orphans = orphans_beside(leader, run, whole_run);
+    let all: HashSet<Pid> = orphans.into_iter().chain([leader]).flat_map(proc::tree).collect();
     let outside = all.into_iter().filter_map(|pid| Some((pid, proc::stat(pid)?)));
     let outside = outside.filter(|(_, stat)| stat.group != group && !stat.zombie);
-    let outside: Vec<(Pid, u64)> = outside.map(|(pid, stat)| (pid, stat.started)).collect();
-    for (pid, started) in &outside {
+    outside.map(|(pid, stat)| (pid, stat.started)).collect()
+}
+
+/// The orphans of `run` that whoever stops the process `leader` speaks for: none of those of the run's other processes, and
+/// if all are stopped at once, the first speaks for all.
+fn orphans_beside(leader: Pid, run: RunId, whole_run: bool) -> Vec<Pid> {
+    let registry = registry();
+    let (orphans, _) = orphans(registry);
+    let known = lock(&registry.known);
+    let live: HashSet<Pid> = known.live.iter().filter(|(_, owner)| **owner == run).map(|(pid, _)| *pid).collect();
+    let speaks = if whole_run {
+        live.iter().all(|pid| pid.as_raw_nonzero() >= leader.as_raw_nonzero())
+    } else {
+        live.iter().all(|pid| *pid == leader)
+    };
+    if !speaks {
+        return Vec::new();
+    }
+    let is_of_run =
+        |pid: Pid| proc::run_of(pid).is_some_and(|text| text.parse::<RunId>().is_ok_and(|owner| owner == run));
+    orphans.into_iter().map(|(pid, _)| pid).filter(|pid| is_of_run(*pid)).collect()
+}
+
+/// Asks these to stop.
+pub(super) fn ask(processes: &[(Pid, u64)]) {
+    for (pid, started) in processes {
         proc::send(*pid, *started, Signal::TERM);
         proc::send(*pid, *started, Signal::CONT);
     }
-    outside
 }
 
 /// Whether one of these still lives.

@@ -23,7 +23,7 @@ use crate::attempt::Attempt;
 use crate::bindings::exec;
 use crate::bindings::remote::{self, Answer, HostSession};
 use crate::bindings::types::{ErrorCode, FileRef};
-use crate::capability::exec::{Orders, ends, environment, not_put_in, start, without_secret};
+use crate::capability::exec::{Orders, ends, environment, start, without_secret};
 use crate::capability::files::place;
 use crate::capability::{CallError, CallResult};
 use crate::guest::Guest;
@@ -275,7 +275,7 @@ impl HostSession for Guest {
             return Err(CallError::new(ErrorCode::LimitExceeded, message));
         }
         let filled = session.attempt.secrets().map_or(Ok(None), |secrets| secrets.for_process(&contents));
-        let contents = Zeroizing::new(filled.map_err(not_put_in)?.unwrap_or(contents));
+        let contents = Zeroizing::new(filled.map_err(|error| session.attempt.not_put_in(&error))?.unwrap_or(contents));
         let operation = session.with_files(move |files| {
             Box::pin(async move { Upload { dest: path, options }.bytes(files, &contents).await.map(copied) })
         });
