@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
-use super::spawn::{self, ExitStatus, Reaped};
+use super::spawn::{ExitStatus, Reaped};
 use super::tree;
 use crate::attempt::{Attempt, after, lock};
 use crate::bindings::exec;
@@ -70,10 +70,11 @@ impl Child {
     pub(super) async fn watch(
         self: Arc<Self>,
         attempt: Arc<Attempt>,
+        exited: io::Result<AsyncFd<OwnedFd>>,
         pipes: Pipes,
         (timeout, grace): (Option<Duration>, Duration),
     ) {
-        let living = self.live(&attempt, timeout, grace);
+        let living = self.live(&attempt, exited, timeout, grace);
         let ((how, reaped), stdout, stderr) = pipes.move_until(living).await;
         let cpu = reaped.map(|reaped| reaped.cpu);
         let peak_memory_bytes = reaped.map(|reaped| reaped.peak_memory_bytes);
@@ -81,24 +82,26 @@ impl Child {
     }
 
     /// Until the process and its tree are gone.
-    async fn live(&self, attempt: &Attempt, timeout: Option<Duration>, grace: Duration) -> (How, Option<Reaped>) {
-        let mut stopped = None;
-        // The smallest are over by now, as the thread that starts one waits for its program to be loaded.
-        if !spawn::has_exited(self.pid) {
-            let exited = match spawn::exited(self.pid) {
-                Ok(exited) => exited,
-                Err(error) => {
-                    let _ = self.send(Signal::KILL);
-                    return (How::Lost(format!("the process cannot be watched: {error}")), self.bury(attempt).await);
-                }
-            };
-            stopped = self.until_stopped(attempt, &exited, timeout).await;
-            if stopped.is_some() {
-                self.ask_to_stop(attempt, &exited, grace).await;
+    async fn live(
+        &self,
+        attempt: &Attempt,
+        exited: io::Result<AsyncFd<OwnedFd>>,
+        timeout: Option<Duration>,
+        grace: Duration,
+    ) -> (How, Option<Reaped>) {
+        let exited = match exited {
+            Ok(exited) => exited,
+            Err(error) => {
                 let _ = self.send(Signal::KILL);
-                if tokio::time::timeout(DEATH, exited.readable()).await.is_err() {
-                    return (How::Lost("the process was killed and does not die".to_owned()), None);
-                }
+                return (How::Lost(format!("the process cannot be watched: {error}")), self.bury(attempt).await);
+            }
+        };
+        let stopped = self.until_stopped(attempt, &exited, timeout).await;
+        if stopped.is_some() {
+            self.ask_to_stop(attempt, &exited, grace).await;
+            let _ = self.send(Signal::KILL);
+            if tokio::time::timeout(DEATH, exited.readable()).await.is_err() {
+                return (How::Lost("the process was killed and does not die".to_owned()), None);
             }
         }
         let reaped = self.bury(attempt).await;

@@ -105,7 +105,7 @@ fn start(attempt: &Arc<Attempt>, mut program: Program, command: process::Command
         };
         let pid = pid.map_err(|error| not_started(&command.program, &error))?;
         let child = Child::new(pid);
-        let watching = Arc::clone(&child).watch(Arc::clone(attempt), ours, limits);
+        let watching = Arc::clone(&child).watch(Arc::clone(attempt), spawn::exited(pid), ours, limits);
         let work = async {
             watching.await;
             // An interpreter reads the copy of a script whenever it likes.

@@ -13,7 +13,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -164,12 +164,6 @@ pub(super) fn reap(pid: Pid) -> io::Result<Option<Reaped>> {
         cpu: duration(usage.ru_utime) + duration(usage.ru_stime),
         peak_memory_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0).saturating_mul(1024),
     }))
-}
-
-/// Whether a child that was not reaped yet has ended.
-pub(super) fn has_exited(pid: Pid) -> bool {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    matches!(waitid(WaitId::Pid(pid), options), Ok(Some(_)))
 }
 
 /// Readable once the child has ended. The child must not be reaped yet, so that the id is still its own.
