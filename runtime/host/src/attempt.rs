@@ -334,6 +334,12 @@ impl Attempt {
         CallError::denied(denial)
     }
 
+    /// `text` for a process, with the values of secrets in the place of what stands for them; none if there is none in it.
+    pub(crate) fn for_process(&self, text: &[u8]) -> Result<Option<Vec<u8>>, CallError> {
+        let Some(secrets) = self.secrets() else { return Ok(None) };
+        secrets.for_process(text).map_err(|error| self.not_put_in(&error))
+    }
+
     /// What the guest is told if a secret cannot stand where its placeholder stands. That it may not go there is a refusal.
     pub(crate) fn not_put_in(&self, error: &NotPutIn) -> CallError {
         match error.denial() {

@@ -152,20 +152,27 @@ fn a_prompt_without_a_line_end_is_seen_while_the_process_waits() {
     assert_eq!(receiver.recv_timeout(PATIENCE).unwrap().end.outcome, AttemptOutcome::Cancelled);
 }
 
-#[test]
-fn cancelling_asks_first() {
-    let bench = Bench::new();
-    let mut work = command(&bench, "trap 'echo cleaning up; exit 0' TERM; echo ready; while :; do sleep 0.01; done");
+/// Starts `work`, cancels it once it said all of `words`, and waits until it has ended by itself; what it printed.
+fn cancelled_after(bench: &Bench, mut work: Work, words: &[&str]) -> String {
     work.grace = Duration::from_secs(20);
     let one = invocation(work);
     let run = one.run;
     let receiver = bench.start(one);
-    bench.services.wait_for_text(run, OutputStream::Stdout, "ready");
+    for words in words {
+        bench.services.wait_for_text(run, OutputStream::Stdout, words);
+    }
     bench.cancel(run);
     let report = receiver.recv_timeout(Duration::from_secs(15)).expect("it ends by itself, well before its grace");
     assert_eq!(report.end.outcome, AttemptOutcome::Cancelled);
-    assert!(bench.services.text(run, OutputStream::Stdout).contains("cleaning up"));
     assert_eq!(left_of(run), [""; 0]);
+    bench.services.text(run, OutputStream::Stdout)
+}
+
+#[test]
+fn cancelling_asks_first() {
+    let bench = Bench::new();
+    let work = command(&bench, "trap 'echo cleaning up; exit 0' TERM; echo ready; while :; do sleep 0.01; done");
+    assert!(cancelled_after(&bench, work, &["ready"]).contains("cleaning up"));
 }
 
 #[test]
@@ -175,37 +182,16 @@ fn what_left_the_group_is_asked_too() {
     let both = "trap : TERM; setsid sh -c \"$ENDS\" below & (setsid sh -c \"$ENDS\" orphan &); wait";
     let mut work = command(&bench, both);
     work.env.insert("ENDS".to_owned(), ends.to_owned());
-    work.grace = Duration::from_secs(20);
-    let one = invocation(work);
-    let run = one.run;
-    let receiver = bench.start(one);
-    for name in ["below", "orphan"] {
-        bench.services.wait_for_text(run, OutputStream::Stdout, &format!("{name} is ready"));
-    }
-    bench.cancel(run);
-    let report =
-        receiver.recv_timeout(Duration::from_secs(15)).expect("all end by themselves, well before their grace");
-    assert_eq!(report.end.outcome, AttemptOutcome::Cancelled);
-    let text = bench.services.text(run, OutputStream::Stdout);
+    let text = cancelled_after(&bench, work, &["below is ready", "orphan is ready"]);
     assert!(text.contains("below cleans up") && text.contains("orphan cleans up"), "{text}");
-    assert_eq!(left_of(run), [""; 0]);
 }
 
 #[test]
 fn a_script_that_is_stopped_does_not_go_on_to_its_next_command() {
     let bench = Bench::new();
-    // GNU's `timeout` has a process group of its own.
-    let mut work = command(&bench, "echo ready; timeout 300 sleep 300; echo next");
-    work.grace = Duration::from_secs(20);
-    let one = invocation(work);
-    let run = one.run;
-    let receiver = bench.start(one);
-    bench.services.wait_for_text(run, OutputStream::Stdout, "ready");
-    bench.cancel(run);
-    let report = receiver.recv_timeout(Duration::from_secs(15)).expect("it ends by itself, well before its grace");
-    assert_eq!(report.end.outcome, AttemptOutcome::Cancelled);
-    assert_eq!(bench.services.text(run, OutputStream::Stdout), "ready\n");
-    assert_eq!(left_of(run), [""; 0]);
+    // GNU's `timeout` has a process group of its own, from before its program starts.
+    let work = command(&bench, "timeout 300 sh -c 'echo ready; sleep 300'; echo next");
+    assert_eq!(cancelled_after(&bench, work, &["ready"]), "ready\n");
 }
 
 #[test]

@@ -134,6 +134,14 @@ async fn a_recipient_whom_the_server_refuses_keeps_the_mail_from_nobody_else() {
     let later = send(&["nobody@example.com", "later@example.com"]).await.unwrap_err();
     assert!(matches!(later, MailError::Unavailable(_)), "{later}");
     assert_eq!(server.mails().len(), 3);
+    // Once somebody has it, it is not sent to all again.
+    let partly = send(&["nobody@example.com", "ops@example.com", "later@example.com"]).await.unwrap_err();
+    let told = partly.to_string();
+    assert!(matches!(partly, MailError::Rejected(_)), "{told}");
+    assert!(
+        told.starts_with("1 of 4 recipients have the mail") && told.ends_with("boss@example.com: not tried"),
+        "{told}"
+    );
 }
 
 #[tokio::test]

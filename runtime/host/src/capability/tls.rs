@@ -90,12 +90,7 @@ impl Guest {
 
     /// A text with the values of secrets, if it has some, for `host`, which may be a secret itself.
     fn filled(&self, text: &str, host: &str, is_secret: bool) -> CallResult<Zeroizing<Vec<u8>>> {
-        let filled = self.attempt.secrets().map(|secrets| {
-            secrets.put_in(text.as_bytes(), |held, filled| {
-                filled.extend_from_slice(held.for_host(host)?);
-                Ok(())
-            })
-        });
+        let filled = self.attempt.secrets().map(|secrets| secrets.for_host(text.as_bytes(), host));
         let filled = filled
             .transpose()
             .map_err(|error| self.attempt.not_put_in(&if is_secret { error.without_host() } else { error }));

@@ -176,6 +176,18 @@ impl RunSecrets {
         })
     }
 
+    /// `text` with the values, as they are, for a request to `host`.
+    ///
+    /// # Errors
+    ///
+    /// If a secret is meant for other hosts.
+    pub(crate) fn for_host(&self, text: &[u8], host: &str) -> Result<Option<Vec<u8>>, NotPutIn> {
+        self.put_in(text, |held, filled| {
+            filled.extend_from_slice(held.for_host(host)?);
+            Ok(())
+        })
+    }
+
     /// The environment variables that processes have: their names and values.
     ///
     /// # Errors

@@ -117,6 +117,19 @@ fn a_request_has_it_where_it_stands_and_the_plugin_has_not() {
 }
 
 #[test]
+fn what_follows_an_address_that_is_a_secret_goes_on_where_it_ends() {
+    let (home, receiver) = (Home::new(), Receiver::start());
+    let daemon = home.start();
+    set(&home, "HOOK", &receiver.url("/hooks?key=1"), &[]).expect(0);
+    let mut job = sends(&receiver.url("/"), &json!({ "url": "{{ secret.HOOK }}/new", "query": { "dry": "yes" } }));
+    job["grants"] = json!({ "http": [format!("POST {}", receiver.url("/hooks/*"))] });
+    daemon.put(&job);
+    let run = daemon.ended(&daemon.start_run("send"));
+    assert_eq!(run["state"], "succeeded", "{run}");
+    assert_eq!(receiver.received()[0].first, "POST /hooks/new?key=1&dry=yes HTTP/1.1");
+}
+
+#[test]
 fn a_secret_can_be_the_whole_address_and_be_limited_to_hosts() {
     let (home, receiver) = (Home::new(), Receiver::start());
     let daemon = home.start();

@@ -241,11 +241,7 @@ fn for_registry(attempt: &Attempt, reference: &str, given: docker::Credentials) 
     let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
     let fill = |given: String| {
         let Some(secrets) = attempt.secrets() else { return Ok(given) };
-        let filled = secrets.put_in(given.as_bytes(), |held, filled| {
-            filled.extend_from_slice(held.for_host(host)?);
-            Ok(())
-        });
-        match filled.map_err(|error| attempt.not_put_in(&error))? {
+        match secrets.for_host(given.as_bytes(), host).map_err(|error| attempt.not_put_in(&error))? {
             Some(filled) => text("the registry's user or password", filled),
             None => Ok(given),
         }

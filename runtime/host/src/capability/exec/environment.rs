@@ -39,8 +39,7 @@ pub(crate) fn environment(
     }
     let given = given.iter().map(|(name, value)| (name, value));
     for (name, value) in attempt.env().iter().chain(given) {
-        let filled = attempt.secrets().map_or(Ok(None), |secrets| secrets.for_process(value.as_bytes()));
-        let filled = filled.map_err(|error| attempt.not_put_in(&error))?.unwrap_or_else(|| value.clone().into_bytes());
+        let filled = attempt.for_process(value.as_bytes())?.unwrap_or_else(|| value.clone().into_bytes());
         env.insert(name.clone(), Zeroizing::new(filled));
     }
     // Last, as it is how what was left running is found again.

@@ -52,6 +52,7 @@ impl AsFd for Pipe {
 impl Pipe {
     /// Watches it from now on, and waits until more is there. What cannot be watched is to be looked at with each tick.
     async fn readable(&mut self, ticks: &Ticks) {
+        // A copy is, as whatever cannot be watched is closed.
         if let Self::Unwatched(pipe) = self
             && let Ok(watched) = pipe.try_clone().and_then(pipe::Receiver::from_owned_fd_unchecked)
         {

@@ -146,8 +146,7 @@ async fn moved(pump: Option<Pump>, kept: &mut VecDeque<u8>) {
 
 /// What a process reads, with the values of secrets in the place of what stands for them.
 fn filled_in(attempt: &Attempt, bytes: Vec<u8>) -> CallResult<Vec<u8>> {
-    let Some(secrets) = attempt.secrets() else { return Ok(bytes) };
-    Ok(secrets.for_process(&bytes).map_err(|error| attempt.not_put_in(&error))?.unwrap_or(bytes))
+    Ok(attempt.for_process(&bytes)?.unwrap_or(bytes))
 }
 
 fn unavailable(error: impl Into<io::Error>) -> CallError {

@@ -5,14 +5,11 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use rustix::fs::{Mode, OFlags, open};
-use rustix::io::Errno;
-
 use super::fate::Running;
 use super::watch::Watch;
 use crate::attempt::lock;
 use crate::bindings::types::ErrorCode;
-use crate::capability::process::{Folder, Folders, private};
+use crate::capability::process::{Folder, Folders};
 use crate::capability::{CallError, CallResult};
 
 /// The most that an attempt may have running at once, what those start themselves not counted.
@@ -66,28 +63,23 @@ impl Tasks {
         Ok(watch)
     }
 
-    /// The folder of the attempt's own, taken when it is first asked for.
+    /// The path of the attempt's own folder.
     pub(crate) fn folder(&self) -> io::Result<&Path> {
-        if let Some(folder) = self.folder.get() {
-            return Ok(folder.path());
-        }
-        let folder = self.folders.take()?;
-        Ok(self.folder.get_or_init(|| folder).path())
+        self.own_folder().map(Folder::path)
     }
 
-    /// The folder of the attempt's own, open. A process that removed it finds it made anew; a link that one put in its place
-    /// is not followed.
+    /// The attempt's own folder, open, as [`Folder::open`] gives it.
     pub(crate) fn open_folder(&self) -> io::Result<OwnedFd> {
-        let path = self.folder()?;
-        let open = || open(path, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
-        let opened = match open() {
-            Err(Errno::NOENT) => {
-                private(path, false)?;
-                open()
-            }
-            opened => opened,
-        };
-        Ok(opened?)
+        self.own_folder()?.open()
+    }
+
+    /// Taken when it is first asked for.
+    fn own_folder(&self) -> io::Result<&Folder> {
+        if let Some(folder) = self.folder.get() {
+            return Ok(folder);
+        }
+        let folder = self.folders.take()?;
+        Ok(self.folder.get_or_init(|| folder))
     }
 
     /// Kills what is left and waits until it is gone. Nothing can be started afterwards.

@@ -143,8 +143,8 @@ fn fields(secrets: &RunSecrets, fields: &mut HeaderMap, host: &str) -> Result<()
     for (name, field) in fields.iter_mut() {
         let basic = (name == header::AUTHORIZATION).then(|| credentials(field)).flatten();
         let filled = match &basic {
-            Some(text) => value(secrets, text, host)?.map(|text| basic_field(&text)),
-            None => value(secrets, field.as_bytes(), host)?,
+            Some(text) => secrets.for_host(text, host)?.map(|text| basic_field(&text)),
+            None => secrets.for_host(field.as_bytes(), host)?,
         };
         let Some(filled) = filled else { continue };
         let mut filled = HeaderValue::from_bytes(&filled).map_err(|_| {
@@ -156,13 +156,6 @@ fn fields(secrets: &RunSecrets, fields: &mut HeaderMap, host: &str) -> Result<()
         *field = filled;
     }
     Ok(())
-}
-
-fn value(secrets: &RunSecrets, text: &[u8], host: &str) -> Result<Option<Vec<u8>>, NotPutIn> {
-    secrets.put_in(text, |held, filled| {
-        filled.extend_from_slice(held.for_host(host)?);
-        Ok(())
-    })
 }
 
 /// The name and password of a field `Basic …`.

@@ -84,10 +84,7 @@ pub(super) fn prepare(attempt: &Attempt, command: &Command, name: String) -> Cal
 
 /// `name=value` for a process; what stands for a secret is replaced by its value.
 fn variable(attempt: &Attempt, name: &str, value: &[u8]) -> CallResult<CString> {
-    let filled = attempt
-        .secrets()
-        .map_or(Ok(None), |secrets| secrets.for_process(value))
-        .map_err(|error| attempt.not_put_in(&error))?;
+    let filled = attempt.for_process(value)?;
     let text = [name.as_bytes(), b"=", filled.as_deref().unwrap_or(value)].concat();
     CString::new(text).map_err(|_| invalid("an environment variable holds a NUL character".to_owned()))
 }

@@ -7,12 +7,15 @@
 use std::collections::VecDeque;
 use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
 use tokio::time::Instant;
 
 use super::removal::remove_tree;
@@ -50,6 +53,19 @@ pub(crate) struct Folder {
 impl Folder {
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The folder, open. Made anew if a process removed it; a link that one put in its place is not followed.
+    pub(crate) fn open(&self) -> io::Result<OwnedFd> {
+        let open = || open(&self.path, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+        let opened = match open() {
+            Err(Errno::NOENT) => {
+                private(&self.path, false)?;
+                open()
+            }
+            opened => opened,
+        };
+        Ok(opened?)
     }
 
     fn new(path: PathBuf) -> io::Result<Self> {
@@ -133,7 +149,7 @@ impl Folders {
 }
 
 /// Makes a folder that its owner alone may use.
-pub(crate) fn private(folder: &Path, recursive: bool) -> io::Result<()> {
+fn private(folder: &Path, recursive: bool) -> io::Result<()> {
     DirBuilder::new().mode(0o700).recursive(recursive).create(folder)
 }
 

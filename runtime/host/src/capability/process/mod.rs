@@ -13,7 +13,7 @@ mod removal;
 mod spawn;
 mod tree;
 
-pub(crate) use folders::{Folder, Folders, private};
+pub(crate) use folders::{Folder, Folders};
 pub(crate) use proc::RUN_VARIABLE;
 pub(crate) use tree::reap_orphans;
 

@@ -274,8 +274,7 @@ impl HostSession for Guest {
                 format!("{path}: a plugin writes at most {WRITE} bytes by itself; upload a file of the run instead");
             return Err(CallError::new(ErrorCode::LimitExceeded, message));
         }
-        let filled = session.attempt.secrets().map_or(Ok(None), |secrets| secrets.for_process(&contents));
-        let contents = Zeroizing::new(filled.map_err(|error| session.attempt.not_put_in(&error))?.unwrap_or(contents));
+        let contents = Zeroizing::new(session.attempt.for_process(&contents)?.unwrap_or(contents));
         let operation = session.with_files(move |files| {
             Box::pin(async move { Upload { dest: path, options }.bytes(files, &contents).await.map(copied) })
         });
