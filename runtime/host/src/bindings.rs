@@ -53,12 +53,12 @@ mod generated {
     });
 }
 
-pub(crate) use generated::PluginPre;
 pub(crate) use generated::exports::sandglass::plugin::action;
 pub(crate) use generated::sandglass::plugin::{
     artifacts, docker, exec, logging, mail, process, progress, remote, run_context, secrets, secrets_reveal, state,
     tls, types,
 };
+pub(crate) use generated::{Plugin, PluginPre};
 
 /// What a plugin may export besides. In a world of its own, as it is looked up in those only that have it.
 mod planning {

@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use wasmtime::{Engine, Store};
 
+use crate::ahead::{self, Announced, Instance};
 use crate::attempt::{Attempt, lock};
 use crate::capability::process::{Folders, left_behind, reap_orphans};
 use crate::capability::{docker, files};
@@ -39,6 +40,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const QUESTIONS: u32 = 4;
 /// How many plugins may be asked at once what a run would do, in places of their own too.
 const PLANS: u32 = 2;
+/// How many instances wait at once for their attempt to start: one, and one that is about to be dropped.
+const ANNOUNCED: u32 = 2;
 /// How long a plan waits for its place.
 const PLAN_WAIT: Duration = Duration::from_secs(10);
 /// The most threads for what blocks: names of hosts that are looked up, folders that are removed.
@@ -69,6 +72,7 @@ struct Inner {
     none_left: Notify,
     stopping: AtomicBool,
     ticker: Ticker,
+    announced: Announced,
 }
 
 /// Some of the attempts that are going.
@@ -87,7 +91,7 @@ impl Host {
     ///
     /// If the engine, the threads or the folder of compiled components cannot be had.
     pub fn new(config: HostConfig, services: Arc<dyn Services>) -> Result<Arc<Self>, HostError> {
-        let engine = engine::build(config.max_concurrent.max(1).saturating_add(QUESTIONS + PLANS))?;
+        let engine = engine::build(config.max_concurrent.max(1).saturating_add(QUESTIONS + PLANS + ANNOUNCED))?;
         let library = Library::new(&engine, config.cache_dir, config.key)?;
         let ticker = Ticker::start(engine.weak(), reap_orphans)?;
         let number = AtomicUsize::new(0);
@@ -113,6 +117,7 @@ impl Host {
             none_left: Notify::new(),
             stopping: AtomicBool::new(false),
             ticker,
+            announced: Announced::default(),
         };
         Ok(Arc::new(Self { inner: Arc::new(inner), runtime: Some(runtime) }))
     }
@@ -193,7 +198,7 @@ impl Host {
         let prepared = self.inner.library.find(&digest).ok_or(NoPlan::NotReady(digest))?;
         let place = tokio::time::timeout(PLAN_WAIT, Arc::clone(&self.inner.plans).acquire_owned()).await;
         let place = place.map_err(|_| NoPlan::Busy)?.expect("the semaphore is never closed");
-        let noted = self.note(invocation);
+        let noted = self.note(self.inner.attempt(invocation));
         let asked = self.runtime().spawn(async move {
             let _place = place;
             let _active = noted.inner.ticker.attempt();
@@ -202,39 +207,64 @@ impl Host {
         asked.await.map_err(|_| NoPlan::Stopping)?.map_err(NoPlan::Failed)
     }
 
+    /// Says that an attempt is about to start, so that its instance is made meanwhile. None of its code runs and nobody is told
+    /// of it before it is started, which it need not be.
+    pub fn announce(&self, invocation: Invocation) {
+        let inner = &self.inner;
+        let Some(prepared) = inner.library.get(&invocation.work.digest) else { return };
+        if prepared.begins_with_code || inner.stopping.load(Ordering::SeqCst) {
+            return;
+        }
+        let attempt = inner.attempt(invocation);
+        let started = inner.announced.put(Arc::clone(&attempt));
+        let engine = inner.engine.clone();
+        self.runtime().spawn(async move {
+            let instance = ahead::instance(&engine, &prepared, &attempt).await;
+            if let Some(task) = ahead::start(started).await {
+                task.run(instance).await;
+            }
+        });
+    }
+
     /// Starts an attempt. `done` is called exactly once, from a guest thread, whatever happens.
     pub fn start(&self, invocation: Invocation, done: impl FnOnce(AttemptReport) + Send + 'static) {
-        let task = self.task(invocation, Done::Once(Box::new(done)));
-        self.runtime().spawn(task.run());
+        if let Some(task) = self.task(invocation, Done::Once(Box::new(done))) {
+            self.runtime().spawn(task.run(None));
+        }
     }
 
     /// Starts many attempts with one hand-over. `done` is called exactly once for each.
     pub fn start_all(&self, invocations: Vec<Invocation>, done: Arc<dyn Fn(AttemptReport) + Send + Sync>) {
-        let tasks: Vec<Task> =
-            invocations.into_iter().map(|invocation| self.task(invocation, Done::Shared(Arc::clone(&done)))).collect();
+        let task = |invocation| self.task(invocation, Done::Shared(Arc::clone(&done)));
+        let tasks: Vec<Task> = invocations.into_iter().filter_map(task).collect();
+        if tasks.is_empty() {
+            return;
+        }
         // Spawned from a guest thread, which wakes the others as it goes: from here, each would be a wake-up of its own. That
         // thread takes the last one itself: with only one, no other thread is woken.
         self.runtime().spawn(async move {
             let mut tasks = tasks.into_iter();
             let last = tasks.next_back();
             for task in tasks {
-                tokio::spawn(task.run());
+                tokio::spawn(task.run(None));
             }
             if let Some(task) = last {
-                task.run().await;
+                task.run(None).await;
             }
         });
     }
 
-    /// Notes the attempt, so that it can be cancelled from now on.
-    fn task(&self, invocation: Invocation, done: Done) -> Task {
-        Task { noted: self.note(invocation), done: Some(done) }
+    /// Notes the attempt, so that it can be cancelled from now on. None if it was announced and has started.
+    fn task(&self, invocation: Invocation, done: Done) -> Option<Task> {
+        let Some((attempt, start)) = self.inner.announced.take(invocation.run, invocation.attempt) else {
+            return Some(Task { noted: self.note(self.inner.attempt(invocation)), done: Some(done) });
+        };
+        // It comes back if its instance was given up on.
+        start.send(Task { noted: self.note(attempt), done: Some(done) }).err()
     }
 
-    fn note(&self, invocation: Invocation) -> Noted {
+    fn note(&self, attempt: Arc<Attempt>) -> Noted {
         let inner = &self.inner;
-        let services = Arc::clone(&inner.services);
-        let attempt = Arc::new(Attempt::new(invocation, services, &inner.folders, inner.ticker.ticks()));
         inner.count.fetch_add(1, Ordering::SeqCst);
         lock(inner.shard(attempt.run)).insert((attempt.run, attempt.number), Arc::clone(&attempt));
         if inner.stopping.load(Ordering::SeqCst) {
@@ -280,6 +310,7 @@ impl Host {
     pub async fn shutdown(&self, grace: Duration) {
         let inner = &self.inner;
         inner.stopping.store(true, Ordering::SeqCst);
+        inner.announced.clear();
         inner.for_each(|attempt| attempt.stop.ask(CancelReason::Shutdown));
         if tokio::time::timeout(grace, inner.all_ended()).await.is_err() {
             inner.for_each(|attempt| {
@@ -313,6 +344,10 @@ impl Drop for Host {
 }
 
 impl Inner {
+    fn attempt(&self, invocation: Invocation) -> Arc<Attempt> {
+        Arc::new(Attempt::new(invocation, Arc::clone(&self.services), &self.folders, self.ticker.ticks()))
+    }
+
     fn shard(&self, run: RunId) -> &Shard {
         let bits = usize::try_from(run.to_bits() % SHARDS as u128).expect("less than the number of shards");
         &self.going[bits]
@@ -341,7 +376,7 @@ impl Inner {
     }
 
     /// Makes the attempt when there is room, if it may be made at all.
-    async fn make(&self, attempt: &Arc<Attempt>) -> Made<'_> {
+    async fn make(&self, attempt: &Arc<Attempt>, ahead: Option<Instance>) -> Made<'_> {
         let not_started = |conclusion: Conclusion| Made {
             report: conclusion.report(attempt, attempt.services.now(), Usage::default()),
             rest: None,
@@ -374,7 +409,7 @@ impl Inner {
         if let Some(reason) = attempt.stop.reason() {
             return stopped(reason);
         }
-        let (report, store) = invoke::attempt(&self.engine, &prepared.pre, attempt).await;
+        let (report, store) = invoke::attempt(&self.engine, &prepared.pre, attempt, ahead).await;
         Made { report, rest: Some(Rest { _store: store, _active: active, _room: room }) }
     }
 }
@@ -420,16 +455,17 @@ impl Drop for Noted {
 }
 
 /// An attempt on its way to its report. If it is dropped on the way, the report says that it was lost.
-struct Task {
+pub(crate) struct Task {
     noted: Noted,
     done: Option<Done>,
 }
 
 impl Task {
-    async fn run(mut self) {
+    /// `ahead` is its instance, if that is made already.
+    pub(crate) async fn run(mut self, ahead: Option<Instance>) {
         let inner = Arc::clone(&self.noted.inner);
         let attempt = Arc::clone(&self.noted.attempt);
-        let made = AssertUnwindSafe(inner.make(&attempt)).catch_unwind().await;
+        let made = AssertUnwindSafe(inner.make(&attempt, ahead)).catch_unwind().await;
         let (report, rest) = match made {
             Ok(Made { report, rest }) => (report, rest),
             Err(_) => {

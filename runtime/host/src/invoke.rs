@@ -14,8 +14,9 @@ use serde_json::json;
 use tokio::time::Instant;
 use wasmtime::{Engine, PoolConcurrencyLimitError, Store};
 
+use crate::ahead::Instance;
 use crate::attempt::{Attempt, after, nanos};
-use crate::bindings::{PluginPre, action};
+use crate::bindings::{Plugin, PluginPre, action};
 use crate::classify::{self, Wrong};
 use crate::guest::Guest;
 
@@ -58,13 +59,20 @@ pub(crate) async fn attempt(
     engine: &Engine,
     pre: &PluginPre<Guest>,
     attempt: &Arc<Attempt>,
+    mut ahead: Option<Instance>,
 ) -> (AttemptReport, Store<Guest>) {
     let started_at = attempt.services.now();
     let start = Instant::now();
     attempt.begin(start);
     let (store, ended) = loop {
-        let mut store = store(engine, attempt);
-        let ended = supervise(attempt, run(&mut store, pre, attempt)).await;
+        let (mut store, plugin) = match ahead.take() {
+            Some(Instance { mut store, plugin }) => {
+                store.set_epoch_deadline(1);
+                (store, Some(plugin))
+            }
+            None => (store(engine, attempt), None),
+        };
+        let ended = supervise(attempt, run(&mut store, pre, plugin, attempt)).await;
         if !is_out_of_room(&ended) || attempt.stop.reason().is_some() {
             break (store, ended);
         }
@@ -94,9 +102,13 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-async fn run(store: &mut Store<Guest>, pre: &PluginPre<Guest>, attempt: &Attempt) -> Answer {
+/// Calls the guest, in the instance that there is or in a fresh one.
+async fn run(store: &mut Store<Guest>, pre: &PluginPre<Guest>, plugin: Option<Plugin>, attempt: &Attempt) -> Answer {
     let request = action::RunRequest { action: attempt.work.action.clone(), params: attempt.params().to_owned() };
-    let plugin = pre.instantiate_async(&mut *store).await?;
+    let plugin = match plugin {
+        Some(plugin) => plugin,
+        None => pre.instantiate_async(&mut *store).await?,
+    };
     plugin.sandglass_plugin_action().call_run(store, &request).await
 }
 

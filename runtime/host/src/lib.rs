@@ -5,13 +5,15 @@
 //! - [`config`], [`services`]: what the host is given; [`host`]: what it offers; [`inspect`]: what it tells of components;
 //! - `engine`, `ticker`: the WebAssembly engine and the thread that makes guests give way;
 //! - `component`: from bytes to something that runs;
-//! - `attempt`, `stop`, `limiter`, `guest`: what belongs to one attempt; `invoke`: its course; `classify`: its end;
+//! - `attempt`, `stop`, `limiter`, `guest`: what belongs to one attempt; `ahead`: its instance before it starts; `invoke`: its
+//!   course; `classify`: its end;
 //! - `probe`: guests that are only asked about themselves;
 //! - `bindings`, `capability`: what a guest may ask of the host.
 //!
 //! What is not here: no store, no clock but [`services::Services::now`], no decision about retries, and no way out to
 //! the network but `capability/http`.
 
+mod ahead;
 mod attempt;
 mod bindings;
 mod capability;

@@ -307,9 +307,16 @@ impl Dispatcher {
         self.commits += 1;
         gathered.permitted.commit = self.commits;
         self.unacknowledged.extend(gathered.reports.into_iter().map(|report| (self.commits, report)));
+        // One alone: threads that have several to start have none to spare.
+        let about_to_start = match &gathered.permitted.starts[..] {
+            [only] => Some(only.clone()),
+            _ => None,
+        };
         if self.committer.submit(gathered.batch, Payload::Decided(Box::new(gathered.permitted))).is_err() {
             tracing::error!("the committer has stopped: nothing can be made durable any more");
             self.broken = true;
+        } else if let Some(invocation) = about_to_start {
+            self.host.announce(invocation);
         }
     }
 

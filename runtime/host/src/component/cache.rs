@@ -16,9 +16,11 @@ use sha2::Sha256;
 
 use crate::config::HostError;
 
-/// What files of this form begin with, before the authentication code and the machine code.
-const MAGIC: &[u8; 16] = b"sandglass aot 1\n";
+/// What files of this form begin with. After it come the authentication code, one byte that says whether the component
+/// begins with code, and the machine code.
+const MAGIC: &[u8; 16] = b"sandglass aot 2\n";
 const MAC: usize = 32;
+const HEAD: usize = MAGIC.len() + MAC + 1;
 
 /// Machine code that can be trusted, in memory that goes back to the system once the engine has its own copy.
 pub(crate) struct Code(MmapMut);
@@ -27,7 +29,14 @@ impl Deref for Code {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0[MAGIC.len() + MAC..]
+        &self.0[HEAD..]
+    }
+}
+
+impl Code {
+    /// Whether making an instance runs code of the component.
+    pub(super) fn begins_with_code(&self) -> bool {
+        self.0[HEAD - 1] != 0
     }
 }
 
@@ -57,9 +66,11 @@ impl Cache {
     pub(crate) fn load(&self, digest: &Digest) -> Option<Code> {
         let path = self.path(digest);
         let file = read(&path).ok()?;
-        let (head, code) = file.split_at_checked(MAGIC.len() + MAC)?;
-        let genuine = head.starts_with(MAGIC) && self.mac(digest, code).verify_slice(&head[MAGIC.len()..]).is_ok();
-        if !genuine {
+        if file.len() < HEAD || !file.starts_with(MAGIC) {
+            return None;
+        }
+        let (mac, authenticated) = file[MAGIC.len()..].split_at(MAC);
+        if self.mac(digest, authenticated).verify_slice(mac).is_err() {
             tracing::warn!("{} is not genuine and is compiled anew", path.display());
             return None;
         }
@@ -67,13 +78,16 @@ impl Cache {
     }
 
     /// Keeps machine code for `digest`. It is whole or absent, whenever the machine stops.
-    pub(crate) fn store(&self, digest: &Digest, code: &[u8]) -> io::Result<()> {
+    pub(crate) fn store(&self, digest: &Digest, begins_with_code: bool, code: &[u8]) -> io::Result<()> {
         self.forget(digest);
         let path = self.path(digest);
         let temporary = path.with_extension("new");
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(MAGIC)?;
-        file.write_all(&self.mac(digest, code).finalize().into_bytes())?;
+        let mut mac = self.mac(digest, &[u8::from(begins_with_code)]);
+        mac.update(code);
+        file.write_all(&mac.finalize().into_bytes())?;
+        file.write_all(&[u8::from(begins_with_code)])?;
         file.write_all(code)?;
         fs::rename(&temporary, &path)
     }
@@ -94,12 +108,13 @@ impl Cache {
         self.folder.join(format!("{digest}-{engine}.cwasm"))
     }
 
-    fn mac(&self, digest: &Digest, code: &[u8]) -> Hmac<Sha256> {
+    /// Over all but itself, up to `authenticated`.
+    fn mac(&self, digest: &Digest, authenticated: &[u8]) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
         mac.update(MAGIC);
         mac.update(digest.as_bytes());
         mac.update(&self.compatibility);
-        mac.update(code);
+        mac.update(authenticated);
         mac
     }
 }
@@ -133,8 +148,9 @@ mod tests {
         let cache = open(1, 1);
         let digest = Digest::of(b"component");
         assert!(cache.load(&digest).is_none());
-        cache.store(&digest, b"machine code").unwrap();
-        assert_eq!(cache.load(&digest).as_deref(), Some(&b"machine code"[..]));
+        cache.store(&digest, true, b"machine code").unwrap();
+        let code = cache.load(&digest).unwrap();
+        assert_eq!((&*code, code.begins_with_code()), (&b"machine code"[..], true));
         assert!(open(2, 1).load(&digest).is_none(), "another key");
         assert!(open(1, 2).load(&digest).is_none(), "another engine");
 
@@ -142,14 +158,18 @@ mod tests {
         fs::copy(cache.path(&digest), cache.path(&other)).unwrap();
         assert!(cache.load(&other).is_none(), "another component");
 
-        let mut bytes = fs::read(cache.path(&digest)).unwrap();
-        *bytes.last_mut().unwrap() ^= 1;
-        fs::write(cache.path(&digest), bytes).unwrap();
-        assert!(cache.load(&digest).is_none(), "changed");
+        let stored = fs::read(cache.path(&digest)).unwrap();
+        for changed in [0, MAGIC.len(), HEAD - 1, stored.len() - 1] {
+            let mut bytes = stored.clone();
+            bytes[changed] ^= 1;
+            fs::write(cache.path(&digest), bytes).unwrap();
+            assert!(cache.load(&digest).is_none(), "byte {changed} was changed");
+        }
         fs::write(cache.path(&digest), b"short").unwrap();
         assert!(cache.load(&digest).is_none(), "cut");
 
-        cache.store(&digest, b"machine code").unwrap();
+        cache.store(&digest, false, b"machine code").unwrap();
+        assert!(!cache.load(&digest).unwrap().begins_with_code());
         cache.forget(&digest);
         assert!(cache.load(&digest).is_none());
     }
@@ -159,7 +179,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(folder.path().join("cache"), [0; 32], [0; 32]).unwrap();
         let digest = Digest::of(b"component");
-        cache.store(&digest, b"machine code").unwrap();
+        cache.store(&digest, true, b"machine code").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&cache.folder), 0o700);
         assert_eq!(mode(&cache.path(&digest)), 0o600);

@@ -21,7 +21,7 @@ use crate::engine;
 use crate::guest::Guest;
 use crate::inspect::RefusedComponent;
 
-use self::sections::read as read_manifest;
+use self::sections::{Sections, read as read_sections};
 
 /// How much nicer than others the thread that compiles is.
 const NICENESS: i32 = 10;
@@ -35,6 +35,8 @@ pub(crate) struct Prepared {
     pub(crate) pre: PluginPre<Guest>,
     /// How it is asked what a run would do, if it can be.
     pub(crate) planning: Option<PlanningPre<Guest>>,
+    /// Whether making an instance runs code of the component.
+    pub(crate) begins_with_code: bool,
 }
 
 /// All components that are ready, and the way to make more so.
@@ -86,23 +88,22 @@ impl Library {
         if Digest::of(&wasm) != digest {
             return Err(HostError::Component(format!("its bytes are not those of {digest}")));
         }
-        read_manifest(&wasm)?;
-        let component = compile(&self.engine, &wasm)?;
-        self.keep(&digest, &component);
-        Ok(self.add(digest, self.check(component)?))
+        let Sections { begins_with_code, .. } = read_sections(&wasm)?;
+        let prepared = self.check(compile(&self.engine, &wasm)?, begins_with_code)?;
+        self.keep(&digest, &prepared);
+        Ok(self.add(digest, prepared))
     }
 
     /// Checks and compiles a component that somebody wants to add.
     pub(crate) fn inspect(&self, wasm: &[u8]) -> Result<(Digest, Option<Manifest>, Arc<Prepared>), RefusedComponent> {
-        let manifest = read_manifest(wasm)?;
+        let Sections { manifest, begins_with_code } = read_sections(wasm)?;
         let digest = Digest::of(wasm);
         if let Some(prepared) = self.get(&digest).or_else(|| self.load_cached(&digest).map(Arc::new)) {
             return Ok((digest, manifest, prepared));
         }
         let _compiling = lock(&self.compiling);
-        let component = compile(&self.engine, wasm)?;
-        let prepared = Arc::new(self.check(component)?);
-        self.keep(&digest, &prepared.component);
+        let prepared = Arc::new(self.check(compile(&self.engine, wasm)?, begins_with_code)?);
+        self.keep(&digest, &prepared);
         Ok((digest, manifest, prepared))
     }
 
@@ -125,9 +126,9 @@ impl Library {
     }
 
     /// A cache that cannot be written costs time at the next start, no more.
-    fn keep(&self, digest: &Digest, component: &Component) {
-        let code = component.serialize().map_err(std::io::Error::other);
-        if let Err(error) = code.and_then(|code| self.cache.store(digest, &code)) {
+    fn keep(&self, digest: &Digest, prepared: &Prepared) {
+        let code = prepared.component.serialize().map_err(std::io::Error::other);
+        if let Err(error) = code.and_then(|code| self.cache.store(digest, prepared.begins_with_code, &code)) {
             tracing::warn!("the compiled component {digest} could not be kept: {error}");
         }
     }
@@ -137,11 +138,11 @@ impl Library {
         let component = load(&self.engine, &code)
             .inspect_err(|error| tracing::warn!("the compiled component {digest} is compiled anew: {error:#}"))
             .ok()?;
-        self.check(component).ok()
+        self.check(component, code.begins_with_code()).ok()
     }
 
     /// What the component imports and exports, against what there is.
-    fn check(&self, component: Component) -> Result<Prepared, RefusedComponent> {
+    fn check(&self, component: Component, begins_with_code: bool) -> Result<Prepared, RefusedComponent> {
         if let Some(resources) = component.resources_required() {
             let (memories, tables) = (resources.num_memories, resources.num_tables);
             if memories > engine::MEMORIES_PER_GUEST || tables > engine::TABLES_PER_GUEST {
@@ -167,7 +168,7 @@ impl Library {
         // One that this version does not know is taken for none.
         let planning = if plans { PlanningPre::new(pre.clone()).ok() } else { None };
         let pre = PluginPre::new(pre).map_err(|error| RefusedComponent::NoAction(format!("{error:#}")))?;
-        Ok(Prepared { component, imports, pre, planning })
+        Ok(Prepared { component, imports, pre, planning, begins_with_code })
     }
 }
 

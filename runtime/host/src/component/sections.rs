@@ -1,4 +1,5 @@
-//! Reading a component's bytes before anything of it is compiled: what kind of file it is, and its manifest.
+//! Reading a component's bytes before anything of it is compiled: what kind of file it is, its manifest, and whether it begins
+//! with code.
 
 use sandglass_core::plugin::Manifest;
 use wasmparser::{Encoding, Parser, Payload};
@@ -12,10 +13,19 @@ const SIZE: u64 = 64 << 20;
 /// The most that a manifest may have, in bytes.
 const MANIFEST_SIZE: usize = 64 << 10;
 
-/// Refuses what is not a component, and gives its manifest if it has one.
+/// What is read.
+#[derive(PartialEq, Debug)]
+pub(super) struct Sections {
+    /// Its manifest, if it has one.
+    pub(super) manifest: Option<Manifest>,
+    /// Whether a module in it has a start function, so that making an instance runs code of the component.
+    pub(super) begins_with_code: bool,
+}
+
+/// Refuses what is not a component, and reads what it tells.
 ///
-/// The section may be the component's own or, as compilers write it, one of a module inside it.
-pub(super) fn read(wasm: &[u8]) -> Result<Option<Manifest>, RefusedComponent> {
+/// The section of the manifest may be the component's own or, as compilers write it, one of a module inside it.
+pub(super) fn read(wasm: &[u8]) -> Result<Sections, RefusedComponent> {
     let size = wasm.len() as u64;
     if size > SIZE {
         return Err(RefusedComponent::TooLarge { size, limit: SIZE });
@@ -28,7 +38,7 @@ pub(super) fn read(wasm: &[u8]) -> Result<Option<Manifest>, RefusedComponent> {
         let what = if text { "it is WebAssembly text; convert it first" } else { "it does not begin as one" };
         return Err(RefusedComponent::NotWasm(what.to_owned()));
     }
-    let mut manifest = None;
+    let (mut manifest, mut begins_with_code) = (None, false);
     let mut first = true;
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.map_err(|error| RefusedComponent::Malformed(error.to_string()))? {
@@ -42,10 +52,11 @@ pub(super) fn read(wasm: &[u8]) -> Result<Option<Manifest>, RefusedComponent> {
                     return Err(RefusedComponent::Manifest("there are two of them".to_owned()));
                 }
             }
+            Payload::StartSection { .. } | Payload::ComponentStartSection { .. } => begins_with_code = true,
             _ => {}
         }
     }
-    Ok(manifest)
+    Ok(Sections { manifest, begins_with_code })
 }
 
 fn parse(data: &[u8]) -> Result<Manifest, RefusedComponent> {
@@ -71,7 +82,16 @@ mod tests {
         assert!(matches!(read(b"\0asm"), Err(RefusedComponent::Malformed(_))));
         assert_eq!(read(&component("(module)")), Err(RefusedComponent::CoreModule));
         assert!(matches!(read(&vec![0; SIZE as usize + 1]), Err(RefusedComponent::TooLarge { .. })));
-        assert_eq!(read(&component("(component)")), Ok(None));
+        let nothing = Sections { manifest: None, begins_with_code: false };
+        assert_eq!(read(&component("(component)")), Ok(nothing));
+    }
+
+    #[test]
+    fn start_functions_are_found_at_any_depth() {
+        let begins =
+            |module: &str| read(&component(&format!("(component (component {module}))"))).unwrap().begins_with_code;
+        assert!(begins("(core module (func $f) (start $f))"));
+        assert!(!begins("(core module (memory 1) (data (i32.const 0) \"x\") (func $f))"));
     }
 
     #[test]
@@ -81,7 +101,7 @@ mod tests {
             format!("(component (@custom \"{MANIFEST}\" \"{manifest}\"))"),
             format!("(component (core module (@custom \"{MANIFEST}\" \"{manifest}\")))"),
         ] {
-            assert_eq!(read(&component(&text)).unwrap().unwrap().name.as_str(), "hello");
+            assert_eq!(read(&component(&text)).unwrap().manifest.unwrap().name.as_str(), "hello");
         }
         let twice = format!(
             "(component (@custom \"{MANIFEST}\" \"{manifest}\") (core module (@custom \"{MANIFEST}\" \"{manifest}\")))"
