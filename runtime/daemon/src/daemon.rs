@@ -24,6 +24,7 @@ use crate::dispatch::effects::{Payload, Performer, Shared};
 use crate::dispatch::{Beginning, Dispatcher, INBOX_CAPACITY, Inbox};
 use crate::http::{self, App, JobLocks};
 use crate::output::Outputs;
+use crate::prompt::promptly;
 use crate::secrets::Secrets;
 use crate::services::HostServices;
 use crate::upkeep::Upkeep;
@@ -142,7 +143,8 @@ impl Daemon {
             store: Arc::clone(&store),
         };
         let done = move |group| performer.done(group);
-        let committer = Arc::new(Committer::spawn(Arc::clone(&store), Arc::new(SystemClock), done)?);
+        let committer = promptly(|| Committer::spawn(Arc::clone(&store), Arc::new(SystemClock), done))?;
+        let committer = Arc::new(committer);
         services.connect(Arc::clone(&committer));
         secrets.connect(Arc::clone(&committer));
         let (stopping, is_stopping) = watch::channel(false);
@@ -370,11 +372,12 @@ fn ready(plugin: &Plugin, store: &dyn Store, host: &Host) {
 /// Runs the event loop on a thread of its own; what is returned resolves when it ends, however it does.
 fn run_loop(dispatcher: Dispatcher) -> std::io::Result<oneshot::Receiver<()>> {
     let (ended, has_ended) = oneshot::channel();
-    std::thread::Builder::new().name("sandglass-loop".to_owned()).spawn(move || {
+    let run = move || {
         // Dropped, and so told, when the loop returns or panics.
         let _ended = ended;
         dispatcher.run();
-    })?;
+    };
+    promptly(|| std::thread::Builder::new().name("sandglass-loop".to_owned()).spawn(run))?;
     Ok(has_ended)
 }
 

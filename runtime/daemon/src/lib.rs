@@ -4,7 +4,8 @@
 //!
 //! - [`config`], [`data_dir`]: what it is told and where it keeps things;
 //! - [`daemon`]: its start and its end;
-//! - [`dispatch`]: the event loop, what follows a commit, and the recovery from one that failed;
+//! - [`dispatch`]: the event loop, what follows a commit, and the recovery from one that failed; [`prompt`]: how the threads of
+//!   both wake;
 //! - [`services`], [`output`]: what the host needs while an attempt goes; [`upkeep`]: what is cleared away behind it;
 //! - [`admission`]: what is checked before a job or a plugin is saved;
 //! - [`http`]: the API;
@@ -22,6 +23,7 @@ mod http;
 mod jobs_dir;
 mod mail;
 mod output;
+mod prompt;
 mod secrets;
 mod services;
 mod upkeep;
