@@ -1,5 +1,6 @@
 //! What went wrong: what failed, why, and what to do next, on standard error; and the exit code.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
@@ -139,6 +140,37 @@ impl Failure {
             Self::NotSo | Self::Told(_) | Self::Output(_) => String::new(),
         }
     }
+}
+
+/// Tells that the command line cannot be read: as the parser does, or as JSON if `args` ask for that.
+pub(crate) fn misread(error: &clap::Error, args: impl Iterator<Item = OsString>) -> std::process::ExitCode {
+    if !error.use_stderr() || !asks_for_json(args) {
+        error.exit();
+    }
+    let _ = io::stderr().lock().write_all((to_json(&misreading(error)) + "\n").as_bytes());
+    std::process::ExitCode::from(ExitCode::Usage.number())
+}
+
+/// Whether JSON was asked for, as far as can be told before the arguments are understood.
+fn asks_for_json(args: impl Iterator<Item = OsString>) -> bool {
+    let args: Vec<OsString> = args.take_while(|arg| arg != "--").collect();
+    let in_one = |arg: &OsString| ["--json", "--output=json", "-ojson", "-o=json"].iter().any(|json| arg == json);
+    let in_two = |pair: &[OsString]| (pair[0] == "--output" || pair[0] == "-o") && pair[1] == "json";
+    args.iter().any(in_one) || args.windows(2).any(in_two)
+}
+
+/// What the parser says, in paragraphs: what is wrong, tips, and how the command is used.
+fn misreading(error: &clap::Error) -> Problem {
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Problem::new(Code::BadRequest, "a command is missing").with_hint("`sandglass --help`");
+    }
+    let text = error.render().to_string();
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut paragraphs = text.split("\n\n").map(words);
+    let wrong = paragraphs.next().unwrap_or_default();
+    let hints: Vec<String> = paragraphs.filter(|text| !text.starts_with("For more")).collect();
+    let problem = Problem::new(Code::BadRequest, wrong.trim_start_matches("error: "));
+    if hints.is_empty() { problem } else { problem.with_hint(hints.join("; ")) }
 }
 
 /// A problem in words: what failed, each fault, and what to do.

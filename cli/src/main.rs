@@ -29,7 +29,10 @@ use context::Context;
 use failure::Telling;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return failure::misread(&error, std::env::args_os().skip(1)),
+    };
     #[expect(clippy::disallowed_methods, reason = "the command line's only clock; everything below takes the instant")]
     let now = std::time::SystemTime::now();
     let telling = Telling::new(&cli.global);

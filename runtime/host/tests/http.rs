@@ -77,8 +77,24 @@ fn a_granted_request_arrives() {
     assert_eq!(uri.to_string(), "/echo?a=1");
     assert_eq!(headers["host"], format!("127.0.0.1:{}", server.port));
     assert_eq!(headers["x-test"], "yes");
+    assert_eq!(headers["user-agent"], concat!("sandglass/", env!("CARGO_PKG_VERSION")));
     assert_eq!(&body[..], b"hello");
     assert!(report.result.unwrap().contains("hello"));
+}
+
+#[test]
+fn a_guest_may_say_what_it_is() {
+    let (bench, server) = (Bench::new(), Server::start());
+    let url = format!("http://127.0.0.1:{}/echo", server.port);
+    let grant = format!(r#"["POST {url}"]"#);
+    for own in ["nightly-check/2", ""] {
+        let params = json!({ "method": "POST", "url": url, "headers": { "User-Agent": own } });
+        let report = bench.run(invocation(request(&bench, params, &grant)));
+        assert_eq!(report.end.outcome, AttemptOutcome::Succeeded, "{report:?}");
+        let seen = server.seen.lock().unwrap();
+        let (_, headers, _) = seen.last().unwrap();
+        assert_eq!(headers.get_all("user-agent").iter().collect::<Vec<_>>(), [own]);
+    }
 }
 
 #[test]

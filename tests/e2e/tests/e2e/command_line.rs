@@ -83,7 +83,14 @@ fn exit_codes_tell_outcomes_apart() {
         [&["frobnicate"][..], &["job"], &["job", "run"], &["run", "show", "no-id"], &["job", "list", "--nonsense"]]
     {
         home.cli(args).expect(2);
+        for form in [&["--json"][..], &["--output", "json"]] {
+            let problem = home.cli(&[args, form].concat()).expect(2).problem();
+            assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{args:?}: {problem}");
+        }
     }
+    let mistyped = home.cli(&["job", "lst", "--json"]).expect(2).problem();
+    assert_eq!(mistyped["detail"], "unrecognized subcommand 'lst'");
+    assert!(mistyped["hint"].as_str().is_some_and(|hint| hint.contains("'list'")), "{mistyped}");
     home.cli(&["job", "run", "good", "--wait"]).expect(0).says(&["fine\n"]);
     let ended = home.cli(&["job", "run", "bad", "--wait", "--json"]).expect(1);
     ended.says(&["oh no\n"]);

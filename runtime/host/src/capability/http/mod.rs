@@ -32,6 +32,8 @@ const FIRST_BYTE: Duration = Duration::from_secs(120);
 const BETWEEN_BYTES: Duration = Duration::from_secs(60);
 /// The most that the head of a response may have, in bytes.
 const RESPONSE_HEAD: usize = 64 << 10;
+/// What requests say that they come from, unless the guest says so.
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("sandglass/", env!("CARGO_PKG_VERSION")));
 /// The most header fields that a response may have.
 const RESPONSE_FIELDS: usize = 256;
 /// How much of a request's body is taken from the guest at once, in bytes.
@@ -203,6 +205,8 @@ fn complete(request: &mut http::Request<WasiBody>, place: &Place) -> Result<(), 
     }
     let host = HeaderValue::from_str(&place.authority()).map_err(|_| Error::HttpRequestUriInvalid)?;
     fields.insert(header::HOST, host);
+    // Some servers answer nobody who does not say what they are.
+    fields.entry(header::USER_AGENT).or_insert(USER_AGENT);
     Ok(())
 }
 
