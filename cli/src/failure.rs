@@ -161,9 +161,6 @@ fn asks_for_json(args: impl Iterator<Item = OsString>) -> bool {
 
 /// What the parser says, in paragraphs: what is wrong, tips, and how the command is used.
 fn misreading(error: &clap::Error) -> Problem {
-    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Problem::new(Code::BadRequest, "a command is missing").with_hint("`sandglass --help`");
-    }
     let text = error.render().to_string();
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut paragraphs = text.split("\n\n").map(words);

@@ -3,11 +3,13 @@
 //! Making one takes a tenth of the time of a small process, and the thread that does it has nothing else to do meanwhile.
 //! None of the guest's code runs before the attempt starts: what begins with code is not announced.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sandglass_core::id::RunId;
-use tokio::sync::oneshot;
+use futures_util::FutureExt;
+use sandglass_core::invocation::Invocation;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use wasmtime::{Engine, Store};
 
 use crate::attempt::{Attempt, lock};
@@ -44,36 +46,80 @@ impl Announced {
         started
     }
 
-    /// The attempt, if it is the one that was announced, and where to start it.
-    pub(crate) fn take(&self, run: RunId, number: u32) -> Option<(Arc<Attempt>, oneshot::Sender<Task>)> {
-        let is_it = |waiting: &mut Waiting| waiting.attempt.run == run && waiting.attempt.number == number;
+    /// The attempt, if it is the one that was announced, and where to start it. One of the same number that has other work, as
+    /// when a commit failed and was decided on anew, is another.
+    pub(crate) fn take(&self, invocation: &Invocation) -> Option<(Arc<Attempt>, oneshot::Sender<Task>)> {
+        let is_it = |waiting: &mut Waiting| {
+            let Attempt { run, number, work, .. } = &*waiting.attempt;
+            (*run, *number) == (invocation.run, invocation.attempt) && Arc::ptr_eq(work, &invocation.work)
+        };
         let Waiting { attempt, start } = lock(&self.0).take_if(is_it)?;
         Some((attempt, start))
     }
+}
 
-    /// Forgets the attempt.
-    pub(crate) fn clear(&self) {
-        drop(lock(&self.0).take());
+/// Makes the instance of an attempt unless it has started already, or another was announced in its place, and runs it once it
+/// starts.
+pub(crate) async fn run(
+    engine: &Engine,
+    prepared: &Prepared,
+    attempt: &Arc<Attempt>,
+    mut started: oneshot::Receiver<Task>,
+) {
+    match started.try_recv() {
+        Err(TryRecvError::Empty) => {}
+        Err(TryRecvError::Closed) => return,
+        Ok(task) => return task.run(None).await,
+    }
+    // Whoever panics here would take the task along that may have come meanwhile.
+    let made = AssertUnwindSafe(instance(engine, prepared, attempt)).catch_unwind().await;
+    if let Some(task) = start(started, PATIENCE).await {
+        task.run(made.ok().flatten()).await;
     }
 }
 
-/// Makes the instance of an attempt that has not started. None if that fails: the attempt makes its own then, and tells why if
-/// that fails too.
-pub(crate) async fn instance(engine: &Engine, prepared: &Prepared, attempt: &Arc<Attempt>) -> Option<Instance> {
+/// None if it cannot be made: the attempt makes its own then, and tells why if it cannot either.
+async fn instance(engine: &Engine, prepared: &Prepared, attempt: &Arc<Attempt>) -> Option<Instance> {
     let mut store = invoke::store(engine, attempt);
     let plugin = prepared.pre.instantiate_async(&mut store).await.ok()?;
     Some(Instance { store, plugin })
 }
 
 /// Waits until the attempt starts; None if it does not.
-pub(crate) async fn start(mut started: oneshot::Receiver<Task>) -> Option<Task> {
+async fn start<T>(mut started: oneshot::Receiver<T>, patience: Duration) -> Option<T> {
     tokio::select! {
         biased;
         task = &mut started => task.ok(),
-        () = tokio::time::sleep(PATIENCE) => {
+        () = tokio::time::sleep(patience) => {
             started.close();
             // It may have come at the last moment.
             started.try_recv().ok()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_start_is_never_lost() {
+        let (sender, receiver) = oneshot::channel();
+        sender.send("early").unwrap();
+        assert_eq!(start(receiver, Duration::ZERO).await, Some("early"));
+
+        let (sender, receiver) = oneshot::channel();
+        let waiting = tokio::spawn(start(receiver, PATIENCE * 10));
+        tokio::task::yield_now().await;
+        sender.send("later").unwrap();
+        assert_eq!(waiting.await.unwrap(), Some("later"));
+
+        let (sender, receiver) = oneshot::channel();
+        assert_eq!(start(receiver, Duration::ZERO).await, None, "its patience is over");
+        assert_eq!(sender.send("too late"), Err("too late"), "it comes back");
+
+        let (sender, receiver) = oneshot::channel::<()>();
+        drop(sender);
+        assert_eq!(start(receiver, PATIENCE * 10).await, None, "another was announced");
     }
 }

@@ -40,7 +40,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const QUESTIONS: u32 = 4;
 /// How many plugins may be asked at once what a run would do, in places of their own too.
 const PLANS: u32 = 2;
-/// How many instances wait at once for their attempt to start: one, and one that is about to be dropped.
+/// Instances beside those of attempts that have their place: of the one that was announced, and as a rule no more than one
+/// that has just started or is being dropped. If there are more, attempts wait for a moment.
 const ANNOUNCED: u32 = 2;
 /// How long a plan waits for its place.
 const PLAN_WAIT: Duration = Duration::from_secs(10);
@@ -218,12 +219,7 @@ impl Host {
         let attempt = inner.attempt(invocation);
         let started = inner.announced.put(Arc::clone(&attempt));
         let engine = inner.engine.clone();
-        self.runtime().spawn(async move {
-            let instance = ahead::instance(&engine, &prepared, &attempt).await;
-            if let Some(task) = ahead::start(started).await {
-                task.run(instance).await;
-            }
-        });
+        self.runtime().spawn(async move { ahead::run(&engine, &prepared, &attempt, started).await });
     }
 
     /// Starts an attempt. `done` is called exactly once, from a guest thread, whatever happens.
@@ -256,7 +252,7 @@ impl Host {
 
     /// Notes the attempt, so that it can be cancelled from now on. None if it was announced and has started.
     fn task(&self, invocation: Invocation, done: Done) -> Option<Task> {
-        let Some((attempt, start)) = self.inner.announced.take(invocation.run, invocation.attempt) else {
+        let Some((attempt, start)) = self.inner.announced.take(&invocation) else {
             return Some(Task { noted: self.note(self.inner.attempt(invocation)), done: Some(done) });
         };
         // It comes back if its instance was given up on.
@@ -310,7 +306,6 @@ impl Host {
     pub async fn shutdown(&self, grace: Duration) {
         let inner = &self.inner;
         inner.stopping.store(true, Ordering::SeqCst);
-        inner.announced.clear();
         inner.for_each(|attempt| attempt.stop.ask(CancelReason::Shutdown));
         if tokio::time::timeout(grace, inner.all_ended()).await.is_err() {
             inner.for_each(|attempt| {

@@ -210,12 +210,18 @@ fn result(attempt: &Attempt, outcome: action::Outcome) -> Result<Good, Wrong> {
         object.insert("warnings".to_owned(), outcome.warnings.into());
     }
     let exit_code = object.get("output").and_then(classify::exit_code);
-    let text = attempt.masked_json(serde_json::Value::Object(object)).to_string();
+    let text = json_text(&attempt.masked_json(serde_json::Value::Object(object)));
     if text.len() > RESULT {
         let message = format!("the plugin returned {} bytes; a result has at most {RESULT}", text.len());
         return Err(invalid(message));
     }
     Ok(Good { result: text, exit_code })
+}
+
+/// A value as text. `to_string` of the value itself begins with nothing and grows, and where memory is given back on another
+/// thread than it was taken on, growing it waits for that thread.
+fn json_text(value: &serde_json::Value) -> String {
+    serde_json::to_string(value).expect("a value has only text for keys")
 }
 
 impl Conclusion {

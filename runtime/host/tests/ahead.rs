@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sandglass_core::id::Digest;
@@ -39,7 +40,7 @@ fn that_computes_at_first(mut component: Vec<u8>) -> Vec<u8> {
     let module = wat::parse_str(
         "(module
             (func $compute (local i32)
-                (loop (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 100000)))))
+                (loop (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 20000000)))))
             (start $compute))",
     )
     .unwrap();
@@ -91,10 +92,29 @@ fn no_code_runs_before_the_attempt_starts() {
     let bench = Bench::with(|config| config.threads = 1);
     let digest = bench.add(&that_computes_at_first(noop()));
     let plain = bench.run(of(digest)).end.usage;
-    assert!(plain.fuel > 100_000, "{plain:?}");
+    assert!(plain.fuel > 20_000_000, "{plain:?}");
     for _ in 0..3 {
-        assert_eq!(used(&run_announced(&bench, digest)), used(&plain));
+        let usage = run_announced(&bench, digest);
+        assert_eq!(used(&usage), used(&plain));
+        // Time is counted from the start alone.
+        assert!(usage.guest_cpu_us > 1000, "{usage:?}");
     }
+}
+
+#[test]
+fn one_that_was_decided_on_anew_has_its_new_work() {
+    let bench = Bench::with(|config| config.threads = 1);
+    let digest = bench.add(&std::fs::read(sandglass_test_guests::hostile().unwrap()).unwrap());
+    let with = |action: &str| {
+        let mut work = work(digest, action, r#"{"times": 1}"#);
+        work.grants = grants(r#"{"state": true}"#);
+        work
+    };
+    let announced = invocation(with("panic"));
+    bench.host.announce(announced.clone());
+    bench.run(invocation(with("spin")));
+    let report = bench.run(Invocation { work: Arc::new(with("spin")), ..announced });
+    assert_eq!(report.end.outcome, AttemptOutcome::Succeeded, "{report:?}");
 }
 
 #[test]

@@ -316,6 +316,7 @@ impl Dispatcher {
             tracing::error!("the committer has stopped: nothing can be made durable any more");
             self.broken = true;
         } else if let Some(invocation) = about_to_start {
+            // After the commit has begun, which people wait for. If it has ended already, this comes too late and helps nobody.
             self.host.announce(invocation);
         }
     }

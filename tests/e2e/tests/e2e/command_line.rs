@@ -88,6 +88,8 @@ fn exit_codes_tell_outcomes_apart() {
             assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{args:?}: {problem}");
         }
     }
+    let missing = home.cli(&["--json", "job"]).expect(2).problem();
+    assert!(missing["detail"].as_str().is_some_and(|detail| detail.contains("requires a subcommand")), "{missing}");
     let mistyped = home.cli(&["job", "lst", "--json"]).expect(2).problem();
     assert_eq!(mistyped["detail"], "unrecognized subcommand 'lst'");
     assert!(mistyped["hint"].as_str().is_some_and(|hint| hint.contains("'list'")), "{mistyped}");
