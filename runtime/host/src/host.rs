@@ -26,7 +26,7 @@ use crate::guest::Guest;
 use crate::inspect::{Inspection, Issue, RefusedComponent};
 use crate::invoke::{self, Conclusion};
 use crate::planning::NoPlan;
-use crate::services::{Services, TargetEngine};
+use crate::services::{BoxFuture, Services, TargetEngine};
 use crate::ticker::{Active, Ticker};
 use crate::{engine, planning, probe};
 
@@ -47,6 +47,8 @@ const ANNOUNCED: u32 = 2;
 const PLAN_WAIT: Duration = Duration::from_secs(10);
 /// The most threads for what blocks: names of hosts that are looked up, folders that are removed.
 const BLOCKING_THREADS: usize = 16;
+/// How many attempts one guest thread spawns of those that start together.
+const TOGETHER: usize = 8;
 /// How long a stopping host waits for attempts that were killed. Only a process that waits in the kernel takes longer.
 const DEATH: Duration = Duration::from_secs(15);
 /// Attempts that are going are kept in this many maps, so that guest threads seldom wait for each other.
@@ -236,18 +238,8 @@ impl Host {
         if tasks.is_empty() {
             return;
         }
-        // Spawned from a guest thread, which wakes the others as it goes: from here, each would be a wake-up of its own. That
-        // thread takes the last one itself: with only one, no other thread is woken.
-        self.runtime().spawn(async move {
-            let mut tasks = tasks.into_iter();
-            let last = tasks.next_back();
-            for task in tasks {
-                tokio::spawn(task.run(None));
-            }
-            if let Some(task) = last {
-                task.run(None).await;
-            }
-        });
+        // Spawned from guest threads, which wake the others as they go: from here, each would be a wake-up of its own.
+        self.runtime().spawn(spread(tasks));
     }
 
     /// Notes the attempt, so that it can be cancelled from now on. None if it was announced and has started.
@@ -319,6 +311,24 @@ impl Host {
         }
         inner.folders.clear();
     }
+}
+
+/// Runs tasks on the guest threads, the last of them on the present one: with only one, no other thread is woken. Many are
+/// divided first: what the spawning of a task takes of the allocator is given back on the thread that runs it, and the two
+/// wait for each other there unless they are one.
+fn spread(mut tasks: Vec<Task>) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        while tasks.len() > TOGETHER {
+            tokio::spawn(spread(tasks.split_off(tasks.len() / 2)));
+        }
+        let last = tasks.pop();
+        for task in tasks {
+            tokio::spawn(task.run(None));
+        }
+        if let Some(task) = last {
+            task.run(None).await;
+        }
+    })
 }
 
 /// Keeps the next timer of the guest threads near. A timer that comes before all others wakes the thread that waits for
