@@ -16,8 +16,8 @@ use crate::attempt::{Attempt, lock};
 use crate::bindings::Plugin;
 use crate::component::Prepared;
 use crate::guest::Guest;
-use crate::host::Task;
 use crate::invoke;
+use crate::task::Task;
 
 /// How long an instance waits for its attempt to start. Longer than guest threads sleep, so that its timer wakes none.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,12 +1,10 @@
 //! The host itself: components made ready, attempts started and stopped.
 
 use std::collections::{HashMap, HashSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use sandglass_core::id::{Digest, RunId};
 use sandglass_core::invocation::{AttemptReport, Cancel, CancelReason, Invocation};
 use sandglass_core::plan::Plan;
@@ -26,7 +24,8 @@ use crate::guest::Guest;
 use crate::inspect::{Inspection, Issue, RefusedComponent};
 use crate::invoke::{self, Conclusion};
 use crate::planning::NoPlan;
-use crate::services::{BoxFuture, Services, TargetEngine};
+use crate::services::{Services, TargetEngine};
+use crate::task::{Done, Noted, Task, spread};
 use crate::ticker::{Active, Ticker};
 use crate::{engine, planning, probe};
 
@@ -47,8 +46,6 @@ const ANNOUNCED: u32 = 2;
 const PLAN_WAIT: Duration = Duration::from_secs(10);
 /// The most threads for what blocks: names of hosts that are looked up, folders that are removed.
 const BLOCKING_THREADS: usize = 16;
-/// How many attempts one guest thread spawns of those that start together.
-const TOGETHER: usize = 8;
 /// How long a stopping host waits for attempts that were killed. Only a process that waits in the kernel takes longer.
 const DEATH: Duration = Duration::from_secs(15);
 /// Attempts that are going are kept in this many maps, so that guest threads seldom wait for each other.
@@ -62,8 +59,8 @@ pub struct Host {
     runtime: Option<Runtime>,
 }
 
-struct Inner {
-    engine: Engine,
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
     library: Library,
     services: Arc<dyn Services>,
     folders: Arc<Folders>,
@@ -71,21 +68,15 @@ struct Inner {
     questions: Semaphore,
     plans: Arc<Semaphore>,
     going: [Shard; SHARDS],
-    count: AtomicUsize,
-    none_left: Notify,
-    stopping: AtomicBool,
-    ticker: Ticker,
+    pub(crate) count: AtomicUsize,
+    pub(crate) none_left: Notify,
+    pub(crate) stopping: AtomicBool,
+    pub(crate) ticker: Ticker,
     announced: Announced,
 }
 
 /// Some of the attempts that are going.
-type Shard = Mutex<HashMap<(RunId, u32), Arc<Attempt>>>;
-
-/// Who is told how an attempt went.
-enum Done {
-    Once(Box<dyn FnOnce(AttemptReport) + Send>),
-    Shared(Arc<dyn Fn(AttemptReport) + Send + Sync>),
-}
+pub(crate) type Shard = Mutex<HashMap<(RunId, u32), Arc<Attempt>>>;
 
 impl Host {
     /// Sets up the engine and the guest threads.
@@ -201,7 +192,7 @@ impl Host {
         let prepared = self.inner.library.find(&digest).ok_or(NoPlan::NotReady(digest))?;
         let place = tokio::time::timeout(PLAN_WAIT, Arc::clone(&self.inner.plans).acquire_owned()).await;
         let place = place.map_err(|_| NoPlan::Busy)?.expect("the semaphore is never closed");
-        let noted = self.note(self.inner.attempt(invocation));
+        let noted = Noted::new(&self.inner, self.inner.attempt(invocation));
         let asked = self.runtime().spawn(async move {
             let _place = place;
             let _active = noted.inner.ticker.attempt();
@@ -245,20 +236,10 @@ impl Host {
     /// Notes the attempt, so that it can be cancelled from now on. None if it was announced and has started.
     fn task(&self, invocation: Invocation, done: Done) -> Option<Task> {
         let Some((attempt, start)) = self.inner.announced.take(&invocation) else {
-            return Some(Task { noted: self.note(self.inner.attempt(invocation)), done: Some(done) });
+            return Some(Task::new(&self.inner, self.inner.attempt(invocation), done));
         };
         // It comes back if its instance was given up on.
-        start.send(Task { noted: self.note(attempt), done: Some(done) }).err()
-    }
-
-    fn note(&self, attempt: Arc<Attempt>) -> Noted {
-        let inner = &self.inner;
-        inner.count.fetch_add(1, Ordering::SeqCst);
-        lock(inner.shard(attempt.run)).insert((attempt.run, attempt.number), Arc::clone(&attempt));
-        if inner.stopping.load(Ordering::SeqCst) {
-            attempt.stop.ask(CancelReason::Shutdown);
-        }
-        Noted { inner: Arc::clone(inner), attempt, is_going: true }
+        start.send(Task::new(&self.inner, attempt, done)).err()
     }
 
     /// Kills the processes that `runs` left behind, which were going when an earlier daemon was killed, and removes all
@@ -313,24 +294,6 @@ impl Host {
     }
 }
 
-/// Runs tasks on the guest threads, the last of them on the present one: with only one, no other thread is woken. Many are
-/// divided first: what the spawning of a task takes of the allocator is given back on the thread that runs it, and the two
-/// wait for each other there unless they are one.
-fn spread(mut tasks: Vec<Task>) -> BoxFuture<'static, ()> {
-    Box::pin(async move {
-        while tasks.len() > TOGETHER {
-            tokio::spawn(spread(tasks.split_off(tasks.len() / 2)));
-        }
-        let last = tasks.pop();
-        for task in tasks {
-            tokio::spawn(task.run(None));
-        }
-        if let Some(task) = last {
-            task.run(None).await;
-        }
-    })
-}
-
 /// Keeps the next timer of the guest threads near. A timer that comes before all others wakes the thread that waits for
 /// them, and without this the timeout of a lonely run does: just when its process starts.
 async fn heartbeat() {
@@ -353,7 +316,7 @@ impl Inner {
         Arc::new(Attempt::new(invocation, Arc::clone(&self.services), &self.folders, self.ticker.ticks()))
     }
 
-    fn shard(&self, run: RunId) -> &Shard {
+    pub(crate) fn shard(&self, run: RunId) -> &Shard {
         let bits = usize::try_from(run.to_bits() % SHARDS as u128).expect("less than the number of shards");
         &self.going[bits]
     }
@@ -381,7 +344,7 @@ impl Inner {
     }
 
     /// Makes the attempt when there is room, if it may be made at all.
-    async fn make(&self, attempt: &Arc<Attempt>, ahead: Option<Instance>) -> Made<'_> {
+    pub(crate) async fn make(&self, attempt: &Arc<Attempt>, ahead: Option<Instance>) -> Made<'_> {
         let not_started = |conclusion: Conclusion| Made {
             report: conclusion.report(attempt, attempt.services.now(), Usage::default()),
             rest: None,
@@ -420,92 +383,15 @@ impl Inner {
 }
 
 /// An attempt that was made.
-struct Made<'a> {
-    report: AttemptReport,
+pub(crate) struct Made<'a> {
+    pub(crate) report: AttemptReport,
     /// Nobody waits for it to be dropped.
-    rest: Option<Rest<'a>>,
+    pub(crate) rest: Option<Rest<'a>>,
 }
 
 /// What an attempt leaves in the host. Dropped in this order: the place is free when the store is.
-struct Rest<'a> {
+pub(crate) struct Rest<'a> {
     _store: Store<Guest>,
     _active: Active<'a>,
     _room: SemaphorePermit<'a>,
-}
-
-/// An attempt that the host knows of, so that it can be stopped, and is waited for by a host that stops.
-struct Noted {
-    inner: Arc<Inner>,
-    attempt: Arc<Attempt>,
-    /// Whether it is among those that can be stopped.
-    is_going: bool,
-}
-
-impl Noted {
-    /// It cannot be stopped any more.
-    fn forget(&mut self) {
-        if std::mem::take(&mut self.is_going) {
-            lock(self.inner.shard(self.attempt.run)).remove(&(self.attempt.run, self.attempt.number));
-        }
-    }
-}
-
-impl Drop for Noted {
-    fn drop(&mut self) {
-        self.forget();
-        if self.inner.count.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.inner.none_left.notify_waiters();
-        }
-    }
-}
-
-/// An attempt on its way to its report. If it is dropped on the way, the report says that it was lost.
-pub(crate) struct Task {
-    noted: Noted,
-    done: Option<Done>,
-}
-
-impl Task {
-    /// `ahead` is its instance, if that is made already.
-    pub(crate) async fn run(mut self, ahead: Option<Instance>) {
-        let inner = Arc::clone(&self.noted.inner);
-        let attempt = Arc::clone(&self.noted.attempt);
-        let made = AssertUnwindSafe(inner.make(&attempt, ahead)).catch_unwind().await;
-        let (report, rest) = match made {
-            Ok(Made { report, rest }) => (report, rest),
-            Err(_) => {
-                // A fault of the host. The guest's store is gone; its processes must go too before the report.
-                tracing::error!(run = %attempt.run, "the host panicked while it made an attempt");
-                let _ = AssertUnwindSafe(attempt.tasks.end()).catch_unwind().await;
-                (self.lost("the host failed while it made the attempt; its log says how"), None)
-            }
-        };
-        self.report(report);
-        // Nobody waits for this, but a host that stops does.
-        drop(rest);
-        let _ = AssertUnwindSafe(attempt.tasks.clear_folder()).catch_unwind().await;
-    }
-
-    fn lost(&self, message: &str) -> AttemptReport {
-        let attempt = &self.noted.attempt;
-        let conclusion = Conclusion::failed(Wrong::new(ErrorClass::Lost, "lost", message));
-        conclusion.report(attempt, attempt.services.now(), Usage::default())
-    }
-
-    fn report(&mut self, report: AttemptReport) {
-        let Some(done) = self.done.take() else { return };
-        self.noted.forget();
-        match done {
-            Done::Once(done) => done(report),
-            Done::Shared(done) => done(report),
-        }
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        if self.done.is_some() {
-            self.report(self.lost("the host ended before the attempt did"));
-        }
-    }
 }

@@ -5,8 +5,8 @@
 //! - [`config`], [`services`]: what the host is given; [`host`]: what it offers; [`inspect`]: what it tells of components;
 //! - `engine`, `ticker`: the WebAssembly engine and the thread that makes guests give way;
 //! - `component`: from bytes to something that runs;
-//! - `attempt`, `stop`, `limiter`, `guest`: what belongs to one attempt; `ahead`: its instance before it starts; `invoke`: its
-//!   course; `classify`: its end;
+//! - `attempt`, `stop`, `limiter`, `guest`: what belongs to one attempt; `ahead`: its instance before it starts; `task`: its way
+//!   to its report; `invoke`: its course; `classify`: its end;
 //! - `probe`: guests that are only asked about themselves;
 //! - `bindings`, `capability`: what a guest may ask of the host.
 //!
@@ -31,6 +31,7 @@ mod probe;
 mod secrets;
 pub mod services;
 mod stop;
+mod task;
 mod ticker;
 
 pub use config::{HostConfig, HostError};
