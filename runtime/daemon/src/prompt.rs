@@ -47,6 +47,11 @@ mod linux {
             (answer == 0).then_some(attributes)
         }
 
+        /// Whether they are those of a thread that nobody gave a special policy.
+        pub(super) fn are_ordinary(&self) -> bool {
+            u32::try_from(libc::SCHED_OTHER) == Ok(self.policy)
+        }
+
         /// Makes them the calling thread's; whether that may be.
         pub(super) fn write(&self) -> bool {
             // SAFETY: the pointer is to initialised memory, whose size is its first field.
@@ -64,9 +69,8 @@ mod linux {
 
     impl ShortSlice {
         pub(super) fn take() -> Self {
-            let ordinary = u32::try_from(libc::SCHED_OTHER).expect("the number of a policy");
             // Whoever gave this process another policy has their reasons.
-            let before = Attributes::read().filter(|before| before.policy == ordinary);
+            let before = Attributes::read().filter(Attributes::are_ordinary);
             let before = before.filter(|before| Attributes { runtime: SHORTEST, ..*before }.write());
             Self { before, _here: PhantomData }
         }
@@ -91,11 +95,14 @@ mod tests {
         Some(Attributes::read()?.runtime)
     }
 
-    /// The shortest slice that this system gives: older ones take it and do nothing, and some sandboxes refuse it.
+    /// The shortest slice that this system gives an ordinary thread: older ones take it and do nothing, and some sandboxes
+    /// refuse it.
     fn shortest() -> Option<u64> {
         let mut attributes = Attributes::read()?;
-        attributes.runtime = SHORTEST;
-        attributes.write();
+        if attributes.are_ordinary() {
+            attributes.runtime = SHORTEST;
+            attributes.write();
+        }
         slice()
     }
 

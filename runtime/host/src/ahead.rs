@@ -10,23 +10,15 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use sandglass_core::invocation::Invocation;
 use tokio::sync::oneshot::{self, error::TryRecvError};
-use wasmtime::{Engine, Store};
+use wasmtime::Engine;
 
 use crate::attempt::{Attempt, lock};
-use crate::bindings::Plugin;
 use crate::component::Prepared;
-use crate::guest::Guest;
-use crate::invoke;
-use crate::task::Task;
+use crate::in_flight::InFlight;
+use crate::invoke::{self, Instance};
 
 /// How long an instance waits for its attempt to start. Longer than guest threads sleep, so that its timer wakes none.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// An instance that has yet to be called.
-pub(crate) struct Instance {
-    pub(crate) store: Store<Guest>,
-    pub(crate) plugin: Plugin,
-}
 
 /// The attempt that is about to start, if it was announced. One place is enough: when several start, none of them has idle
 /// threads to itself.
@@ -35,12 +27,12 @@ pub(crate) struct Announced(Mutex<Option<Waiting>>);
 
 struct Waiting {
     attempt: Arc<Attempt>,
-    start: oneshot::Sender<Task>,
+    start: oneshot::Sender<InFlight>,
 }
 
 impl Announced {
     /// Puts an attempt in the place of the one before. The receiver is given its start.
-    pub(crate) fn put(&self, attempt: Arc<Attempt>) -> oneshot::Receiver<Task> {
+    pub(crate) fn put(&self, attempt: Arc<Attempt>) -> oneshot::Receiver<InFlight> {
         let (start, started) = oneshot::channel();
         *lock(&self.0) = Some(Waiting { attempt, start });
         started
@@ -48,7 +40,7 @@ impl Announced {
 
     /// The attempt, if it is the one that was announced, and where to start it. One of the same number that has other work, as
     /// when a commit failed and was decided on anew, is another.
-    pub(crate) fn take(&self, invocation: &Invocation) -> Option<(Arc<Attempt>, oneshot::Sender<Task>)> {
+    pub(crate) fn take(&self, invocation: &Invocation) -> Option<(Arc<Attempt>, oneshot::Sender<InFlight>)> {
         let is_it = |waiting: &mut Waiting| {
             let Attempt { run, number, work, .. } = &*waiting.attempt;
             (*run, *number) == (invocation.run, invocation.attempt) && Arc::ptr_eq(work, &invocation.work)
@@ -64,17 +56,17 @@ pub(crate) async fn run(
     engine: &Engine,
     prepared: &Prepared,
     attempt: &Arc<Attempt>,
-    mut started: oneshot::Receiver<Task>,
+    mut started: oneshot::Receiver<InFlight>,
 ) {
     match started.try_recv() {
         Err(TryRecvError::Empty) => {}
         Err(TryRecvError::Closed) => return,
-        Ok(task) => return task.run(None).await,
+        Ok(attempt) => return attempt.run(None).await,
     }
-    // Whoever panics here would take the task along that may have come meanwhile.
+    // Whoever panics here would take the attempt along that may have started meanwhile.
     let made = AssertUnwindSafe(instance(engine, prepared, attempt)).catch_unwind().await;
-    if let Some(task) = start(started, PATIENCE).await {
-        task.run(made.ok().flatten()).await;
+    if let Some(attempt) = start(started, PATIENCE).await {
+        attempt.run(made.ok().flatten()).await;
     }
 }
 
@@ -89,7 +81,7 @@ async fn instance(engine: &Engine, prepared: &Prepared, attempt: &Arc<Attempt>) 
 async fn start<T>(mut started: oneshot::Receiver<T>, patience: Duration) -> Option<T> {
     tokio::select! {
         biased;
-        task = &mut started => task.ok(),
+        attempt = &mut started => attempt.ok(),
         () = tokio::time::sleep(patience) => {
             started.close();
             // It may have come at the last moment.

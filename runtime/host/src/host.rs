@@ -1,32 +1,28 @@
 //! The host itself: components made ready, attempts started and stopped.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use sandglass_core::id::{Digest, RunId};
-use sandglass_core::invocation::{AttemptReport, Cancel, CancelReason, Invocation};
+use sandglass_core::invocation::{AttemptReport, Cancel, Invocation};
 use sandglass_core::plan::Plan;
-use sandglass_core::run::{ErrorClass, Usage};
 use tokio::runtime::Runtime;
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
-use wasmtime::{Engine, Store};
+use tokio::sync::Semaphore;
 
-use crate::ahead::{self, Announced, Instance};
-use crate::attempt::{Attempt, lock};
+use crate::ahead::{self, Announced};
+use crate::capability::docker;
 use crate::capability::process::{Folders, left_behind, reap_orphans};
-use crate::capability::{docker, files};
-use crate::classify::{self, Wrong};
 use crate::component::Library;
 use crate::config::{HostConfig, HostError};
-use crate::guest::Guest;
+use crate::in_flight::{Done, InFlight, run_all};
+use crate::inner::{Inner, Registration};
 use crate::inspect::{Inspection, Issue, RefusedComponent};
-use crate::invoke::{self, Conclusion};
 use crate::planning::NoPlan;
+use crate::registry::Registry;
 use crate::services::{Services, TargetEngine};
-use crate::task::{Done, Noted, Task, spread};
-use crate::ticker::{Active, Ticker};
+use crate::ticker::Ticker;
 use crate::{engine, planning, probe};
 
 /// After how many tasks a guest thread looks for input, output and timers. Guests that compute take 10 ms each time, so
@@ -48,35 +44,15 @@ const PLAN_WAIT: Duration = Duration::from_secs(10);
 const BLOCKING_THREADS: usize = 16;
 /// How long a stopping host waits for attempts that were killed. Only a process that waits in the kernel takes longer.
 const DEATH: Duration = Duration::from_secs(15);
-/// Attempts that are going are kept in this many maps, so that guest threads seldom wait for each other.
-const SHARDS: usize = 16;
 
 /// Runs guests. Cheap to share; dropping the last reference ends its threads. Call [`Host::shutdown`] before that, or what
 /// is going is lost.
 pub struct Host {
     inner: Arc<Inner>,
+    announced: Announced,
     /// Taken only when the host is dropped.
     runtime: Option<Runtime>,
 }
-
-pub(crate) struct Inner {
-    pub(crate) engine: Engine,
-    library: Library,
-    services: Arc<dyn Services>,
-    folders: Arc<Folders>,
-    room: Semaphore,
-    questions: Semaphore,
-    plans: Arc<Semaphore>,
-    going: [Shard; SHARDS],
-    pub(crate) count: AtomicUsize,
-    pub(crate) none_left: Notify,
-    pub(crate) stopping: AtomicBool,
-    pub(crate) ticker: Ticker,
-    announced: Announced,
-}
-
-/// Some of the attempts that are going.
-pub(crate) type Shard = Mutex<HashMap<(RunId, u32), Arc<Attempt>>>;
 
 impl Host {
     /// Sets up the engine and the guest threads.
@@ -106,14 +82,10 @@ impl Host {
             room: Semaphore::new(usize::try_from(config.max_concurrent.max(1)).unwrap_or(Semaphore::MAX_PERMITS)),
             questions: Semaphore::new(QUESTIONS as usize),
             plans: Arc::new(Semaphore::new(PLANS as usize)),
-            going: Default::default(),
-            count: AtomicUsize::new(0),
-            none_left: Notify::new(),
-            stopping: AtomicBool::new(false),
+            registry: Registry::default(),
             ticker,
-            announced: Announced::default(),
         };
-        Ok(Arc::new(Self { inner: Arc::new(inner), runtime: Some(runtime) }))
+        Ok(Arc::new(Self { inner: Arc::new(inner), announced: Announced::default(), runtime: Some(runtime) }))
     }
 
     fn runtime(&self) -> &tokio::runtime::Handle {
@@ -192,11 +164,12 @@ impl Host {
         let prepared = self.inner.library.find(&digest).ok_or(NoPlan::NotReady(digest))?;
         let place = tokio::time::timeout(PLAN_WAIT, Arc::clone(&self.inner.plans).acquire_owned()).await;
         let place = place.map_err(|_| NoPlan::Busy)?.expect("the semaphore is never closed");
-        let noted = Noted::new(&self.inner, self.inner.attempt(invocation));
+        let registration = Registration::new(&self.inner, self.inner.attempt(invocation));
         let asked = self.runtime().spawn(async move {
             let _place = place;
-            let _active = noted.inner.ticker.attempt();
-            planning::plan(&noted.inner.engine, &prepared, &noted.attempt).await
+            let Registration { inner, attempt, .. } = &registration;
+            let _active = inner.ticker.attempt();
+            planning::plan(&inner.engine, &prepared, attempt).await
         });
         asked.await.map_err(|_| NoPlan::Stopping)?.map_err(NoPlan::Failed)
     }
@@ -206,40 +179,35 @@ impl Host {
     pub fn announce(&self, invocation: Invocation) {
         let inner = &self.inner;
         let Some(prepared) = inner.library.get(&invocation.work.digest) else { return };
-        if prepared.begins_with_code || inner.stopping.load(Ordering::SeqCst) {
+        if prepared.begins_with_code || inner.registry.is_stopping() {
             return;
         }
         let attempt = inner.attempt(invocation);
-        let started = inner.announced.put(Arc::clone(&attempt));
+        let started = self.announced.put(Arc::clone(&attempt));
         let engine = inner.engine.clone();
         self.runtime().spawn(async move { ahead::run(&engine, &prepared, &attempt, started).await });
     }
 
-    /// Starts an attempt. `done` is called exactly once, from a guest thread, whatever happens.
-    pub fn start(&self, invocation: Invocation, done: impl FnOnce(AttemptReport) + Send + 'static) {
-        if let Some(task) = self.task(invocation, Done::Once(Box::new(done))) {
-            self.runtime().spawn(task.run(None));
-        }
-    }
-
-    /// Starts many attempts with one hand-over. `done` is called exactly once for each.
+    /// Starts attempts with one hand-over. `done` is called exactly once for each, from a guest thread, whatever happens; if
+    /// the host is dropped, from any thread.
     pub fn start_all(&self, invocations: Vec<Invocation>, done: Arc<dyn Fn(AttemptReport) + Send + Sync>) {
-        let task = |invocation| self.task(invocation, Done::Shared(Arc::clone(&done)));
-        let tasks: Vec<Task> = invocations.into_iter().filter_map(task).collect();
-        if tasks.is_empty() {
-            return;
+        let mut all: Vec<InFlight> =
+            invocations.into_iter().filter_map(|invocation| self.in_flight(invocation, &done)).collect();
+        if all.len() > 1 {
+            // Spawned from guest threads, which wake the others as they go: from here, each would be a wake-up of its own.
+            self.runtime().spawn(run_all(all));
+        } else if let Some(one) = all.pop() {
+            self.runtime().spawn(one.run(None));
         }
-        // Spawned from guest threads, which wake the others as they go: from here, each would be a wake-up of its own.
-        self.runtime().spawn(spread(tasks));
     }
 
-    /// Notes the attempt, so that it can be cancelled from now on. None if it was announced and has started.
-    fn task(&self, invocation: Invocation, done: Done) -> Option<Task> {
-        let Some((attempt, start)) = self.inner.announced.take(&invocation) else {
-            return Some(Task::new(&self.inner, self.inner.attempt(invocation), done));
+    /// Registers the attempt, so that it can be cancelled from now on. None if it was announced and has started.
+    fn in_flight(&self, invocation: Invocation, done: &Done) -> Option<InFlight> {
+        let Some((attempt, start)) = self.announced.take(&invocation) else {
+            return Some(InFlight::new(&self.inner, self.inner.attempt(invocation), Arc::clone(done)));
         };
         // It comes back if its instance was given up on.
-        start.send(Task::new(&self.inner, attempt, done)).err()
+        start.send(InFlight::new(&self.inner, attempt, Arc::clone(done))).err()
     }
 
     /// Kills the processes that `runs` left behind, which were going when an earlier daemon was killed, and removes all
@@ -266,7 +234,7 @@ impl Host {
 
     /// Asks an attempt to stop, and kills it when its grace is over, or at once. Without effect if it has ended.
     pub fn cancel(&self, cancel: Cancel) {
-        if let Some(attempt) = lock(self.inner.shard(cancel.run)).get(&(cancel.run, cancel.attempt)) {
+        if let Some(attempt) = self.inner.registry.find(cancel.run, cancel.attempt) {
             attempt.stop.ask(cancel.reason);
             if cancel.at_once {
                 attempt.stop.kill();
@@ -277,20 +245,16 @@ impl Host {
     /// Asks every attempt to stop, waits at most `grace`, and kills what is left. All reports have been given when it
     /// returns; attempts started later end at once as interrupted.
     pub async fn shutdown(&self, grace: Duration) {
-        let inner = &self.inner;
-        inner.stopping.store(true, Ordering::SeqCst);
-        inner.for_each(|attempt| attempt.stop.ask(CancelReason::Shutdown));
-        if tokio::time::timeout(grace, inner.all_ended()).await.is_err() {
-            inner.for_each(|attempt| {
-                attempt.stop.ask(CancelReason::Shutdown);
-                attempt.stop.kill();
-            });
-            if tokio::time::timeout(DEATH, inner.all_ended()).await.is_err() {
+        let registry = &self.inner.registry;
+        registry.stop();
+        if tokio::time::timeout(grace, registry.all_ended()).await.is_err() {
+            registry.kill_all();
+            if tokio::time::timeout(DEATH, registry.all_ended()).await.is_err() {
                 tracing::error!("some attempts could not be ended");
                 return;
             }
         }
-        inner.folders.clear();
+        self.inner.folders.clear();
     }
 }
 
@@ -309,89 +273,4 @@ impl Drop for Host {
             runtime.shutdown_background();
         }
     }
-}
-
-impl Inner {
-    fn attempt(&self, invocation: Invocation) -> Arc<Attempt> {
-        Arc::new(Attempt::new(invocation, Arc::clone(&self.services), &self.folders, self.ticker.ticks()))
-    }
-
-    pub(crate) fn shard(&self, run: RunId) -> &Shard {
-        let bits = usize::try_from(run.to_bits() % SHARDS as u128).expect("less than the number of shards");
-        &self.going[bits]
-    }
-
-    fn for_each(&self, act: impl Fn(&Attempt)) {
-        for shard in &self.going {
-            lock(shard).values().for_each(|attempt| act(attempt));
-        }
-    }
-
-    async fn place_for_question(&self) -> SemaphorePermit<'_> {
-        self.questions.acquire().await.expect("the semaphore is never closed")
-    }
-
-    async fn all_ended(&self) {
-        loop {
-            let none_left = self.none_left.notified();
-            tokio::pin!(none_left);
-            none_left.as_mut().enable();
-            if self.count.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-            none_left.await;
-        }
-    }
-
-    /// Makes the attempt when there is room, if it may be made at all.
-    pub(crate) async fn make(&self, attempt: &Arc<Attempt>, ahead: Option<Instance>) -> Made<'_> {
-        let not_started = |conclusion: Conclusion| Made {
-            report: conclusion.report(attempt, attempt.services.now(), Usage::default()),
-            rest: None,
-        };
-        let stopped = |reason| not_started(Conclusion::stopped(attempt, reason, false, None));
-        if let Some(reason) = attempt.stop.reason() {
-            return stopped(reason);
-        }
-        let room = tokio::select! {
-            biased;
-            room = self.room.acquire() => room.expect("the semaphore is never closed"),
-            reason = attempt.stop.asked() => return stopped(reason),
-        };
-        let active = self.ticker.attempt();
-        let digest = attempt.work.digest;
-        let Some(prepared) = self.library.find(&digest) else {
-            let message = format!("the component {digest} was not made ready before the attempt was started");
-            return not_started(Conclusion::failed(Wrong::new(ErrorClass::Lost, "not-ready", message)));
-        };
-        if let Err((capability, denial)) = prepared.imports.check(&attempt.work.grants) {
-            attempt.denied(capability, &denial);
-            return not_started(Conclusion::failed(classify::denied(&denial)));
-        }
-        if let Err(error) = attempt.fill_in() {
-            return not_started(Conclusion::failed(classify::not_filled(error)));
-        }
-        if let Err(wrong) = files::mount(attempt).await {
-            return not_started(Conclusion::failed(wrong));
-        }
-        if let Some(reason) = attempt.stop.reason() {
-            return stopped(reason);
-        }
-        let (report, store) = invoke::attempt(&self.engine, &prepared.pre, attempt, ahead).await;
-        Made { report, rest: Some(Rest { _store: store, _active: active, _room: room }) }
-    }
-}
-
-/// An attempt that was made.
-pub(crate) struct Made<'a> {
-    pub(crate) report: AttemptReport,
-    /// Nobody waits for it to be dropped.
-    pub(crate) rest: Option<Rest<'a>>,
-}
-
-/// What an attempt leaves in the host. Dropped in this order: the place is free when the store is.
-pub(crate) struct Rest<'a> {
-    _store: Store<Guest>,
-    _active: Active<'a>,
-    _room: SemaphorePermit<'a>,
 }

@@ -14,7 +14,6 @@ use serde_json::json;
 use tokio::time::Instant;
 use wasmtime::{Engine, PoolConcurrencyLimitError, Store};
 
-use crate::ahead::Instance;
 use crate::attempt::{Attempt, after, nanos};
 use crate::bindings::{Plugin, PluginPre, action};
 use crate::classify::{self, Wrong};
@@ -40,6 +39,12 @@ pub(crate) enum Ended<T> {
 
 /// What a guest says at the end.
 type Answer = wasmtime::Result<Result<action::Outcome, action::Failure>>;
+
+/// An instance that has yet to be called.
+pub(crate) struct Instance {
+    pub(crate) store: Store<Guest>,
+    pub(crate) plugin: Plugin,
+}
 
 /// A fresh store with all its limits.
 pub(crate) fn store(engine: &Engine, attempt: &Arc<Attempt>) -> Store<Guest> {

@@ -5,8 +5,9 @@
 //! - [`config`], [`services`]: what the host is given; [`host`]: what it offers; [`inspect`]: what it tells of components;
 //! - `engine`, `ticker`: the WebAssembly engine and the thread that makes guests give way;
 //! - `component`: from bytes to something that runs;
-//! - `attempt`, `stop`, `limiter`, `guest`: what belongs to one attempt; `ahead`: its instance before it starts; `task`: its way
-//!   to its report; `invoke`: its course; `classify`: its end;
+//! - `inner`, `registry`: what attempts share, and those that are going;
+//! - `attempt`, `stop`, `limiter`, `guest`: what belongs to one attempt; `ahead`: its instance before it starts; `in_flight`: its
+//!   way to its report; `invoke`: its course; `classify`: its end;
 //! - `probe`: guests that are only asked about themselves;
 //! - `bindings`, `capability`: what a guest may ask of the host.
 //!
@@ -23,15 +24,17 @@ pub mod config;
 mod engine;
 mod guest;
 pub mod host;
+mod in_flight;
+mod inner;
 pub mod inspect;
 mod invoke;
 mod limiter;
 mod planning;
 mod probe;
+mod registry;
 mod secrets;
 pub mod services;
 mod stop;
-mod task;
 mod ticker;
 
 pub use config::{HostConfig, HostError};

@@ -3,13 +3,17 @@
 
 mod support;
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use sandglass_core::id::Digest;
-use sandglass_core::invocation::{RetryAdvice, Work};
+use sandglass_core::id::{Digest, RunId};
+use sandglass_core::invocation::{AttemptReport, RetryAdvice, Work};
 use sandglass_core::output::OutputStream;
 use sandglass_core::quantity::Count;
 use sandglass_core::run::{AttemptOutcome, ErrorClass};
+use sandglass_host::Host;
 use support::{Bench, PATIENCE, error, grants, invocation, work};
 
 fn hostile(bench: &Bench) -> Digest {
@@ -178,19 +182,66 @@ fn output_waits_for_its_reader() {
 fn the_host_survives_everything_at_once() {
     let bench = Bench::new();
     let actions = ["allocate", "recurse", "leak-handles", "panic", "exit", "huge-result", "bad-code", "flood-state"];
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let sender = std::sync::Mutex::new(sender);
+    let (sender, receiver) = mpsc::channel();
     let invocations: Vec<_> =
         (0..64).map(|round| invocation(hostile_work(&bench, actions[round % actions.len()], "{}"))).collect();
-    let runs: std::collections::HashSet<_> = invocations.iter().map(|one| one.run).collect();
-    bench.host.start_all(
-        invocations,
-        std::sync::Arc::new(move |report| {
-            let _ = sender.lock().unwrap().send(report);
-        }),
-    );
-    let reported: std::collections::HashSet<_> =
-        (0..64).map(|_| receiver.recv_timeout(PATIENCE).unwrap()).map(|report| report.run).collect();
-    assert_eq!(reported, runs, "each is reported once");
-    assert!(receiver.recv_timeout(Duration::from_millis(50)).is_err());
+    let runs: HashSet<_> = invocations.iter().map(|one| one.run).collect();
+    bench.start_all(invocations, sender);
+    assert_eq!(reported(&receiver).into_keys().collect::<HashSet<_>>(), runs);
+}
+
+/// The reports of all attempts whose `done` ends in this channel: each must be reported once.
+fn reported(receiver: &mpsc::Receiver<AttemptReport>) -> HashMap<RunId, AttemptReport> {
+    let mut reports = HashMap::new();
+    loop {
+        match receiver.recv_timeout(PATIENCE) {
+            Ok(report) => assert_eq!(reports.insert(report.run, report), None, "each is reported once"),
+            Err(RecvTimeoutError::Disconnected) => return reports,
+            Err(RecvTimeoutError::Timeout) => panic!("{} reports, and nothing more", reports.len()),
+        }
+    }
+}
+
+/// Starts `count` attempts together on the only thread of a host, which another attempt has, and cancels the first of them.
+/// Gives the reports when `end` has ended the host.
+fn ended_before_they_run(count: usize, end: impl FnOnce(Arc<Host>)) -> (HashMap<RunId, AttemptReport>, RunId) {
+    let bench = Bench::with(|config| config.threads = 1);
+    let (sender, receiver) = mpsc::channel();
+    bench.start_all(vec![invocation(hostile_work(&bench, "spin", "{}"))], sender.clone());
+    let invocations: Vec<_> = (0..count).map(|_| invocation(hostile_work(&bench, "spin", "{}"))).collect();
+    let cancelled = invocations[0].run;
+    let runs: HashSet<_> = invocations.iter().map(|one| one.run).collect();
+    bench.start_all(invocations, sender);
+    bench.cancel(cancelled);
+    end(bench.host);
+    let mut reports = reported(&receiver);
+    assert_eq!(reports.len(), count + 1);
+    reports.retain(|run, _| runs.contains(run));
+    assert_eq!(reports.len(), count);
+    (reports, cancelled)
+}
+
+#[test]
+fn attempts_of_a_host_that_is_dropped_are_lost_and_reported() {
+    for count in [1, 8, 9, 17, 40] {
+        let (reports, cancelled) = ended_before_they_run(count, drop);
+        for (run, report) in reports {
+            let is_lost = error(&report).class == ErrorClass::Lost;
+            assert!(is_lost || (run == cancelled && report.end.outcome == AttemptOutcome::Cancelled), "{report:?}");
+        }
+    }
+}
+
+#[test]
+fn attempts_of_a_host_that_stops_are_interrupted_and_reported() {
+    for count in [1, 9, 40] {
+        let (reports, cancelled) = ended_before_they_run(count, |host| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(host.shutdown(Duration::ZERO));
+        });
+        for (run, report) in reports {
+            let expected = if run == cancelled { AttemptOutcome::Cancelled } else { AttemptOutcome::Interrupted };
+            assert_eq!(report.end.outcome, expected, "{report:?}");
+        }
+    }
 }

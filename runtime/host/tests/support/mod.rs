@@ -61,10 +61,16 @@ impl Bench {
 
     pub fn start(&self, invocation: Invocation) -> mpsc::Receiver<AttemptReport> {
         let (sender, receiver) = mpsc::channel();
-        self.host.start(invocation, move |report| {
-            let _ = sender.send(report);
-        });
+        self.start_all(vec![invocation], sender);
         receiver
+    }
+
+    /// Starts attempts together; `sender` is given their reports.
+    pub fn start_all(&self, invocations: Vec<Invocation>, sender: mpsc::Sender<AttemptReport>) {
+        let done = move |report| {
+            let _ = sender.send(report);
+        };
+        self.host.start_all(invocations, Arc::new(done));
     }
 
     /// Asks the only attempt of a run to stop.
