@@ -162,10 +162,16 @@ impl Disk {
         self.backend.len().map_err(|error| StoreError::io("read the size of the store", error))
     }
 
-    pub(super) fn close(&self) {
+    /// Ends the use of the database. What failed before is not told again.
+    pub(super) fn close(&self) -> Result<(), StoreError> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        // redb notes at its end that everything is in order, if it is.
-        *state = State::Closed;
+        match std::mem::replace(&mut *state, State::Closed) {
+            // redb notes at its end that everything is in order.
+            State::Open { database, .. } if !self.failed.load(Ordering::Acquire) => {
+                guarded(|| database.close().map_err(|error| from_redb("close the store", error)))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {

@@ -218,8 +218,9 @@ impl Store for RedbStore {
     }
 
     fn close(&self) -> Result<(), StoreError> {
-        self.shared.disk.close();
-        self.shared.output.close_all()
+        let closed = self.shared.disk.close();
+        self.shared.output.close_all()?;
+        closed
     }
 }
 
