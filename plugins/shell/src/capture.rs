@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
 
 use sandglass_plugin::process::{Command, locate};
 use sandglass_plugin::serde_json::{self, Value};
@@ -59,12 +60,20 @@ fn invalid(variable: &str, why: &str) -> Failure {
     Failure::new("invalid-output", format!("what was written to the file of {variable} cannot be used: {why}"))
 }
 
+/// Why a file cannot be opened. Programs may have put something else in its place, which the host does not open.
+fn not_opened(path: &Path, error: &io::Error) -> String {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() => "there is a link or a pipe in its place".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// The file's text; none if nobody wrote it.
 fn read(name: &str, variable: &str) -> Result<Option<String>, Failure> {
     let path = files::work().join(name);
     let file = match fs::File::open(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(|error| invalid(variable, &error.to_string()))?,
+        opened => opened.map_err(|error| invalid(variable, &not_opened(&path, &error)))?,
     };
     let mut bytes = Vec::new();
     // One more than it may have, to notice that there is more.

@@ -99,6 +99,22 @@ fn what_a_run_hands_over_reaches_those_who_come_after() {
 }
 
 #[test]
+fn what_stands_in_place_of_a_result_is_not_read() {
+    let home = Home::new();
+    let daemon = home.start();
+    for (name, command) in [("link", "ln -s /etc/hostname $SANDGLASS_OUTPUT"), ("pipe", "mkfifo $SANDGLASS_RESULT")] {
+        daemon.put(
+            &json!({ "name": name, "action": { "use": "shell", "with": { "command": command, "capture": true } } }),
+        );
+        let run = home.cli(&["job", "run", name, "--wait", "--json"]).expect(1).json();
+        let error = &run["attempts"][0]["error"];
+        assert_eq!(error["code"], "invalid-output", "{run}");
+        let message = error["message"].as_str().expect("a text");
+        assert!(message.contains("there is a link or a pipe in its place"), "{message}");
+    }
+}
+
+#[test]
 fn a_script_file_is_copied_where_its_folder_is_granted_and_else_run_where_it_is() {
     let home = Home::new();
     let daemon = home.start();
