@@ -46,7 +46,7 @@ struct FileSpec {
     /// Where it is on the target: a whole path.
     dest: String,
     /// Where it comes from: a whole path in a folder that the job is granted (`grants: {files: ["/srv/builds:ro"]}`), or a path
-    /// in the run's own folder. With `/` at its end it is a folder: all files in it, which keep their modes unless one is given.
+    /// in the run's own folder. With `/` at its end: all files of that folder, with their modes unless one is given.
     #[serde(default)]
     source: Option<String>,
     /// Instead of a source: the text itself.

@@ -23,7 +23,7 @@ pub(crate) enum Kind {
     Rolling,
     /// A few first, then the others.
     Canary,
-    /// All or none: if one fails, what was done on any is undone, the last first.
+    /// All or none: if one fails, all is undone, the last first.
     Transactional,
 }
 
@@ -40,9 +40,9 @@ pub(crate) struct Strategy {
     pub(crate) batch: Option<u32>,
     /// How long to wait after each batch.
     pub(crate) pause: Option<Period>,
-    /// A command that must succeed on each target of a batch, after its pause, before the next batch begins.
+    /// A command that must succeed on each target of a batch, after its pause and before the next batch.
     pub(crate) health_check: Option<Words>,
-    /// How many targets may fail before no others are begun; 0 by default, but without limit for `parallel`.
+    /// How many targets may fail before no others are begun; 0 by default, without limit for `parallel`.
     pub(crate) max_failures: Option<u32>,
 }
 

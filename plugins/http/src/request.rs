@@ -37,7 +37,7 @@ pub(crate) struct Params {
     method: Option<String>,
     /// Where the request goes, with http:// or https://.
     url: String,
-    /// What is added to the address as its query, names and values, with all that they need to be written so.
+    /// Names and values that are added to the address as its query, encoded as needed.
     #[serde(default)]
     query: BTreeMap<String, String>,
     /// Header names and values.
@@ -55,7 +55,7 @@ pub(crate) struct Params {
     /// How the request proves whose it is.
     #[serde(default)]
     auth: Option<Auth>,
-    /// Whom the request trusts, and who it says that it is, where that is not as on the web.
+    /// Whom the request trusts, and the certificate of its own.
     #[serde(default)]
     tls: Option<Tls>,
     /// Which statuses mean success: a status, a pattern such as "2xx" or "200-299", or a list; "2xx" by default.
@@ -64,11 +64,11 @@ pub(crate) struct Params {
     /// What must be so in the response's JSON for the run to succeed.
     #[serde(default)]
     assertions: Vec<Assertion>,
-    /// How long the whole exchange may take; 30 s by default.
+    /// How long it may take, with all redirects; 30 s by default.
     #[serde(default)]
     timeout: Option<Period>,
-    /// How much of the response's body is kept, in bytes; 65536 by default. As an artifact all of it is, and the run fails if
-    /// there is more than this; 67108864 by default.
+    /// How much of the response's body is kept, in bytes; 65536 by default. An artifact is kept whole, and the run fails if it
+    /// has more; 67108864 by default.
     #[serde(default)]
     max_response_bytes: Option<u32>,
     /// Keeps the response's body as an artifact of the run, of this name, and not in the output. Assertions are for one of
@@ -246,6 +246,8 @@ fn json_bytes(value: &Value) -> Vec<u8> {
 
 /// Sends the request and follows as many redirects as it may; one that may not be followed is the response.
 fn exchange(mut request: Request, params: &Params, context: &Context) -> Result<Response, Failure> {
+    // The timeout is for all requests together.
+    let end = request.timeout.zip(context.remaining()).map(|(timeout, left)| left.saturating_sub(timeout));
     let mut left = params.follow_redirects;
     let proof = params.auth.as_ref().map_or("authorization", Auth::header);
     loop {
@@ -260,6 +262,9 @@ fn exchange(mut request: Request, params: &Params, context: &Context) -> Result<
         match location {
             Some(location) if left > 0 => {
                 request = redirected(request, response.status, location, proof)?;
+                if let Some((end, left)) = end.zip(context.remaining()) {
+                    request.timeout = Some(left.saturating_sub(end));
+                }
                 left -= 1;
             }
             _ => return Ok(response),

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::io::{BufRead as _, Write as _};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::routing::{any, get};
 use sandglass_core::id::Digest;
 use sandglass_core::invocation::Work;
-use sandglass_core::run::{AttemptOutcome, ErrorClass};
+use sandglass_core::run::{AttemptError, AttemptOutcome, ErrorClass};
 use serde_json::json;
 use support::{Bench, error, grants, invocation, work};
 
@@ -37,6 +38,13 @@ impl Server {
                 any(move |uri: Uri, headers: HeaderMap, body: Bytes| {
                     remembered.lock().unwrap().push((uri, headers, body.clone()));
                     async move { body }
+                }),
+            )
+            .route(
+                "/round",
+                get(async || {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    axum::response::Redirect::to("/round")
                 }),
             )
             .route(
@@ -143,6 +151,34 @@ fn a_server_that_is_not_there_is_no_denial() {
     let report =
         bench.run(invocation(request(&bench, json!({ "url": "http://127.0.0.1:9/" }), r#"["http://127.0.0.1:9/*"]"#)));
     assert_eq!(error(&report).class, ErrorClass::Guest, "{report:?}");
+}
+
+#[test]
+fn a_body_that_breaks_off_is_told_so() {
+    let bench = Bench::new();
+    for head in ["content-length: 100\r\n\r\nhalf", "transfer-encoding: chunked\r\n\r\n64\r\nhalf"] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut lines = std::io::BufReader::new(stream.try_clone().unwrap()).lines();
+            while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+            write!(stream, "HTTP/1.1 200 OK\r\n{head}").unwrap();
+        });
+        let report = bench.run(invocation(request(&bench, json!({ "url": url }), &format!(r#"["{url}*"]"#))));
+        server.join().unwrap();
+        let AttemptError { code, message, .. } = error(&report);
+        assert_eq!((code.as_str(), message.as_str()), ("connection", "incomplete HTTP response"));
+    }
+}
+
+#[test]
+fn a_timeout_is_for_all_redirects_together() {
+    let (bench, server) = (Bench::new(), Server::start());
+    let url = format!("http://127.0.0.1:{}/round", server.port);
+    let params = json!({ "url": url, "follow_redirects": 10, "timeout": "500ms" });
+    let report = bench.run(invocation(request(&bench, params, &format!(r#"["{url}"]"#))));
+    assert_eq!(error(&report).code, "timeout", "{report:?}");
 }
 
 #[test]

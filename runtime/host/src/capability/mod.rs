@@ -20,6 +20,7 @@ pub(crate) mod run_context;
 pub(crate) mod secrets;
 pub(crate) mod state;
 pub(crate) mod stdio;
+mod stream_errors;
 pub(crate) mod tls;
 
 use sandglass_core::capability::{Capability, Denial, EffectiveGrants, Layer};
@@ -62,6 +63,7 @@ fn missing(grants: &EffectiveGrants, what: &str, grant: &str) -> Denial {
 pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     files::link(linker)?;
+    stream_errors::link(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     bindings::types::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;
     bindings::exec::add_to_linker::<_, HasSelf<_>>(linker, |guest: &mut Guest| guest)?;

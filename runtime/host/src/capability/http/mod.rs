@@ -8,7 +8,9 @@ pub(crate) mod certificates;
 mod connect;
 mod swap;
 
+use std::error::Error as _;
 use std::future::Future;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,8 +108,24 @@ fn protocol_error(attempt: &Attempt, error: &hyper::Error) -> Error {
     } else if error.is_closed() || error.is_canceled() {
         Error::ConnectionTerminated
     } else {
-        Error::HttpProtocolError
+        match of_connection(error) {
+            Some(ErrorKind::UnexpectedEof) => Error::HttpResponseIncomplete,
+            Some(ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted) => Error::ConnectionTerminated,
+            _ => Error::HttpProtocolError,
+        }
     }
+}
+
+/// What went wrong with the connection, if that is the cause. A body that ends too early counts.
+fn of_connection(error: &hyper::Error) -> Option<ErrorKind> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// One of the guest's limits, or the usual one, and never longer than the attempt.
