@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sandglass_plugin::http::{Request, Response, Url};
+use sandglass_plugin::http::{HttpError, Request, Response, Url};
 use sandglass_plugin::plan::{Effect, Plan, Planned, Step};
 use sandglass_plugin::serde_json::{Value, from_slice, json, to_vec};
 use sandglass_plugin::{
@@ -58,7 +58,7 @@ pub(crate) struct Params {
     /// Whom the request trusts, and the certificate of its own.
     #[serde(default)]
     tls: Option<Tls>,
-    /// Which statuses mean success: a status, a pattern such as "2xx" or "200-299", or a list; "2xx" by default.
+    /// Which statuses mean success: one, a pattern such as "2xx" or "200-299", or a list; "2xx" by default.
     #[serde(default)]
     expected_status: ExpectedStatus,
     /// What must be so in the response's JSON for the run to succeed.
@@ -71,7 +71,7 @@ pub(crate) struct Params {
     /// has more; 67108864 by default.
     #[serde(default)]
     max_response_bytes: Option<u32>,
-    /// Keeps the response's body as an artifact of the run, of this name, and not in the output. Assertions are for one of
+    /// Keeps the response's body as an artifact of this name, and not in the output. Assertions are for one of
     /// 256 KiB at most.
     #[serde(default)]
     artifact: Option<String>,
@@ -246,8 +246,8 @@ fn json_bytes(value: &Value) -> Vec<u8> {
 
 /// Sends the request and follows as many redirects as it may; one that may not be followed is the response.
 fn exchange(mut request: Request, params: &Params, context: &Context) -> Result<Response, Failure> {
-    // The timeout is for all requests together.
-    let end = request.timeout.zip(context.remaining()).map(|(timeout, left)| left.saturating_sub(timeout));
+    // The timeout is for all requests together. There is no end if the attempt's own comes first.
+    let end = request.timeout.zip(context.remaining()).and_then(|(timeout, left)| left.checked_sub(timeout));
     let mut left = params.follow_redirects;
     let proof = params.auth.as_ref().map_or("authorization", Auth::header);
     loop {
@@ -263,7 +263,7 @@ fn exchange(mut request: Request, params: &Params, context: &Context) -> Result<
             Some(location) if left > 0 => {
                 request = redirected(request, response.status, location, proof)?;
                 if let Some((end, left)) = end.zip(context.remaining()) {
-                    request.timeout = Some(left.saturating_sub(end));
+                    request.timeout = Some(left.checked_sub(end).ok_or(HttpError::Timeout)?);
                 }
                 left -= 1;
             }

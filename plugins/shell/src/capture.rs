@@ -60,10 +60,10 @@ fn invalid(variable: &str, why: &str) -> Failure {
     Failure::new("invalid-output", format!("what was written to the file of {variable} cannot be used: {why}"))
 }
 
-/// Why a file cannot be opened. Programs may have put something else in its place, which the host does not open.
+/// Why a file cannot be opened. Programs may have put something else in its place: the host opens no link that leads out.
 fn not_opened(path: &Path, error: &io::Error) -> String {
     match fs::symlink_metadata(path) {
-        Ok(found) if !found.is_file() => "there is a link or a pipe in its place".to_owned(),
+        Ok(found) if !found.is_file() => "there is a link, a pipe or the like in its place".to_owned(),
         _ => error.to_string(),
     }
 }

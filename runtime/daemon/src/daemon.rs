@@ -285,11 +285,11 @@ impl Daemon {
         if tokio::time::timeout(CONNECTIONS_STOP, ended).await.is_err() {
             self.servers.shutdown().await;
         }
-        self.finish().await?;
+        let finished = self.finish().await;
         if crashed {
             return Err(StartError::System(std::io::Error::other("the event loop ended by a fault of Sandglass")));
         }
-        Ok(())
+        finished
     }
 
     /// Waits until all that was decided is durable.

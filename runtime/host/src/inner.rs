@@ -1,4 +1,4 @@
-//! What the host and its attempts share.
+//! What the host and its attempts share, and the mark that an attempt is going.
 
 use std::sync::Arc;
 

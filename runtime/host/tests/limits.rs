@@ -202,9 +202,9 @@ fn reported(receiver: &mpsc::Receiver<AttemptReport>) -> HashMap<RunId, AttemptR
     }
 }
 
-/// Starts `count` attempts together on the only thread of a host, which another attempt has, and cancels the first of them.
-/// Gives the reports when `end` has ended the host.
-fn ended_before_they_run(count: usize, end: impl FnOnce(Arc<Host>)) -> (HashMap<RunId, AttemptReport>, RunId) {
+/// Starts `count` attempts that never end together, on the only thread of a host, and cancels the first of them: most have not
+/// run yet when `end` ends the host. Gives their reports.
+fn ended_too_soon(count: usize, end: impl FnOnce(Arc<Host>)) -> (HashMap<RunId, AttemptReport>, RunId) {
     let bench = Bench::with(|config| config.threads = 1);
     let (sender, receiver) = mpsc::channel();
     bench.start_all(vec![invocation(hostile_work(&bench, "spin", "{}"))], sender.clone());
@@ -224,7 +224,7 @@ fn ended_before_they_run(count: usize, end: impl FnOnce(Arc<Host>)) -> (HashMap<
 #[test]
 fn attempts_of_a_host_that_is_dropped_are_lost_and_reported() {
     for count in [1, 8, 9, 17, 40] {
-        let (reports, cancelled) = ended_before_they_run(count, drop);
+        let (reports, cancelled) = ended_too_soon(count, drop);
         for (run, report) in reports {
             let is_lost = error(&report).class == ErrorClass::Lost;
             assert!(is_lost || (run == cancelled && report.end.outcome == AttemptOutcome::Cancelled), "{report:?}");
@@ -235,7 +235,7 @@ fn attempts_of_a_host_that_is_dropped_are_lost_and_reported() {
 #[test]
 fn attempts_of_a_host_that_stops_are_interrupted_and_reported() {
     for count in [1, 9, 40] {
-        let (reports, cancelled) = ended_before_they_run(count, |host| {
+        let (reports, cancelled) = ended_too_soon(count, |host| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(host.shutdown(Duration::ZERO));
         });

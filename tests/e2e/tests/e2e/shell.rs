@@ -110,7 +110,7 @@ fn what_stands_in_place_of_a_result_is_not_read() {
         let error = &run["attempts"][0]["error"];
         assert_eq!(error["code"], "invalid-output", "{run}");
         let message = error["message"].as_str().expect("a text");
-        assert!(message.contains("there is a link or a pipe in its place"), "{message}");
+        assert!(message.contains("there is a link, a pipe or the like in its place"), "{message}");
     }
 }
 

@@ -103,21 +103,19 @@ fn protocol_error(attempt: &Attempt, error: &hyper::Error) -> Error {
         Error::ConnectionReadTimeout
     } else if error.is_parse_too_large() {
         Error::HttpResponseHeaderSectionSize(None)
-    } else if error.is_incomplete_message() {
-        Error::HttpResponseIncomplete
-    } else if error.is_closed() || error.is_canceled() {
-        Error::ConnectionTerminated
     } else {
-        match of_connection(error) {
+        match input_output(error) {
+            _ if error.is_incomplete_message() => Error::HttpResponseIncomplete,
             Some(ErrorKind::UnexpectedEof) => Error::HttpResponseIncomplete,
-            Some(ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted) => Error::ConnectionTerminated,
-            _ => Error::HttpProtocolError,
+            Some(ErrorKind::InvalidData | ErrorKind::InvalidInput) => Error::HttpProtocolError,
+            _ if error.is_parse() || error.is_user() => Error::HttpProtocolError,
+            _ => Error::ConnectionTerminated,
         }
     }
 }
 
-/// What went wrong with the connection, if that is the cause. A body that ends too early counts.
-fn of_connection(error: &hyper::Error) -> Option<ErrorKind> {
+/// How reading or writing failed, if that is the cause: a body that ends too early counts, and one that is written wrongly.
+fn input_output(error: &hyper::Error) -> Option<ErrorKind> {
     let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>() {
