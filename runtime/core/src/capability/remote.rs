@@ -23,8 +23,9 @@ pub enum RemoteGrant {
 
 /// `[ACCOUNT@]TARGETS[:PATHS]`: what may be done on some targets.
 ///
-/// Targets are a name, a pattern or `group:NAME`. Without an account, only the one that the target is entered as. With paths,
-/// only the files that match, and no commands; `*` stands for any characters, and `/srv/app/**` for all below a folder.
+/// Targets are a name, a pattern or `group:NAME`. Without an account, only the one that the target is entered as; with one, only
+/// that, whether it is switched to or entered as. With paths, only the files that match, and no commands; `*` stands for any
+/// characters, and `/srv/app/**` for all below a folder.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RemotePattern {
     account: Option<String>,
@@ -49,6 +50,8 @@ pub struct RemoteUse<'a> {
     pub target: &'a TargetName,
     /// The groups that it is in.
     pub groups: &'a [TargetGroupName],
+    /// The account that the target is entered as.
+    pub login: &'a str,
     /// The account that is switched to; none for the one that the target is entered as.
     pub account: Option<&'a str>,
     /// What is done.
@@ -100,8 +103,10 @@ impl RemotePattern {
         };
         let account = match (wanted.account, &self.account) {
             (None, None) => true,
-            (Some(wanted), Some(allowed)) => segment(allowed, wanted),
-            _ => false,
+            // Who may work there as somebody must get there first.
+            (None, Some(_)) if wanted.deed == Deed::Enter => true,
+            (account, Some(allowed)) => segment(allowed, account.unwrap_or(wanted.login)),
+            (Some(_), None) => false,
         };
         let deed = match (wanted.deed, &self.paths) {
             (Deed::Enter, _) | (_, None) => true,
@@ -231,7 +236,7 @@ mod tests {
     fn allows(grant: &[&str], account: Option<&str>, deed: Deed<'_>) -> bool {
         let grant: RemoteGrant = serde_json::from_value(grant.into()).unwrap();
         let groups = ["db".parse().unwrap()];
-        grant.allows(&RemoteUse { target: &"web-1".parse().unwrap(), groups: &groups, account, deed })
+        grant.allows(&RemoteUse { target: &"web-1".parse().unwrap(), groups: &groups, login: "deploy", account, deed })
     }
 
     #[test]
@@ -250,6 +255,9 @@ mod tests {
         assert!(allows(&["root@web-*"], Some("root"), Deed::Run) && allows(&["*@web-1"], Some("root"), Deed::Run));
         assert!(!allows(&["web-*"], Some("root"), Deed::Run));
         assert!(!allows(&["root@web-*"], None, Deed::Run) && !allows(&["root@web-*"], Some("app"), Deed::Enter));
+        // Its target is entered for that, and one that is entered as that account needs no switching.
+        assert!(allows(&["root@web-*"], None, Deed::Enter) && !allows(&["root@db-*"], None, Deed::Enter));
+        assert!(allows(&["deploy@web-*"], None, Deed::Run) && !allows(&["deploy@web-*"], Some("root"), Deed::Run));
     }
 
     #[test]
@@ -292,7 +300,7 @@ mod tests {
             (Some("root"), Deed::Write("/etc/a")),
             (None, Deed::Enter),
         ] {
-            let wanted = RemoteUse { target: &target, groups: &[], account, deed };
+            let wanted = RemoteUse { target: &target, groups: &[], login: "deploy", account, deed };
             let line = wanted.grant();
             let list = line.strip_prefix("remote: ").unwrap();
             assert!(serde_json::from_str::<RemoteGrant>(list).unwrap().allows(&wanted), "{line}");

@@ -429,7 +429,8 @@ fn a_plan_may_look_and_not_touch() {
     let target = "web-1".parse().unwrap();
     let plugin = Grants { remote: Some(RemoteGrant::Any), ..Grants::default() };
     let grants = EffectiveGrants { plugin, ..grants };
-    let may = |deed| grants.remote(&RemoteUse { target: &target, groups: &[], account: None, deed }).is_ok();
+    let may =
+        |deed| grants.remote(&RemoteUse { target: &target, groups: &[], login: "ci", account: None, deed }).is_ok();
     assert!(may(Deed::Enter) && may(Deed::Read("/etc/motd")) && !may(Deed::Write("/etc/motd")) && !may(Deed::Run));
 }
 

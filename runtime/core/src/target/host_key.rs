@@ -66,16 +66,19 @@ impl FromStr for HostKey {
 
     fn from_str(text: &str) -> Result<Self, InvalidHostKey> {
         let invalid = |reason| InvalidHostKey { text: text.chars().take(120).collect(), reason };
-        if let Some(digest) = text.trim().strip_prefix(FINGERPRINT) {
+        // `ssh-keygen -lf` prints the length of the key before its fingerprint, and more behind it.
+        let is_length = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit());
+        let mut words = text.split_whitespace().skip_while(is_length);
+        let kind = words.next().unwrap_or_default();
+        if let Some(digest) = kind.strip_prefix(FINGERPRINT) {
             let bytes = BASE64_STANDARD_NO_PAD.decode(digest.trim_end_matches('='));
             let bytes = bytes.ok().and_then(|bytes| bytes.try_into().ok());
             return bytes.map(Self::Fingerprint).ok_or_else(|| invalid("its digest is not 32 bytes in base64"));
         }
-        if text.trim().starts_with("MD5:") {
+        if kind.starts_with("MD5:") {
             return Err(invalid("an MD5 fingerprint can be forged"));
         }
-        let mut words = text.split_whitespace();
-        let (Some(kind), Some(key)) = (words.next(), words.next()) else {
+        let Some(key) = words.next() else {
             return Err(invalid("it is neither a fingerprint nor a public key"));
         };
         let Some(algorithm) = ALGORITHMS.into_iter().find(|known| *known == kind) else {
@@ -127,7 +130,7 @@ impl schemars::JsonSchema for HostKey {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let pattern = format!("^({FINGERPRINT}[A-Za-z0-9+/]{{43}}=?|({}) .+)$", ALGORITHMS.join("|"));
+        let pattern = format!("^([0-9]+ )?({FINGERPRINT}[A-Za-z0-9+/]{{43}}=?( .*)?|({}) .+)$", ALGORITHMS.join("|"));
         schemars::json_schema!({ "type": "string", "pattern": pattern })
     }
 }

@@ -52,7 +52,7 @@ fn target(name: &str, address: &str, port: u16, host_key: &str) -> String {
     let account = Sshd::account();
     format!(
         "kind: target\nname: {name}\naddress: {address}\nport: {port}\naccount: {account}\nhost_key: {}\nkey: DEPLOY_KEY\n\
-         labels: {{ role: web }}\n---\n",
+         labels: {{ role: web }}\nbecome: [nobody]\n---\n",
         host_key.trim()
     )
 }
@@ -362,6 +362,29 @@ fn a_run_that_is_cancelled_stops_its_programs_everywhere() {
         let said = until("its end", SOON, || fs::read_to_string(server.mnt().join("stopped")).ok());
         assert_eq!(said, "it's open sesame\n");
     }
+}
+
+#[test]
+fn a_grant_of_an_account_is_all_that_working_as_it_needs() {
+    let Some(servers) = Sshd::start().map(|server| [server]) else { return };
+    let home = Home::new();
+    let daemon = fleet(&home, &servers);
+    let run_as = |name: &str, account: Option<&str>, grant: &str| {
+        let mut with = json!({ "targets": "*", "command": "id -un" });
+        if let Some(account) = account {
+            with["account"] = json!(account);
+        }
+        let run = ended(&daemon, name, "deploy/command", &with, &json!({ "grants": { "remote": [grant] } }));
+        (run["state"].clone(), home.cli(&["run", "logs", run["id"].as_str().expect("an id")]).stdout)
+    };
+    let (login, switched) = (Sshd::account(), "nobody@web-*");
+    let (state, output) = run_as("switched", Some("nobody"), switched);
+    assert!(state == "succeeded" && output.contains("nobody"), "{state}: {output}");
+    // The account that is entered as may be named, too.
+    let (state, output) = run_as("named", None, &format!("{login}@web-*"));
+    assert!(state == "succeeded" && output.contains(&login), "{state}: {output}");
+    // As nobody else.
+    assert_eq!(run_as("other", None, switched).0, "failed");
 }
 
 #[test]

@@ -121,10 +121,13 @@ fn host_keys_are_fingerprints_and_public_keys() {
     assert!(!key.matches(b"other") && !digest.matches(b"other"));
     assert_eq!(digest.fingerprint(), key.fingerprint());
     assert_eq!(format!("{digest}=").parse::<HostKey>().as_ref(), Ok(&digest));
+    // As `ssh-keygen -lf` prints it.
+    assert_eq!(format!("256 {digest} root@web-1 (ED25519)\n").parse::<HostKey>().as_ref(), Ok(&digest));
     for (bad, says) in [
         ("", "neither a fingerprint nor a public key"),
         ("SHA256:abc", "not 32 bytes in base64"),
         ("MD5:16:27:ac", "an MD5 fingerprint can be forged"),
+        ("256 MD5:16:27:ac root@web-1 (ED25519)", "an MD5 fingerprint can be forged"),
         ("web-1 ssh-ed25519 AAAA", "leave a host before it out"),
         ("ssh-dss AAAA", "no kind of key that is known"),
         ("ssh-ed25519 !!", "no base64"),

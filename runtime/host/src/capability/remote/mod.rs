@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use sandglass_core::capability::{Capability, Deed, RemoteUse};
 use sandglass_core::id::{TargetGroupName, TargetName};
-use sandglass_core::target::{Fleet, Member, Selector, Target};
+use sandglass_core::target::{Account, Fleet, Member, Selector, Target, TargetSpec};
 use sandglass_ssh::{Hop, SshError};
 use wasmtime::component::Resource;
 
@@ -47,7 +47,7 @@ impl remote::Host for Guest {
         let selected = selected.map_err(|error| CallError::new(ErrorCode::NotFound, error.to_string()))?;
         // All of them are asked for before the first is worked on.
         for target in &selected {
-            Place::of(groups, &target.spec.name, None).may(attempt, Deed::Enter)?;
+            Place::of(groups, &target.spec, None).may(attempt, Deed::Enter)?;
         }
         Ok(selected.into_iter().map(told).collect())
     }
@@ -88,7 +88,7 @@ pub(crate) fn enter(attempt: &Attempt, target: &str, run_as: Option<String>, dee
     }
     // The account that logs in needs no switching.
     let run_as = run_as.filter(|account| *account != found.spec.account.as_str());
-    let place = Place::of(groups, &name, run_as);
+    let place = Place::of(groups, &found.spec, run_as);
     place.may(attempt, deed)?;
     let way = way(attempt.services.as_ref(), &attempt.work.namespace, fleet, found)?;
     Ok(Entry { place, way, target: Arc::clone(found) })
@@ -116,14 +116,15 @@ fn members(fleet: &Fleet) -> Members {
 pub(crate) struct Place {
     target: TargetName,
     groups: Vec<TargetGroupName>,
+    login: Account,
     run_as: Option<String>,
 }
 
 impl Place {
-    fn of(groups: &Members, target: &TargetName, run_as: Option<String>) -> Self {
-        let groups = groups.iter().filter(|(_, members)| members.contains(target));
+    fn of(groups: &Members, target: &TargetSpec, run_as: Option<String>) -> Self {
+        let groups = groups.iter().filter(|(_, members)| members.contains(&target.name));
         let groups = groups.map(|(group, _)| group.clone()).collect();
-        Self { target: target.clone(), groups, run_as }
+        Self { target: target.name.clone(), groups, login: target.account.clone(), run_as }
     }
 
     /// The account that is switched to, if any is.
@@ -133,7 +134,8 @@ impl Place {
 
     /// Refuses what no grant allows. Entering is no use of its own: what is done there is asked for each time.
     fn may(&self, attempt: &Attempt, deed: Deed<'_>) -> CallResult<()> {
-        let wanted = RemoteUse { target: &self.target, groups: &self.groups, account: self.run_as.as_deref(), deed };
+        let (login, account) = (self.login.as_str(), self.run_as.as_deref());
+        let wanted = RemoteUse { target: &self.target, groups: &self.groups, login, account, deed };
         let allowed = attempt.work.grants.remote(&wanted);
         allowed.map_err(|denial| attempt.refused(Capability::Remote, &denial))?;
         match deed {
@@ -190,7 +192,12 @@ mod tests {
     #[test]
     fn what_is_granted_later_is_not_why_a_run_fails() {
         let attempt = probe::attempt_granted(serde_json::json!({ "remote": ["web"] }), "/nonexistent".into());
-        let place = |name: &str| Place::of(&Vec::new(), &name.parse().unwrap(), None);
+        let place = |name: &str| Place {
+            target: name.parse().unwrap(),
+            groups: Vec::new(),
+            login: "ci".parse().unwrap(),
+            run_as: None,
+        };
         assert!(place("db").may(&attempt, Deed::Run).is_err());
         assert!(attempt.last_denial().is_some());
         place("web").may(&attempt, Deed::Enter).unwrap();
