@@ -65,15 +65,19 @@ fn faults(at: &str, error: &ValidationError<'_>, action: &ActionInfo) -> Vec<(St
     let at = format!("{at}/with{}", error.instance_path());
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let known = known_params(action);
+            let known = known_params(schema_of(error, action).unwrap_or(&action.params_schema));
+            let outer = known_params(&action.params_schema);
             unexpected
                 .iter()
                 .map(|name| {
-                    let like = nearest(name, known.iter().copied()).map_or_else(
-                        || format!("there are: {}", known.join(", ")),
-                        |like| format!("did you mean '{like}'?"),
-                    );
-                    (format!("{at}/{}", escaped(name)), format!("there is no parameter '{name}'; {like}"))
+                    let like = match nearest(name, known.iter().copied()) {
+                        Some(like) => format!("did you mean '{like}'?"),
+                        None if outer.contains(&name.as_str()) => {
+                            "it belongs further out, right under 'with'".to_owned()
+                        }
+                        None => format!("there are: {}", known.join(", ")),
+                    };
+                    (format!("{at}/{}", escaped(name)), format!("there is no parameter '{name}' here; {like}"))
                 })
                 .collect()
         }
@@ -90,15 +94,51 @@ fn faults(at: &str, error: &ValidationError<'_>, action: &ActionInfo) -> Vec<(St
                     names.join(" or ")
                 }
             };
-            vec![(at, format!("expected {wanted}, found {}", error.instance()))]
+            let found = error.instance();
+            let quotes = if wanted == "string" && found.is_number() { ": put it in quotes" } else { "" };
+            vec![(at, format!("expected {wanted}, found {found}{quotes}"))]
+        }
+        ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::OneOfNotValid { .. } => {
+            vec![(at, none_fits(error, action))]
         }
         _ => vec![(at, error.to_string())],
     }
 }
 
-/// The names of the action's parameters.
-fn known_params(action: &ActionInfo) -> Vec<&str> {
-    let properties = action.params_schema.get("properties").and_then(serde_json::Value::as_object);
+/// The part of the schema whose keyword is violated.
+fn schema_of<'a>(error: &ValidationError<'_>, action: &'a ActionInfo) -> Option<&'a Value> {
+    let (schema, _keyword) = error.schema_path().as_str().rsplit_once('/')?;
+    action.params_schema.pointer(schema)
+}
+
+/// What is said of a value that is none of several: which there are, or what the schema says that it is.
+fn none_fits(error: &ValidationError<'_>, action: &ActionInfo) -> String {
+    let (found, schema) = (error.instance(), schema_of(error, action));
+    let part = |name: &str| schema.and_then(|schema| schema.get(name));
+    let choices = part("oneOf").or_else(|| part("anyOf")).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let names: Option<Vec<&str>> = choices.iter().map(|one| one.get("const")?.as_str()).collect();
+    if let Some(names) = names.filter(|names| !names.is_empty()) {
+        let like = found.as_str().and_then(|found| nearest(found, names.iter().copied()));
+        let like = like.map(|like| format!("; did you mean '{like}'?")).unwrap_or_default();
+        return format!("expected one of {}, found {found}{like}", names.join(", "));
+    }
+    let mut described: Vec<&str> = choices.iter().filter_map(|one| description(one, action)).collect();
+    described.extend(part("description").and_then(Value::as_str).filter(|_| described.is_empty()));
+    if described.is_empty() {
+        return error.to_string();
+    }
+    format!("{found} does not fit. What it is: {}", described.join(" Or: "))
+}
+
+/// What a part of the schema, or the one that it refers to, says that it is.
+fn description<'a>(part: &'a Value, action: &'a ActionInfo) -> Option<&'a str> {
+    let path = part.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
+    path.and_then(|path| action.params_schema.pointer(path)).unwrap_or(part).get("description")?.as_str()
+}
+
+/// The names of the parameters that a schema has.
+fn known_params(schema: &Value) -> Vec<&str> {
+    let properties = schema.get("properties").and_then(serde_json::Value::as_object);
     properties.map(|properties| properties.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
@@ -119,10 +159,22 @@ mod tests {
                 "properties": {
                     "url": { "type": "string" },
                     "method": { "type": ["string", "null"] },
-                    "count": { "type": "integer" }
+                    "count": { "type": "integer" },
+                    "strategy": { "$ref": "#/$defs/Strategy" }
                 },
                 "required": ["url"],
-                "additionalProperties": false
+                "additionalProperties": false,
+                "$defs": {
+                    "Strategy": {
+                        "type": "object",
+                        "properties": { "kind": { "$ref": "#/$defs/Kind" }, "pause": { "$ref": "#/$defs/Period" }, "wait": {
+                            "anyOf": [{ "$ref": "#/$defs/Period" }, { "type": "null" }], "description": "How long to wait."
+                        } },
+                        "additionalProperties": false
+                    },
+                    "Kind": { "oneOf": [{ "const": "parallel" }, { "const": "rolling", "description": "In turn." }] },
+                    "Period": { "anyOf": [{ "type": "number" }, { "pattern": "s$", "type": "string" }], "description": "Such as 10s." }
+                }
             }
         });
         let (uses, env) = ("http".parse().unwrap(), std::collections::BTreeMap::new());
@@ -154,10 +206,29 @@ mod tests {
             told,
             [
                 "/action/with parameter 'url' is missing",
-                "/action/with/a~1b there is no parameter 'a/b'; there are: count, method, url",
-                "/action/with/method expected string, found 5",
-                "/action/with/metod there is no parameter 'metod'; did you mean 'method'?",
+                "/action/with/a~1b there is no parameter 'a/b' here; there are: count, method, strategy, url",
+                "/action/with/method expected string, found 5: put it in quotes",
+                "/action/with/metod there is no parameter 'metod' here; did you mean 'method'?",
             ]
         );
+    }
+
+    #[test]
+    fn faults_further_in_are_told_alike() {
+        let told = |strategy: &Value| {
+            let found = problem(&serde_json::json!({ "url": "x", "strategy": strategy })).unwrap();
+            found.errors.into_iter().map(|fault| fault.message).collect::<Vec<_>>()
+        };
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        for (strategy, says) in [
+            (r#"{"kind": "rollin"}"#, "expected one of parallel, rolling, found \"rollin\"; did you mean 'rolling'?"),
+            (r#"{"pause": "soon"}"#, "\"soon\" does not fit. What it is: Such as 10s."),
+            (r#"{"wait": "soon"}"#, "\"soon\" does not fit. What it is: Such as 10s."),
+            (r#"{"paus": "1s"}"#, "there is no parameter 'paus' here; did you mean 'pause'?"),
+            (r#"{"count": 1}"#, "there is no parameter 'count' here; it belongs further out, right under 'with'"),
+            (r#"{"xyz": 1}"#, "there is no parameter 'xyz' here; there are: kind, pause, wait"),
+        ] {
+            assert_eq!(told(&json(strategy)), [says], "{strategy}");
+        }
     }
 }
