@@ -258,6 +258,11 @@ mod tests {
         // Its target is entered for that, and one that is entered as that account needs no switching.
         assert!(allows(&["root@web-*"], None, Deed::Enter) && !allows(&["root@db-*"], None, Deed::Enter));
         assert!(allows(&["deploy@web-*"], None, Deed::Run) && !allows(&["deploy@web-*"], Some("root"), Deed::Run));
+        assert!(allows(&["*@web-*"], None, Deed::Run) && allows(&["root@web-1:/srv/**"], None, Deed::Enter));
+        let deeds = [Deed::Run, Deed::UseEngine, Deed::LookAtEngine, Deed::Read("/srv/a"), Deed::Write("/srv/a")];
+        for deed in deeds {
+            assert!(!allows(&["root@web-*", "root@web-1:/srv/**"], None, deed), "{deed:?}");
+        }
     }
 
     #[test]

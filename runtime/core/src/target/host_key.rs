@@ -66,9 +66,14 @@ impl FromStr for HostKey {
 
     fn from_str(text: &str) -> Result<Self, InvalidHostKey> {
         let invalid = |reason| InvalidHostKey { text: text.chars().take(120).collect(), reason };
+        if text.trim().contains('\n') || text.matches(FINGERPRINT).count() > 1 {
+            return Err(invalid("it is more than one"));
+        }
         // `ssh-keygen -lf` prints the length of the key before its fingerprint, and more behind it.
-        let is_length = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit());
-        let mut words = text.split_whitespace().skip_while(is_length);
+        let is_length = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+        let (first, rest) = text.trim().split_once(' ').unwrap_or_default();
+        let printed = is_length(first) && (rest.starts_with(FINGERPRINT) || rest.starts_with("MD5:"));
+        let mut words = (if printed { rest } else { text }).split_whitespace();
         let kind = words.next().unwrap_or_default();
         if let Some(digest) = kind.strip_prefix(FINGERPRINT) {
             let bytes = BASE64_STANDARD_NO_PAD.decode(digest.trim_end_matches('='));
@@ -130,7 +135,8 @@ impl schemars::JsonSchema for HostKey {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let pattern = format!("^([0-9]+ )?({FINGERPRINT}[A-Za-z0-9+/]{{43}}=?( .*)?|({}) .+)$", ALGORITHMS.join("|"));
+        let pattern =
+            format!("^\\s*([0-9]+ )?({FINGERPRINT}[A-Za-z0-9+/]{{43}}=?( .*)?|({}) .+)\\s*$", ALGORITHMS.join("|"));
         schemars::json_schema!({ "type": "string", "pattern": pattern })
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn check(doing: Doing<'_>, action: &ActionInfo) -> Result<(), Problem
         .iter_errors(&params)
         .filter(|error| !depends_on_template(error))
         .take(MAX_FAULTS)
-        .flat_map(|error| faults(doing.at, &error, action))
+        .flat_map(|error| faults(doing.at, &error, action, true))
         .collect();
     let Some((pointer, message)) = faults.first() else { return Ok(()) };
     let problem = Problem::new(Code::InvalidParams, format!("{pointer}: {message}"))
@@ -36,7 +36,7 @@ pub(super) fn check(doing: Doing<'_>, action: &ActionInfo) -> Result<(), Problem
 /// Says what is wrong with parameters whose templates are filled in, if anything is.
 pub(super) fn check_filled(at: &str, params: &Value, action: &ActionInfo) -> Result<(), String> {
     let validator = jsonschema::validator_for(&action.params_schema).map_err(|error| error.to_string())?;
-    match validator.iter_errors(params).flat_map(|error| faults(at, &error, action)).next() {
+    match validator.iter_errors(params).flat_map(|error| faults(at, &error, action, false)).next() {
         Some((pointer, message)) => Err(format!("{pointer}, once its templates are filled in: {message}")),
         None => Ok(()),
     }
@@ -60,8 +60,9 @@ fn depends_on_template(error: &ValidationError<'_>) -> bool {
     }
 }
 
-/// A violation as pointers and messages: one for each parameter that is too much or missing. The action is at `at`.
-fn faults(at: &str, error: &ValidationError<'_>, action: &ActionInfo) -> Vec<(String, String)> {
+/// A violation as pointers and messages: one for each parameter that is too much or missing. The action is at `at`; `as_written`
+/// says that nothing has been filled in.
+fn faults(at: &str, error: &ValidationError<'_>, action: &ActionInfo, as_written: bool) -> Vec<(String, String)> {
     let at = format!("{at}/with{}", error.instance_path());
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
@@ -75,6 +76,7 @@ fn faults(at: &str, error: &ValidationError<'_>, action: &ActionInfo) -> Vec<(St
                         None if outer.contains(&name.as_str()) => {
                             "it belongs further out, right under 'with'".to_owned()
                         }
+                        None if known.is_empty() => "there are none".to_owned(),
                         None => format!("there are: {}", known.join(", ")),
                     };
                     (format!("{at}/{}", escaped(name)), format!("there is no parameter '{name}' here; {like}"))
@@ -95,7 +97,7 @@ fn faults(at: &str, error: &ValidationError<'_>, action: &ActionInfo) -> Vec<(St
                 }
             };
             let found = error.instance();
-            let quotes = if wanted == "string" && found.is_number() { ": put it in quotes" } else { "" };
+            let quotes = if as_written && wanted == "string" && found.is_number() { ": put it in quotes" } else { "" };
             vec![(at, format!("expected {wanted}, found {found}{quotes}"))]
         }
         ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::OneOfNotValid { .. } => {
@@ -122,12 +124,14 @@ fn none_fits(error: &ValidationError<'_>, action: &ActionInfo) -> String {
         let like = like.map(|like| format!("; did you mean '{like}'?")).unwrap_or_default();
         return format!("expected one of {}, found {found}{like}", names.join(", "));
     }
-    let mut described: Vec<&str> = choices.iter().filter_map(|one| description(one, action)).collect();
-    described.extend(part("description").and_then(Value::as_str).filter(|_| described.is_empty()));
-    if described.is_empty() {
-        return error.to_string();
+    // What stands for nothing need not be told. Where one of the others says nothing of itself, what all are says more.
+    let choices = choices.iter().filter(|one| one.get("type").and_then(Value::as_str) != Some("null"));
+    let described: Option<Vec<&str>> = choices.map(|one| description(one, action)).collect();
+    let described = described.filter(|described| !described.is_empty()).map(|described| described.join(" Or: "));
+    match described.or_else(|| Some(part("description")?.as_str()?.to_owned())) {
+        Some(described) => format!("{found} does not fit. What it is: {described}"),
+        None => error.to_string(),
     }
-    format!("{found} does not fit. What it is: {}", described.join(" Or: "))
 }
 
 /// What a part of the schema, or the one that it refers to, says that it is.

@@ -115,6 +115,10 @@ fn host_keys_are_fingerprints_and_public_keys() {
     let text = public_key("ssh-ed25519");
     let key: HostKey = format!("{text} root@web-1\n").parse().unwrap();
     assert_eq!(key.to_string(), text);
+    let both = [key.fingerprint(), key.fingerprint()];
+    for two in [both.join(" "), format!("256 {}\n", both.join("\n256 ")), format!("{text}\n{text}")] {
+        assert!(two.parse::<HostKey>().unwrap_err().to_string().contains("more than one"), "{two}");
+    }
     let HostKey::Public { blob, .. } = &key else { panic!("a public key") };
     let digest: HostKey = key.fingerprint().parse().unwrap();
     assert!(key.matches(blob) && digest.matches(blob));
