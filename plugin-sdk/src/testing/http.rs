@@ -1,5 +1,7 @@
 //! Servers in tests.
 
+use std::time::Duration;
+
 use crate::http::{HttpError, Request, Response, Sink};
 use crate::testing::{Host, with};
 
@@ -9,6 +11,7 @@ type Server = Box<dyn FnMut(&Request) -> Result<Response, HttpError>>;
 pub(crate) struct Script {
     server: Option<Server>,
     requests: Vec<Request>,
+    takes: Duration,
 }
 
 impl Host {
@@ -16,6 +19,13 @@ impl Host {
     #[must_use]
     pub fn on_http(self, server: impl FnMut(&Request) -> Result<Response, HttpError> + 'static) -> Self {
         self.script.borrow_mut().http.server = Some(Box::new(server));
+        self
+    }
+
+    /// Says how long each request takes of what [remains](Host::remaining) of the attempt. Nobody waits for it.
+    #[must_use]
+    pub fn http_takes(self, duration: Duration) -> Self {
+        self.script.borrow_mut().http.takes = duration;
         self
     }
 
@@ -29,6 +39,7 @@ impl Host {
 pub(crate) fn answer(request: &Request, sink: Option<Sink<'_>>) -> Result<Response, HttpError> {
     let server = with(|script| {
         script.http.requests.push(request.clone());
+        script.remaining = script.remaining.map(|left| left.saturating_sub(script.http.takes));
         script.http.server.take()
     });
     let Some(mut server) = server else {

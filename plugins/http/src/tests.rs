@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandglass_plugin::http::{HttpError, Response};
+use sandglass_plugin::http::{HttpError, Request, Response};
 use sandglass_plugin::plan::Step;
 use sandglass_plugin::serde_json::{Value, json};
 use sandglass_plugin::testing::Host;
@@ -78,6 +78,21 @@ fn follows_redirects_only_when_told() {
     assert_eq!(outcome.output.expect("the response is kept")["body"], "GET");
     let last = host.requests().pop().expect("two requests were sent");
     assert!(!last.has_header("authorization") && last.body.is_empty());
+}
+
+#[test]
+fn a_timeout_is_for_all_redirects_together() {
+    let timeouts = |remaining: Duration, follow_redirects: u8| {
+        let round = |_: &Request| Ok(response(302, &[("location", "http://a/")], ""));
+        let host = Host::new().on_http(round).remaining(remaining).http_takes(Duration::from_millis(600));
+        let params = json!({ "url": "http://a/", "timeout": "1s", "follow_redirects": follow_redirects });
+        let failure = host.run::<SendRequest>(params).expect_err("it goes round");
+        (failure.code, host.requests().iter().filter_map(|request| request.timeout).collect::<Vec<_>>())
+    };
+    let (second, rest) = (Duration::from_secs(1), Duration::from_millis(400));
+    assert_eq!(timeouts(Duration::from_secs(60), 10), ("timeout".to_owned(), vec![second, rest]));
+    // Of an attempt that ends before it, each request has its own.
+    assert_eq!(timeouts(Duration::from_millis(900), 1).1, [second, second]);
 }
 
 #[test]

@@ -287,6 +287,9 @@ impl Daemon {
         }
         let finished = self.finish().await;
         if crashed {
+            if let Err(error) = finished {
+                tracing::error!("the store cannot be closed in order either: {error}");
+            }
             return Err(StartError::System(std::io::Error::other("the event loop ended by a fault of Sandglass")));
         }
         finished

@@ -41,13 +41,6 @@ impl Server {
                 }),
             )
             .route(
-                "/round",
-                get(async || {
-                    tokio::time::sleep(Duration::from_millis(300)).await;
-                    axum::response::Redirect::to("/round")
-                }),
-            )
-            .route(
                 "/hang",
                 get(move || async move {
                     hanging.add_permits(1);
@@ -177,15 +170,6 @@ fn a_body_that_breaks_off_is_told_so() {
         assert_eq!((code.as_str(), message.as_str()), ("connection", "incomplete HTTP response"));
         server.join().unwrap();
     }
-}
-
-#[test]
-fn a_timeout_is_for_all_redirects_together() {
-    let (bench, server) = (Bench::new(), Server::start());
-    let url = format!("http://127.0.0.1:{}/round", server.port);
-    let params = json!({ "url": url, "follow_redirects": 10, "timeout": "500ms" });
-    let report = bench.run(invocation(request(&bench, params, &format!(r#"["{url}"]"#))));
-    assert_eq!(error(&report).code, "timeout", "{report:?}");
 }
 
 #[test]
