@@ -136,7 +136,7 @@ impl schemars::JsonSchema for HostKey {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let pattern =
-            format!("^\\s*([0-9]+ )?({FINGERPRINT}[A-Za-z0-9+/]{{43}}=?( .*)?|({}) .+)\\s*$", ALGORITHMS.join("|"));
+            format!("^\\s*(([0-9]+ )?{FINGERPRINT}[A-Za-z0-9+/]{{43}}=?( .*)?|({}) .+)\\s*$", ALGORITHMS.join("|"));
         schemars::json_schema!({ "type": "string", "pattern": pattern })
     }
 }
