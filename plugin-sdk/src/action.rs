@@ -57,13 +57,13 @@ pub fn examples(text: &str) -> Vec<Value> {
     serde_json::from_str(text).expect("the examples are a list in JSON")
 }
 
-/// Schemas written ahead, as JSON text.
+/// Schemas written ahead, as JSON text in pieces; see [`include_schema`](macro@crate::include_schema).
 #[derive(Debug, Clone, Copy)]
 pub struct Schemas {
     /// That of the parameters.
-    pub params: &'static str,
+    pub params: &'static [&'static str],
     /// That of the output, if there is one.
-    pub output: Option<&'static str>,
+    pub output: Option<&'static [&'static str]>,
 }
 
 /// One thing that is wrong with an action's parameters.

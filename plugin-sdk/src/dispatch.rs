@@ -70,7 +70,7 @@ fn unknown(entries: &[Entry], action: &str) -> String {
 
 fn info<A: Action>() -> wire::ActionInfo {
     let (params_schema, output_schema) = match A::SCHEMAS {
-        Some(Schemas { params, output }) => (params.to_owned(), output.map(str::to_owned)),
+        Some(Schemas { params, output }) => (params.concat(), output.map(<[_]>::concat)),
         None => schemas::<A>(),
     };
     wire::ActionInfo {

@@ -90,7 +90,7 @@ pub use bindings::sandglass::plugin::types::{Error, ErrorCode, FileRef};
 pub use context::{CancelReason, Context, Progress, RunInfo};
 pub use failure::{Failure, Retry};
 pub use period::Period;
-pub use sandglass_plugin_macros::{export, include_json, include_script, output, params};
+pub use sandglass_plugin_macros::{export, include_json, include_schema, include_script, output, params};
 pub use variables::Variables;
 pub use words::Words;
 

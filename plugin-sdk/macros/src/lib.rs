@@ -26,8 +26,17 @@ pub fn export(input: TokenStream) -> TokenStream {
     export.expand().unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
-/// The JSON of a file, named from the package's folder, as text without what only makes it readable: such as a schema written
-/// ahead, of which the guest carries every byte.
+/// A schema in a file, named from the package's folder, as JSON text without what only makes it readable; see
+/// `Action::SCHEMAS`. Definitions that other schemas of the plugin have too are named after a semicolon, and are in the guest
+/// once: `include_schema!("src/put.params.json"; Period, Words)`.
+#[proc_macro]
+pub fn include_schema(input: TokenStream) -> TokenStream {
+    let schema = syn::parse_macro_input!(input as include::Schema);
+    include::schema(&schema).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// The JSON of a file, named from the package's folder, as text without what only makes it readable, of which the guest
+/// carries every byte.
 #[proc_macro]
 pub fn include_json(input: TokenStream) -> TokenStream {
     let path = syn::parse_macro_input!(input as syn::LitStr);

@@ -5,7 +5,8 @@ use sandglass_plugin::plan::{Effect, Plan, Planned, Step};
 use sandglass_plugin::remote::{Session, Target};
 use sandglass_plugin::serde_json::Value;
 use sandglass_plugin::{
-    Action, Context, Error, Failure, Issue, Outcome, Period, Schemas, Variables, Words, examples, include_json, params,
+    Action, Context, Error, Failure, Issue, Outcome, Period, Schemas, Variables, Words, examples, include_json,
+    include_schema, params,
 };
 
 use crate::change::{Change, Order};
@@ -57,8 +58,8 @@ impl Action for Command {
     const TITLE: &'static str = "Run a command on targets";
     const DESCRIPTION: &'static str = "Runs a command, or several, on targets over SSH; exit codes decide.";
     const SCHEMAS: Option<Schemas> = Some(Schemas {
-        params: include_json!("src/command.params.json"),
-        output: Some(include_json!("src/command.output.json")),
+        params: include_schema!("src/command.params.json"; Kind, Period, Strategy, Words),
+        output: Some(include_schema!("src/command.output.json")),
     });
     type Params = Params;
     type Output = Report;

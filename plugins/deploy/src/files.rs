@@ -8,7 +8,7 @@ use sandglass_plugin::serde::{self, Deserialize};
 use sandglass_plugin::serde_json::Value;
 use sandglass_plugin::{
     Action, Context, Error, ErrorCode, Failure, FileRef, Issue, Outcome, Schemas, Words, examples, files, include_json,
-    params,
+    include_schema, params,
 };
 
 use crate::change::Change;
@@ -86,8 +86,8 @@ impl Action for Files {
     const DESCRIPTION: &'static str =
         "Puts files on targets over SSH, each whole or not at all; what is there already is left alone.";
     const SCHEMAS: Option<Schemas> = Some(Schemas {
-        params: include_json!("src/files.params.json"),
-        output: Some(include_json!("src/files.output.json")),
+        params: include_schema!("src/files.params.json"; Kind, Period, Strategy, Words),
+        output: Some(include_schema!("src/files.output.json")),
     });
     type Params = Params;
     type Output = Report;

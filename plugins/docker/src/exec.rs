@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sandglass_plugin::docker::{ContainerCommand, Input};
 use sandglass_plugin::serde_json::{Value, json};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Schemas, output, params};
+use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Schemas, include_schema, output, params};
 
 use crate::ending;
 
@@ -62,8 +62,10 @@ impl Action for Exec {
     const TITLE: &'static str = "Run a command in a container";
     const DESCRIPTION: &'static str =
         "Runs a command in a container that somebody else started; its exit code decides.";
-    const SCHEMAS: Option<Schemas> =
-        Some(Schemas { params: include_str!("exec.params.json"), output: Some(include_str!("exec.output.json")) });
+    const SCHEMAS: Option<Schemas> = Some(Schemas {
+        params: include_schema!("src/exec.params.json"),
+        output: Some(include_schema!("src/exec.output.json")),
+    });
     type Params = Params;
     type Output = Output;
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use sandglass_plugin::docker::{Container, Credentials, Input, Place, PullPolicy, pull};
 use sandglass_plugin::serde_json::{Value, json};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Schemas, Words, output, params};
+use sandglass_plugin::{
+    Action, Context, Failure, Issue, Outcome, Period, Schemas, Words, include_schema, output, params,
+};
 
 use crate::ending;
 use crate::mount::{self, Mount};
@@ -111,8 +113,10 @@ impl Action for Run {
     const TITLE: &'static str = "Run a container";
     const DESCRIPTION: &'static str =
         "Runs an image in a container that is removed at its end; its exit code decides. Nothing of it is left.";
-    const SCHEMAS: Option<Schemas> =
-        Some(Schemas { params: include_str!("run.params.json"), output: Some(include_str!("run.output.json")) });
+    const SCHEMAS: Option<Schemas> = Some(Schemas {
+        params: include_schema!("src/run.params.json"),
+        output: Some(include_schema!("src/run.output.json")),
+    });
     type Params = Params;
     type Output = Output;
 

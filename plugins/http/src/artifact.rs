@@ -13,7 +13,7 @@ const NAME: &str = ".sandglass-response";
 /// The longest name of an artifact, in bytes.
 const LONGEST: usize = 255;
 
-/// What the response's body was kept as.
+/// The response's body.
 #[output]
 pub(crate) struct Published {
     /// What it is called.

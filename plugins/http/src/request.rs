@@ -8,7 +8,7 @@ use sandglass_plugin::plan::{Effect, Plan, Planned, Step};
 use sandglass_plugin::serde_json::{Value, from_slice, json, to_vec};
 use sandglass_plugin::{
     Action, Context, Error, ErrorCode, Failure, Issue, Outcome, PLACEHOLDER, Period, Schemas, examples, include_json,
-    output, params,
+    include_schema, output, params,
 };
 
 use crate::artifact::{self, Published, Sink};
@@ -37,7 +37,7 @@ pub(crate) struct Params {
     method: Option<String>,
     /// Where the request goes, with http:// or https://.
     url: String,
-    /// Names and values that are added to the address as its query, encoded as needed.
+    /// Names and values added to the address as its query, encoded as needed.
     #[serde(default)]
     query: BTreeMap<String, String>,
     /// Header names and values.
@@ -46,10 +46,10 @@ pub(crate) struct Params {
     /// The body as text.
     #[serde(default)]
     body: Option<String>,
-    /// Instead of a body: a value that is sent as JSON.
+    /// Instead of a body: a value, sent as JSON.
     #[serde(default)]
     json: Option<Value>,
-    /// Instead of a body: names and values that are sent as a form.
+    /// Instead of a body: names and values of a form.
     #[serde(default)]
     form: Option<BTreeMap<String, String>>,
     /// How the request proves whose it is.
@@ -106,8 +106,8 @@ impl Action for SendRequest {
     const TITLE: &'static str = "Send an HTTP request";
     const DESCRIPTION: &'static str = "Sends a request; the response's status decides, and the response is kept.";
     const SCHEMAS: Option<Schemas> = Some(Schemas {
-        params: include_json!("src/request.params.json"),
-        output: Some(include_json!("src/request.output.json")),
+        params: include_schema!("src/request.params.json"),
+        output: Some(include_schema!("src/request.output.json")),
     });
     type Params = Params;
     type Output = Output;

@@ -1,7 +1,7 @@
 //! The action `discord`: a webhook of a channel of Discord.
 
 use sandglass_plugin::serde_json::{Value, json};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Schemas, include_json};
+use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Schemas, include_schema};
 
 use crate::message::{Message, Mood, params_with_message};
 use crate::post;
@@ -32,7 +32,7 @@ impl Action for Discord {
     const NAME: &'static str = "discord";
     const TITLE: &'static str = "Post to Discord";
     const DESCRIPTION: &'static str = "Posts an embed by a webhook of a channel of Discord. It mentions nobody.";
-    const SCHEMAS: Option<Schemas> = Some(Schemas { params: include_json!("src/discord.params.json"), output: None });
+    const SCHEMAS: Option<Schemas> = Some(Schemas { params: include_schema!("src/discord.params.json"), output: None });
     type Params = Params;
     type Output = ();
 

@@ -2,7 +2,7 @@
 
 use sandglass_plugin::mail::{self, Message as Mail};
 use sandglass_plugin::serde_json::{Value, json};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Schemas, include_json};
+use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Schemas, include_schema};
 
 use crate::message::{Message, params_with_message};
 use crate::text::{line, plain};
@@ -32,7 +32,7 @@ impl Action for Email {
     const NAME: &'static str = "email";
     const TITLE: &'static str = "Send a mail";
     const DESCRIPTION: &'static str = "Sends a mail by the server that the operator configured, from its address.";
-    const SCHEMAS: Option<Schemas> = Some(Schemas { params: include_json!("src/email.params.json"), output: None });
+    const SCHEMAS: Option<Schemas> = Some(Schemas { params: include_schema!("src/email.params.json"), output: None });
     type Params = Params;
     type Output = ();
 

@@ -1,7 +1,7 @@
 //! The action `ntfy`: a topic of ntfy, for phones.
 
 use sandglass_plugin::serde_json::{Value, json};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Schemas, include_json};
+use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Schemas, include_schema};
 
 use crate::message::{Message, Mood, params_with_message};
 use crate::post;
@@ -36,7 +36,7 @@ impl Action for Ntfy {
     const NAME: &'static str = "ntfy";
     const TITLE: &'static str = "Send to a topic of ntfy";
     const DESCRIPTION: &'static str = "Sends a message to a topic of ntfy, on ntfy.sh or a server of your own.";
-    const SCHEMAS: Option<Schemas> = Some(Schemas { params: include_json!("src/ntfy.params.json"), output: None });
+    const SCHEMAS: Option<Schemas> = Some(Schemas { params: include_schema!("src/ntfy.params.json"), output: None });
     type Params = Params;
     type Output = ();
 

@@ -1,7 +1,7 @@
 //! The action `slack`: an incoming webhook of Slack.
 
 use sandglass_plugin::serde_json::{Value, json};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Schemas, include_json};
+use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Schemas, include_schema};
 
 use crate::message::{Message, params_with_message};
 use crate::post;
@@ -29,7 +29,7 @@ impl Action for Slack {
     const TITLE: &'static str = "Post to Slack";
     const DESCRIPTION: &'static str =
         "Posts a message by an incoming webhook of Slack, or of what understands Slack's.";
-    const SCHEMAS: Option<Schemas> = Some(Schemas { params: include_json!("src/slack.params.json"), output: None });
+    const SCHEMAS: Option<Schemas> = Some(Schemas { params: include_schema!("src/slack.params.json"), output: None });
     type Params = Params;
     type Output = ();
 

@@ -1,7 +1,7 @@
 //! The action `teams`: a webhook of a workflow of Microsoft Teams.
 
 use sandglass_plugin::serde_json::{Value, json};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Schemas, include_json};
+use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Schemas, include_schema};
 
 use crate::message::{Message, Mood, params_with_message};
 use crate::post;
@@ -29,7 +29,7 @@ impl Action for Teams {
     const NAME: &'static str = "teams";
     const TITLE: &'static str = "Post to Microsoft Teams";
     const DESCRIPTION: &'static str = "Posts an adaptive card by the webhook of a workflow of Microsoft Teams.";
-    const SCHEMAS: Option<Schemas> = Some(Schemas { params: include_json!("src/teams.params.json"), output: None });
+    const SCHEMAS: Option<Schemas> = Some(Schemas { params: include_schema!("src/teams.params.json"), output: None });
     type Params = Params;
     type Output = ();
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sandglass_plugin::serde_json::{Map, Value, json};
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Schemas, include_json};
+use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Schemas, include_schema};
 
 use crate::message::params_with_message;
 use crate::{post, text};
@@ -31,7 +31,7 @@ impl Action for Webhook {
     const TITLE: &'static str = "Post a message as JSON";
     const DESCRIPTION: &'static str =
         "Posts a JSON object with title, text, event, fields, output and link to an address of your own.";
-    const SCHEMAS: Option<Schemas> = Some(Schemas { params: include_json!("src/webhook.params.json"), output: None });
+    const SCHEMAS: Option<Schemas> = Some(Schemas { params: include_schema!("src/webhook.params.json"), output: None });
     type Params = Params;
     type Output = ();
 

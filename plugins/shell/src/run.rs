@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use sandglass_plugin::process::{Command, Input, platform};
 use sandglass_plugin::serde_json::Value;
-use sandglass_plugin::{Action, Context, Failure, Issue, Outcome, Period, Schemas, examples, include_json, output};
+use sandglass_plugin::{
+    Action, Context, Failure, Issue, Outcome, Period, Schemas, examples, include_json, include_schema, output,
+};
 
 use crate::artifacts::{self, Published};
 use crate::capture::{Capture, Captured};
@@ -40,8 +42,8 @@ impl Action for Run {
     const DESCRIPTION: &'static str =
         "Runs a command line, a script, several commands, or a program with its arguments; exit codes decide.";
     const SCHEMAS: Option<Schemas> = Some(Schemas {
-        params: include_json!("src/run.params.json"),
-        output: Some(include_json!("src/run.output.json")),
+        params: include_schema!("src/run.params.json"),
+        output: Some(include_schema!("src/run.output.json")),
     });
     type Params = Params;
     type Output = Output;

@@ -9,7 +9,8 @@ use sandglass_plugin::schemars::{self, JsonSchema};
 use sandglass_plugin::serde::{self, Deserialize};
 use sandglass_plugin::serde_json::Value;
 use sandglass_plugin::{
-    Action, Context, Error, Failure, Issue, Outcome, Period, Schemas, Words, examples, include_json, params,
+    Action, Context, Error, Failure, Issue, Outcome, Period, Schemas, Words, examples, include_json, include_schema,
+    params,
 };
 
 use self::provide::Provided;
@@ -63,8 +64,8 @@ impl Action for Software {
     const DESCRIPTION: &'static str = "Installs or removes packages, a file of one, or what steps of your own install, on machines over SSH; what is \
                                        there already is left alone.";
     const SCHEMAS: Option<Schemas> = Some(Schemas {
-        params: include_json!("src/software.params.json"),
-        output: Some(include_json!("src/software.output.json")),
+        params: include_schema!("src/software.params.json"; Kind, Period, Strategy, Words),
+        output: Some(include_schema!("src/software.output.json")),
     });
     type Params = Params;
     type Output = Report;
