@@ -34,9 +34,7 @@ impl Change {
                 // One that is begun leaves no time without either.
                 let aside = format!("{kept}-aside");
                 let moved = is_folder && session.rename(&dest, &aside).await.is_ok();
-                if let Err(error) = session.rename(&kept, &dest).await {
-                    return Err(Fault::new(format!("{}; what was there is at {kept}", error.message)));
-                }
+                session.rename(&kept, &dest).await?;
                 if moved { Ok(session.remove(&aside, true).await?) } else { Ok(()) }
             }
             Self::Created { dest, folders, is_folder } => {
@@ -65,11 +63,23 @@ impl Change {
     }
 }
 
-/// Undoes changes, the last first: all that can be undone, even if some cannot.
+/// Undoes changes, the last first: all that can be undone, even if some cannot. An error tells where the copies are of what
+/// could not be put back.
 pub(crate) async fn undo_all(changes: Vec<Change>, session: &Session) -> Result<(), Fault> {
     let mut undone = Ok(());
+    let mut left = Vec::new();
     for change in changes.into_iter().rev() {
-        undone = undone.and(change.undo(session).await);
+        let copy = if let Change::Replaced { kept, .. } = &change { Some(kept.clone()) } else { None };
+        let one = change.undo(session).await;
+        if one.is_err() {
+            left.extend(copy);
+        }
+        undone = undone.and(one);
+    }
+    if let Err(fault) = &mut undone
+        && !left.is_empty()
+    {
+        fault.message = format!("{}; what was there is at {}", fault.message, left.join(", "));
     }
     undone
 }

@@ -20,7 +20,8 @@ use crate::words::shown;
 /// What a job gives.
 #[params]
 pub(crate) struct Params {
-    /// The targets: names, patterns such as "web-*", "group:NAME", or an expression on labels such as "role == web".
+    /// Names, patterns such as "web-*", "group:NAME", or an expression on labels such as "role == web".
+    #[schemars(extend("format" = "targets"))]
     targets: Words,
     /// A command line for the targets' shell, or a list of a program and its arguments.
     #[serde(default)]
@@ -46,7 +47,7 @@ pub(crate) struct Params {
     /// For `transactional`: the command that undoes what was done on a target.
     #[serde(default)]
     undo: Option<Words>,
-    /// On which targets at once, and when to stop.
+    /// How many targets at once, and when to stop.
     #[serde(default)]
     strategy: Strategy,
 }
@@ -86,7 +87,7 @@ impl Action for Command {
         if params.undo.is_none() && params.strategy.kind == Kind::Transactional {
             issue("/undo", "a transaction of commands needs the command that undoes them");
         }
-        params.strategy.validate(&mut issues);
+        params.strategy.validate(&params.targets, &mut issues);
         issues
     }
 
@@ -147,12 +148,15 @@ impl Deployment for Params {
         })
     }
 
-    fn plan<'a>(&'a self, target: &'a Target, _: &'a Session) -> LocalBoxFuture<'a, Result<Vec<Step>, Fault>> {
-        let account = self.account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
-        let step = |words: &Words| {
-            Step::new(Effect::Execute, target.name.as_str(), format!("run '{}'{account}", shown(words)))
-        };
-        let steps = self.all().map(step).collect();
-        Box::pin(std::future::ready(Ok(steps)))
+    fn plan<'a>(&'a self, target: &'a Target, session: &'a Session) -> LocalBoxFuture<'a, Result<Vec<Step>, Fault>> {
+        Box::pin(async move {
+            // Whether the machine can be reached and lets this account in: who may run commands there may read all.
+            session.stat("/bin/sh", false).await?;
+            let account = self.account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
+            let step = |words: &Words| {
+                Step::new(Effect::Execute, target.name.as_str(), format!("run '{}'{account}", shown(words)))
+            };
+            Ok(self.all().map(step).collect())
+        })
     }
 }

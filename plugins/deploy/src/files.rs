@@ -8,7 +8,7 @@ use sandglass_plugin::serde::{self, Deserialize};
 use sandglass_plugin::serde_json::Value;
 use sandglass_plugin::{
     Action, Context, Error, ErrorCode, Failure, FileRef, Issue, Outcome, Schemas, Words, examples, files, include_json,
-    include_schema, params,
+    include_schema, log, params,
 };
 
 use crate::change::Change;
@@ -26,14 +26,15 @@ const MAX_PARENTS: usize = 64;
 /// What a job gives.
 #[params]
 pub(crate) struct Params {
-    /// The targets: names, patterns such as "web-*", "group:NAME", or an expression on labels such as "role == web".
+    /// Names, patterns such as "web-*", "group:NAME", or an expression on labels such as "role == web".
+    #[schemars(extend("format" = "targets"))]
     targets: Words,
     /// The files.
     files: Vec<FileSpec>,
     /// The account that writes them, by `sudo`, if not the one that logs in.
     #[serde(default)]
     account: Option<String>,
-    /// On which targets at once, and when to stop.
+    /// How many targets at once, and when to stop.
     #[serde(default)]
     strategy: Strategy,
 }
@@ -124,7 +125,7 @@ impl Action for Files {
                 issue("mode", "write permissions in octal, in quotes, such as \"0644\"");
             }
         }
-        params.strategy.validate(&mut issues);
+        params.strategy.validate(&params.targets, &mut issues);
         issues
     }
 
@@ -261,11 +262,14 @@ async fn missing_folders(session: &Session, dest: &str) -> Result<Vec<String>, F
 impl Deployment for Deployed {
     fn apply<'a>(
         &'a self,
-        _: &'a Target,
+        target: &'a Target,
         session: &'a Session,
         done: &'a mut Done,
     ) -> LocalBoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
+            if self.keeps {
+                log::info!("{}: what was there is kept beside it as .NAME.{}-N", target.name, self.suffix);
+            }
             for (number, file) in self.files.iter().enumerate() {
                 if self.keeps {
                     self.keep(session, file, number, done).await?;

@@ -2,7 +2,7 @@
 
 use sandglass_plugin::schemars::{self, JsonSchema};
 use sandglass_plugin::serde::{self, Serialize};
-use sandglass_plugin::serde_json::{from_str, to_string};
+use sandglass_plugin::serde_json::{Value, from_str, to_string};
 use sandglass_plugin::{Failure, Outcome, output};
 
 use crate::rollout::named;
@@ -15,8 +15,14 @@ pub(crate) struct Report {
     pub(crate) resumable: bool,
     /// How many targets are as the job wants them.
     pub(crate) succeeded: usize,
-    /// How many are not.
+    /// How many failed.
     pub(crate) failed: usize,
+    /// How many were undone.
+    pub(crate) undone: usize,
+    /// How many could not be undone.
+    pub(crate) undo_failed: usize,
+    /// How many were not begun.
+    pub(crate) not_started: usize,
     /// How many were changed.
     pub(crate) changed: usize,
     /// Each of them, by name.
@@ -69,43 +75,61 @@ impl Report {
     pub(crate) fn new(targets: Vec<TargetReport>) -> Self {
         let count = |is: fn(&TargetReport) -> bool| targets.iter().filter(|target| is(target)).count();
         let succeeded = count(|target| target.state == State::Succeeded);
-        let changed = count(|target| target.changed);
-        Self { resumable: succeeded < targets.len(), succeeded, failed: targets.len() - succeeded, changed, targets }
+        Self {
+            resumable: succeeded < targets.len(),
+            succeeded,
+            failed: count(|target| target.state == State::Failed),
+            undone: count(|target| target.state == State::Undone),
+            undo_failed: count(|target| target.state == State::UndoFailed),
+            not_started: count(|target| target.state == State::NotStarted),
+            changed: count(|target| target.changed),
+            targets,
+        }
     }
 
-    /// The end of the run that it means.
-    pub(crate) fn conclude(self, is_stopped: bool) -> Result<Outcome<Self>, Failure> {
-        let count = |state: State| self.targets.iter().filter(|target| target.state == state).count();
+    /// What a run that failed leaves to one that goes on from it.
+    pub(crate) fn detail(&self) -> Value {
+        // By way of text, as the report of a success is written: a second way would make the guest larger.
+        to_string(self).ok().and_then(|text| from_str(&text).ok()).unwrap_or_default()
+    }
+
+    /// The end of the run that it means; `first` is the target that failed before all others.
+    pub(crate) fn conclude(self, is_stopped: bool, first: Option<usize>) -> Result<Outcome<Self>, Failure> {
         let targets = |count: usize| if count == 1 { "1 target".to_owned() } else { format!("{count} targets") };
-        if self.failed == 0 && !is_stopped {
+        if !self.resumable && !is_stopped {
             let summary = format!("{} done, {} changed", targets(self.succeeded), self.changed);
             let changed = self.changed > 0;
             return Ok(Outcome::output(self).with_summary(summary).changed(changed));
         }
-        let mut parts = Vec::new();
-        for (state, word) in [
-            (State::Failed, "failed"),
-            (State::Undone, "undone"),
-            (State::UndoFailed, "could not be undone"),
-            (State::NotStarted, "not begun"),
+        let mut message = format!("of {}", targets(self.targets.len()));
+        let mut before = ": ";
+        for (count, word) in [
+            (self.failed, "failed"),
+            (self.undone, "undone"),
+            (self.undo_failed, "could not be undone"),
+            (self.not_started, "not begun"),
         ] {
-            let found = count(state);
-            if found > 0 {
-                parts.push(format!("{found} {word}"));
+            if count > 0 {
+                message = format!("{message}{before}{count} {word}");
+                before = ", ";
             }
         }
-        let first = self.targets.iter().find(|target| target.message.is_some());
-        let first = first.and_then(|target| Some(format!("; {}", named(&target.target, target.message.as_ref()?))));
-        let message = format!("of {}: {}{}", targets(self.targets.len()), parts.join(", "), first.unwrap_or_default());
-        let code = match (is_stopped, count(State::UndoFailed)) {
+        // What began it, and what it left.
+        let left = self.targets.iter().position(|target| target.state == State::UndoFailed);
+        for at in [first, left.filter(|left| first != Some(*left))] {
+            if let Some(target) = at.map(|at| &self.targets[at])
+                && let Some(why) = &target.message
+            {
+                message = format!("{message}; {}", named(&target.target, why));
+            }
+        }
+        let code = match (is_stopped, self.undo_failed) {
             (_, 1..) => "undo_failed",
             (true, 0) => "cancelled",
             (false, 0) => "targets_failed",
         };
         let may_pass = self.targets.iter().all(|target| target.message.is_none() || target.is_passing);
-        // By way of text, as the report of a success is written: a second way would make the guest larger.
-        let detail = to_string(&self).ok().and_then(|text| from_str(&text).ok()).unwrap_or_default();
-        let failure = Failure::new(code, message).detail(detail);
+        let failure = Failure::new(code, message).detail(self.detail());
         Err(if may_pass && !is_stopped { failure } else { failure.never_retry() })
     }
 }

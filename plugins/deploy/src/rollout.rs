@@ -34,9 +34,17 @@ pub(crate) fn rollout(
     let left = context.resumes();
     let reports: Vec<_> = targets.iter().map(|target| before(&target.name, left.as_ref())).collect();
     let rest: Vec<usize> = (0..targets.len()).filter(|at| !reports[*at].earlier).collect();
+    // All are entered before the first is worked on: what one of them does not allow is refused while nothing is done.
+    for at in &rest {
+        if let Err(error) = Session::connect(&targets[*at].name, account)
+            && (error.code == ErrorCode::Denied || strategy.kind == Kind::Transactional)
+        {
+            return Err(Failure::from(error).detail(Report::new(reports).detail()));
+        }
+    }
     let ended = targets.len() - rest.len();
     if ended > 0 {
-        log::info!("{ended} of {} targets were done before, and are left alone", targets.len());
+        log::info!("{ended} of {} targets were done before", targets.len());
     }
     let rollout = Rollout {
         deployment,
@@ -48,9 +56,10 @@ pub(crate) fn rollout(
         worked: RefCell::default(),
         ended: Cell::new(ended),
         failed: Cell::new(0),
+        first: Cell::new(None),
     };
     let is_stopped = wait::block_on(rollout.run(&rest));
-    Report::new(rollout.reports.into_inner()).conclude(is_stopped)
+    Report::new(rollout.reports.into_inner()).conclude(is_stopped, rollout.first.get())
 }
 
 fn nobody(selectors: &[String]) -> String {
@@ -69,7 +78,7 @@ pub(crate) fn plan(
         return Err(Error { code: ErrorCode::NotFound, message: nobody(selectors), detail: None });
     }
     let found = RefCell::new(vec![Vec::new(); targets.len()]);
-    let is_complete = Cell::new(true);
+    let unseen = Cell::new(0);
     let look = async |at: usize| {
         let target: &Target = &targets[at];
         let looked = match Session::connect(&target.name, account) {
@@ -77,15 +86,20 @@ pub(crate) fn plan(
             Err(error) => Err(error.into()),
         };
         found.borrow_mut()[at] = looked.unwrap_or_else(|fault| {
-            is_complete.set(false);
+            unseen.set(unseen.get() + 1);
             let summary = format!("cannot be looked at: {}", fault.message);
             vec![Step::new(Effect::Other, target.name.as_str(), summary)]
         });
     };
     let looking = (0..targets.len()).map(|at| -> LocalBoxFuture<'_, ()> { Box::pin(look(at)) }).collect();
     wait::block_on(all(looking, strategy.limit()));
-    let is_complete = is_complete.get() && strategy.health_check.is_none();
-    Ok(Planned { steps: found.into_inner().concat(), is_complete })
+    let steps = found.into_inner().concat();
+    if unseen.get() == targets.len() {
+        // Of that nothing is known, and a run would fail.
+        let message = format!("{} {}", steps[0].target, steps[0].summary);
+        return Err(Error { code: ErrorCode::Unavailable, message, detail: None });
+    }
+    Ok(Planned { steps, is_complete: unseen.get() == 0 && strategy.health_check.is_none() })
 }
 
 /// Does all of them, so many beside one another.
@@ -126,6 +140,8 @@ struct Rollout<'a> {
     worked: RefCell<Vec<Worked>>,
     ended: Cell<usize>,
     failed: Cell<usize>,
+    /// The one that failed first.
+    first: Cell<Option<usize>>,
 }
 
 /// A target that was worked on.
@@ -167,6 +183,9 @@ impl Rollout<'_> {
             return false;
         }
         let worked = std::mem::take(&mut *self.worked.borrow_mut());
+        if !worked.is_empty() {
+            log::warn!("undoing it on {} targets", worked.len());
+        }
         for one in worked.into_iter().rev() {
             self.undo(one).await;
         }
@@ -223,6 +242,7 @@ impl Rollout<'_> {
         let report = &mut self.reports.borrow_mut()[at];
         log::error!("{}", named(&report.target, &fault.message));
         self.failed.set(self.failed.get() + 1);
+        self.first.set(self.first.get().or(Some(at)));
         report.state = State::Failed;
         report.message = Some(fault.message);
         report.exit_code = fault.exit_code;
@@ -233,7 +253,7 @@ impl Rollout<'_> {
     fn distrust(&self, batch: &[usize]) {
         for at in batch {
             if self.reports.borrow()[*at].state == State::Succeeded {
-                self.blame(*at, Fault::new("whether it is well was not looked at"));
+                self.blame(*at, Fault::new("its health was not checked"));
             }
         }
     }

@@ -27,7 +27,7 @@ pub(crate) enum Kind {
     Transactional,
 }
 
-/// On which targets at once, and when to stop.
+/// How many targets at once, and when to stop.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(crate = "self::serde", deny_unknown_fields, default)]
 #[schemars(crate = "self::schemars")]
@@ -47,7 +47,11 @@ pub(crate) struct Strategy {
 }
 
 impl Strategy {
-    pub(crate) fn validate(&self, issues: &mut Vec<Issue>) {
+    /// What is wrong with it, and with what names the targets.
+    pub(crate) fn validate(&self, targets: &Words, issues: &mut Vec<Issue>) {
+        if targets.is_empty() {
+            issues.push(Issue::at("/targets", "write which targets it is for"));
+        }
         let mut issue = |pointer: &str, message: &str| {
             issues.push(Issue { pointer: format!("/strategy/{pointer}"), message: message.to_owned() });
         };

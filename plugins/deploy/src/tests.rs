@@ -164,7 +164,17 @@ fn a_transaction_of_commands_is_undone_from_the_last_to_the_first() {
     let result = machines.host(["a", "b", "c", "d"]).run::<Command>(params);
     let expected = [state("a", "undone"), state("b", "undo_failed"), state("c", "undone"), state("d", "not_started")];
     assert_eq!(states(&result), expected);
-    assert_eq!(result.expect_err("c fails").code, "undo_failed");
+    let failure = result.expect_err("c fails");
+    assert_eq!(failure.code, "undo_failed");
+    // What began it is told, and what it left.
+    assert_eq!(
+        failure.message,
+        "of 4 targets: 2 undone, 1 could not be undone, 1 not begun; c: 'up c' ended with exit code 3: it is broken; \
+         b: what was done could not be undone: 'down b' ended with exit code 3: it is broken"
+    );
+    let detail = failure.detail.expect("it tells of each target");
+    let counts = ["succeeded", "failed", "undone", "undo_failed", "not_started"].map(|name| detail[name].clone());
+    assert_eq!(counts, [0, 0, 2, 1, 1]);
     assert_eq!(*machines.commands.borrow(), ["a: up c", "b: up c", "c: up c", "c: down b", "b: down b", "a: down b"]);
 }
 
@@ -356,8 +366,12 @@ fn a_plan_tells_what_would_change_and_touches_nothing() {
     assert_eq!(steps, expected);
     assert_eq!(*machines.files.borrow(), before);
     let planned = host.plan::<Command>(json!({ "targets": "*", "command": "restart" })).expect("it can say");
-    assert!(planned.is_complete && machines.commands.borrow().is_empty());
-    assert_eq!((planned.steps.len(), planned.steps[0].summary.as_str()), (3, "run 'restart'"));
+    assert!(machines.commands.borrow().is_empty());
+    assert_eq!((planned.is_complete, planned.steps.len()), (false, 3));
+    assert_eq!(planned.steps[0].summary, "run 'restart'");
+    assert_eq!(planned.steps[2].summary, "cannot be looked at: gone cannot be reached");
+    let nothing = machines.host(["gone"]).plan::<Command>(json!({ "targets": "*", "command": "restart" }));
+    assert_eq!(nothing.expect_err("it is gone").message, "gone cannot be looked at: gone cannot be reached");
 }
 
 #[test]
@@ -414,6 +428,29 @@ fn a_run_that_is_stopped_begins_no_other_machine() {
 }
 
 #[test]
+fn copies_that_could_not_be_put_back_are_named() {
+    let machines = Machines::default();
+    for path in ["/etc", "/etc/motd"] {
+        machines.files.borrow_mut().insert(("a".to_owned(), path.to_owned()), "/".to_owned());
+    }
+    machines.files.borrow_mut().insert(("a".to_owned(), "/etc/motd".to_owned()), "old".to_owned());
+    let stuck = machines.clone();
+    let host = Host::new().targets(["a"]).on_remote(move |call| match &call.ask {
+        RemoteAsk::Rename { .. } => {
+            Err(Error { code: ErrorCode::Unavailable, message: "a cannot be reached".to_owned(), detail: None })
+        }
+        _ => stuck.answer(call),
+    });
+    let files = json!([{ "dest": "/etc/motd", "contents": "new" }, { "dest": "/etc/a", "contents": "x" }]);
+    let params = json!({ "targets": "*", "files": files, "strategy": { "kind": "transactional" } });
+    let failure = host.run::<Files>(params).expect_err("the second file cannot be written");
+    let copy = machines.paths("a").into_iter().find(|path| path.contains("sandglass")).expect("it is still there");
+    assert!(failure.message.starts_with("of 1 target: 1 could not be undone; a: the disk is full; "), "{failure:?}");
+    assert!(failure.message.ends_with(&format!("a cannot be reached; what was there is at {copy}")), "{failure:?}");
+    assert_eq!(machines.file("a", &copy).as_deref(), Some("old"));
+}
+
+#[test]
 fn bad_parameters_are_named() {
     let host = Host::new();
     let pointers =
@@ -421,6 +458,9 @@ fn bad_parameters_are_named() {
     let both = json!({ "targets": "a", "command": "x", "commands": ["y"] });
     assert_eq!(pointers(host.validate::<Command>(both)), ["/command"]);
     assert_eq!(pointers(host.validate::<Command>(json!({ "targets": "a" }))), ["/command"]);
+    for targets in [json!(""), json!([])] {
+        assert_eq!(pointers(host.validate::<Command>(json!({ "targets": targets, "command": "x" }))), ["/targets"]);
+    }
     let undo = json!({ "targets": "a", "command": "x", "undo": "y", "strategy": { "batch": 0, "limit": 1000 } });
     assert_eq!(
         pointers(host.validate::<Command>(undo)),

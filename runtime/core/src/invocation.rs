@@ -91,6 +91,8 @@ pub enum CancelReason {
     Shutdown,
     /// A later fire of the job takes its place.
     Superseded,
+    /// Its job was deleted.
+    JobDeleted,
 }
 
 /// That an attempt shall be stopped: it is asked to, and killed when its grace is over.

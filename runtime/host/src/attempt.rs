@@ -1,13 +1,13 @@
 //! What everything that serves one attempt shares: its identity, its stop signal, what it printed and was refused.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use sandglass_core::capability::{Capability, CapabilityUses, Denial};
-use sandglass_core::id::RunId;
+use sandglass_core::id::{RunId, TargetName};
 use sandglass_core::invocation::{Invocation, Work};
 use sandglass_core::output::{OutputChunk, OutputStream};
 use sandglass_core::run::Origin;
@@ -32,6 +32,8 @@ use crate::ticker::Ticks;
 
 /// How much of a guest's standard error is kept for the message of a trap, in bytes.
 const STDERR_TAIL: usize = 2048;
+/// How many targets are named that a guest left without a word.
+const NAMED_TARGETS: usize = 5;
 
 /// One attempt, as long as anything serves it.
 pub(crate) struct Attempt {
@@ -55,6 +57,8 @@ pub(crate) struct Attempt {
     pub(crate) ticks: Arc<Ticks>,
     /// The targets that it may work on, once it has asked for them.
     pub(crate) fleet: OnceLock<Known>,
+    /// Those that it began to work on.
+    begun_on: Mutex<BTreeSet<TargetName>>,
     /// Those of targets that it uses.
     pub(crate) engines: Engines,
     /// Of files that it sends to other machines.
@@ -137,6 +141,7 @@ impl Attempt {
             denial: Mutex::default(),
             denied_last: AtomicBool::new(false),
             stderr_tail: Mutex::default(),
+            begun_on: Mutex::default(),
         }
     }
 
@@ -382,6 +387,26 @@ impl Attempt {
     /// The refusal that a failure of the guest would come from.
     pub(crate) fn last_denial(&self) -> Option<Denial> {
         if self.denied_last.load(Ordering::SeqCst) { lock(&self.denial).clone() } else { None }
+    }
+
+    /// Notes that something other than looking is done on a target.
+    pub(crate) fn begins_on(&self, target: &TargetName) {
+        let mut begun = lock(&self.begun_on);
+        if !begun.contains(target) {
+            begun.insert(target.clone());
+        }
+    }
+
+    /// What is said where the guest ended without a word about targets that it had begun to work on.
+    pub(crate) fn left_behind(&self) -> Option<String> {
+        let begun = lock(&self.begun_on);
+        let names: Vec<&str> = begun.iter().take(NAMED_TARGETS).map(TargetName::as_str).collect();
+        let more = match begun.len().saturating_sub(NAMED_TARGETS) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let names = names.join(", ");
+        (!names.is_empty()).then(|| format!("; it did not tell what it left on {names}{more}: see its output"))
     }
 
     /// Keeps the end of what the guest writes to standard error.

@@ -37,6 +37,11 @@ impl Wrong {
         Self { error, exit_code: None, advice: RetryAdvice::ByJobPolicy, detail: None }
     }
 
+    /// Goes on with what it says.
+    pub(crate) fn say_more(&mut self, more: &str) {
+        self.error.message = clip(format!("{}{more}", self.error.message), MESSAGE);
+    }
+
     /// Trying again would end the same way.
     pub(crate) fn never(mut self) -> Self {
         self.advice = RetryAdvice::Never;

@@ -175,13 +175,14 @@ struct Good {
 /// What the guest's end means, given whether it had been asked to stop.
 fn conclude(attempt: &Attempt, store: &Store<Guest>, ended: Ended<Answer>) -> Conclusion {
     let limiter = &store.data().limiter;
+    let is_silent = !matches!(ended, Ended::Finished(Ok(_)));
     let (killed, own) = match ended {
         Ended::Killed => (true, None),
         Ended::Finished(Ok(Ok(outcome))) => (false, Some(result(attempt, outcome))),
         Ended::Finished(Ok(Err(failure))) => (false, Some(Err(classify::failed_by_guest(attempt, limiter, failure)))),
         Ended::Finished(Err(error)) => (false, Some(Err(classify::ended_by_engine(attempt, limiter, &error)))),
     };
-    match (attempt.stop.reason(), own) {
+    let mut conclusion = match (attempt.stop.reason(), own) {
         // What was finished although the daemon is stopping need not be done again.
         (None | Some(CancelReason::Shutdown), Some(Ok(good))) => {
             Conclusion { outcome: AttemptOutcome::Succeeded, wrong: None, good: Some(good) }
@@ -189,7 +190,14 @@ fn conclude(attempt: &Attempt, store: &Store<Guest>, ended: Ended<Answer>) -> Co
         (None, Some(Err(wrong))) => Conclusion::failed(wrong),
         (None, None) => Conclusion::failed(Wrong::new(ErrorClass::Lost, "lost", "the attempt was given up on")),
         (Some(reason), own) => Conclusion::stopped(attempt, reason, killed, own.and_then(Result::err)),
+    };
+    if is_silent
+        && let Some(wrong) = &mut conclusion.wrong
+        && let Some(left) = attempt.left_behind()
+    {
+        wrong.say_more(&left);
     }
+    conclusion
 }
 
 /// The whole outcome as JSON, what the plugin left out left out.
@@ -238,7 +246,7 @@ impl Conclusion {
     /// An attempt that was stopped; `own` is what the guest says went wrong meanwhile.
     pub(crate) fn stopped(attempt: &Attempt, reason: CancelReason, killed: bool, own: Option<Wrong>) -> Self {
         let how = if killed { "was killed when its grace was over" } else { "ended when it was asked to stop" };
-        let (outcome, wrong) = match reason {
+        let (outcome, mut wrong) = match reason {
             CancelReason::Timeout => {
                 let timeout = sandglass_core::quantity::Period::from_millis(
                     u64::try_from(attempt.work.timeout.as_millis()).unwrap_or(u64::MAX),
@@ -258,6 +266,10 @@ impl Conclusion {
                 let message = format!("the run was cancelled; the attempt {how}");
                 (AttemptOutcome::Cancelled, Wrong::new(ErrorClass::Guest, "cancelled", message))
             }
+            CancelReason::JobDeleted => {
+                let message = format!("the job was deleted while the run was going; the attempt {how}");
+                (AttemptOutcome::Cancelled, Wrong::new(ErrorClass::Guest, "job_deleted", message))
+            }
             CancelReason::Superseded => {
                 let message = format!("a later fire of the job took the run's place; the attempt {how}");
                 (AttemptOutcome::Cancelled, Wrong::new(ErrorClass::Guest, "superseded", message))
@@ -267,8 +279,14 @@ impl Conclusion {
                 (AttemptOutcome::Interrupted, Wrong::new(ErrorClass::Lost, AttemptError::SHUTDOWN, message))
             }
         };
-        let (exit_code, detail) = own.map_or((None, None), |own| (own.exit_code, own.detail));
-        Self { outcome, wrong: Some(Wrong { exit_code, detail, ..wrong }), good: None }
+        if let Some(own) = own {
+            // What it tells beside its message is for people too, who read the message first.
+            if own.detail.is_some() {
+                wrong.say_more(&format!(": {}", own.error.message));
+            }
+            wrong = Wrong { exit_code: own.exit_code, detail: own.detail, ..wrong };
+        }
+        Self { outcome, wrong: Some(wrong), good: None }
     }
 
     /// The report, as of now.

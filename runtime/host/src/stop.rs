@@ -21,6 +21,7 @@ impl Stop {
             CancelReason::Timeout => 2,
             CancelReason::Shutdown => 3,
             CancelReason::Superseded => 4,
+            CancelReason::JobDeleted => 5,
         };
         if self.asked.compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
             self.changed.notify_waiters();
@@ -40,6 +41,7 @@ impl Stop {
             2 => Some(CancelReason::Timeout),
             3 => Some(CancelReason::Shutdown),
             4 => Some(CancelReason::Superseded),
+            5 => Some(CancelReason::JobDeleted),
             _ => None,
         }
     }

@@ -10,6 +10,7 @@ mod connect;
 mod error;
 pub mod files;
 mod host_key;
+mod leftovers;
 mod line;
 mod program;
 mod remote;

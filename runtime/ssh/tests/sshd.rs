@@ -5,6 +5,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sandglass_ssh::files::{FileDigest, Files, Kind, Put};
 use sandglass_ssh::{Auth, Connection, Ended, Hop, Program, Remote, Sig, SshError};
@@ -159,6 +160,40 @@ async fn a_connection_that_breaks_is_told() {
     assert!(matches!(remote.ended().await, Ended::Lost(why) if why.contains("web-1")));
     assert!(connection.run(&shell("true"), tokio::io::empty(), 10).await.unwrap_err().is_passing());
     assert!(Connection::open(&[hop(&server)]).await.unwrap_err().is_passing());
+}
+
+#[tokio::test]
+async fn what_a_broken_connection_left_running_is_found_by_its_variables_and_ended() {
+    let Some(server) = Sshd::start() else { return };
+    let way = [hop(&server)];
+    let begun = async |target: &str, script: &str| {
+        let connection = Arc::new(Connection::open(&way).await.unwrap());
+        let env = [("MARK", format!("{}", server.port())), ("TARGET", target.to_owned())];
+        let mut given = shell(&format!("{script}; echo $$; sleep 1000"));
+        given.env = env.map(|(name, value)| (name.to_owned(), value.into_bytes().into())).into();
+        let (stdout, theirs) = tokio::io::duplex(64);
+        let remote = Remote::start(connection, given, tokio::io::empty(), theirs, tokio::io::sink());
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).await.unwrap();
+        // Its channel and its connection are gone, and it goes on.
+        drop(remote);
+        line.trim().to_owned()
+    };
+    let (polite, deaf, other) = (begun("a", ":").await, begun("a", "trap '' TERM").await, begun("b", ":").await);
+    let connection = Connection::open(&way).await.unwrap();
+    let runs = async |pid: &str| {
+        // Whoever should take the end of one that has lost its parent may take its time.
+        let state = program(&["ps", "-o", "stat=", "-p", pid]);
+        let told = connection.run(&state, tokio::io::empty(), 100).await.unwrap().stdout;
+        !matches!(told.first(), None | Some(b'Z'))
+    };
+    assert!(runs(&polite).await && runs(&deaf).await && runs(&other).await);
+    let (mark, grace) = (format!("MARK={}", server.port()), Duration::from_secs(1));
+    assert!(connection.end_marked(None, &[&mark, "TARGET=a"], grace).await.unwrap());
+    assert_eq!((runs(&polite).await, runs(&deaf).await, runs(&other).await), (false, false, true));
+    assert!(connection.end_marked(None, &[&mark, "TARGET=b"], grace).await.unwrap());
+    assert!(!runs(&other).await);
+    assert!(connection.end_marked(None, &[&mark], grace).await.unwrap());
 }
 
 #[tokio::test]

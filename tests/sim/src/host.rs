@@ -130,7 +130,9 @@ impl Guest {
 
     fn report(self, now: Timestamp, monotonic: i64) -> AttemptReport {
         let outcome = match (self.end().1, self.script) {
-            (Some(CancelReason::User | CancelReason::Superseded), _) => AttemptOutcome::Cancelled,
+            (Some(CancelReason::User | CancelReason::Superseded | CancelReason::JobDeleted), _) => {
+                AttemptOutcome::Cancelled
+            }
             (Some(CancelReason::Timeout), _) => AttemptOutcome::TimedOut,
             (Some(CancelReason::Shutdown), _) => AttemptOutcome::Interrupted,
             (None, Script::Succeeds | Script::Floods) => AttemptOutcome::Succeeded,

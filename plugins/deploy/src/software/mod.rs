@@ -22,7 +22,8 @@ use crate::strategy::{Kind, Strategy};
 /// What a job gives.
 #[params]
 pub(crate) struct Params {
-    /// The targets: names, patterns such as "web-*", "group:NAME", or an expression on labels such as "role == web".
+    /// Names, patterns such as "web-*", "group:NAME", or an expression on labels such as "role == web".
+    #[schemars(extend("format" = "targets"))]
     targets: Words,
     /// `present` (by default) or `absent`.
     #[serde(default)]
@@ -39,7 +40,7 @@ pub(crate) struct Params {
     /// How long each step may take on a target.
     #[serde(default)]
     timeout: Option<Period>,
-    /// On which targets at once, and when to stop.
+    /// How many targets at once, and when to stop.
     #[serde(default)]
     strategy: Strategy,
 }
@@ -85,7 +86,7 @@ impl Action for Software {
         for (platform, recipe) in params.platforms.all() {
             recipe.validate(&format!("/platforms/{platform}"), is_absent, is_undone, &mut issues);
         }
-        params.strategy.validate(&mut issues);
+        params.strategy.validate(&params.targets, &mut issues);
         issues
     }
 

@@ -34,12 +34,12 @@ pub fn retry_note(run: &Run, shown: impl Fn(Timestamp) -> String) -> Option<Stri
                     "the next attempt would have been due later than retry.max_elapsed allows".to_owned()
                 }
                 NoRetry::Advice => "the plugin said that it would fail again".to_owned(),
-                NoRetry::CancelRequested
-                    if run.cancel.is_some_and(|cancel| cancel.cause == CancelCause::Superseded) =>
-                {
-                    "a later fire of the job took its place".to_owned()
+                NoRetry::CancelRequested => match run.cancel.map(|cancel| cancel.cause) {
+                    Some(CancelCause::Superseded) => "a later fire of the job took its place",
+                    Some(CancelCause::JobDeleted) => "its job was deleted",
+                    Some(CancelCause::User) | None => "somebody had asked for it to be stopped",
                 }
-                NoRetry::CancelRequested => "somebody had asked for it to be stopped".to_owned(),
+                .to_owned(),
                 NoRetry::JobDeleted => "the job was deleted meanwhile".to_owned(),
                 NoRetry::Deadline => "the next attempt would have begun after the deadline of the whole run".to_owned(),
             };

@@ -60,7 +60,7 @@ pub struct Run {
     /// Where it is in its life.
     #[serde(with = "state")]
     pub state: StateName,
-    /// Why it was skipped, why it expired, or that a later fire superseded it.
+    /// Why it was skipped, why it expired, or that it was cancelled as a later fire superseded it or its job was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When the next attempt is due, while the run waits for it.

@@ -69,7 +69,7 @@ pub struct NoticeEvent {
     /// The state of the run.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "state")]
     pub state: Option<StateName>,
-    /// Why it was skipped, expired or superseded.
+    /// Why it was skipped, expired, or cancelled by nobody who named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What was wrong with its last attempt, shortened; or for how long something has been so.

@@ -273,7 +273,7 @@ impl Run {
         at == self.scheduled_at || self.missed.is_some_and(|missed| self.scheduled_at < at && at <= missed.until)
     }
 
-    /// Why the run was skipped, expired or superseded, in text.
+    /// Why the run was skipped, expired, or cancelled by nobody who named it, in text.
     #[must_use]
     pub const fn reason(&self) -> Option<&'static str> {
         match self.state {

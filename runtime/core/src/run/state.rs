@@ -50,11 +50,13 @@ pub enum CancelCause {
     User,
     /// A later fire of the job took its place.
     Superseded,
+    /// Its job was deleted.
+    JobDeleted,
 }
 
 impl CancelCause {
     /// All causes.
-    pub const ALL: [Self; 2] = [Self::User, Self::Superseded];
+    pub const ALL: [Self; 3] = [Self::User, Self::Superseded, Self::JobDeleted];
 
     /// The reason in text; none if somebody asked for it, which the state says already.
     #[must_use]
@@ -62,6 +64,7 @@ impl CancelCause {
         match self {
             Self::User => None,
             Self::Superseded => Some("superseded"),
+            Self::JobDeleted => Some("job_deleted"),
         }
     }
 }
@@ -248,6 +251,7 @@ mod tests {
             Ending::TimedOut,
             Ending::Cancelled(CancelCause::User),
             Ending::Cancelled(CancelCause::Superseded),
+            Ending::Cancelled(CancelCause::JobDeleted),
             Ending::Interrupted,
             Ending::Expired(ExpiryReason::OutsideWindow),
             Ending::Skipped(SkipReason::Missed),

@@ -110,7 +110,7 @@ impl Scheduler {
         let entry = &self.jobs[&id];
         let runs: Vec<RunId> = entry.runs.line().chain(entry.runs.active()).collect();
         for run in runs {
-            self.stop_run(run, CancelCause::User, false, now, step);
+            self.stop_run(run, CancelCause::JobDeleted, false, now, step);
         }
         let entry = self.jobs.remove(&id).expect("names point to jobs that are there");
         self.leave_groups(&namespace, &entry.job.spec);

@@ -86,6 +86,7 @@ impl Scheduler {
         let reason = match cause {
             CancelCause::User => CancelReason::User,
             CancelCause::Superseded => CancelReason::Superseded,
+            CancelCause::JobDeleted => CancelReason::JobDeleted,
         };
         step.after.push(cancel_effect(&active.run, reason, at_once));
     }

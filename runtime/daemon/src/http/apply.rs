@@ -16,6 +16,7 @@ use sandglass_core::schedule::Calendars;
 use sandglass_core::time::Clock as _;
 
 use super::error::Failure;
+use super::fleets::Fleets;
 use super::jobs::{self, PutQuery, parse_namespace};
 use super::path::Path;
 use super::schedule::calendars_named;
@@ -61,7 +62,9 @@ pub(super) async fn save_expecting(
     loop {
         let Checked { templates, jobs, .. } = check(app, &namespace, request, expect).await?;
         let known = calendars_of(app, &namespace, request, &jobs)?;
-        let warnings: Vec<_> = jobs.iter().map(|job| jobs::warnings(app, &namespace, &job.spec, &known)).collect();
+        let fleets = Fleets::new(app.store.as_ref(), &namespace, Some(request));
+        let warnings = |job: &NewJob| jobs::warnings(app, &fleets, &namespace, &job.spec, &known);
+        let warnings: Vec<_> = jobs.iter().map(warnings).collect();
         let calendars = request.calendars.iter().cloned().map(Arc::new).collect();
         let notify = request.notify.clone().map(Arc::new);
         let (targets, groups) = (request.targets.clone(), request.groups.clone());
@@ -133,8 +136,9 @@ async fn rehearse(app: &App, namespace: &Namespace, request: &ApplyRequest) -> R
     }
     (applied.targets, applied.groups) = targets::rehearse(app, namespace, request)?;
     let mut known = Some(known);
+    let fleets = Fleets::new(app.store.as_ref(), namespace, Some(request));
     for (place, job) in checked.jobs.iter().enumerate() {
-        match jobs::planned(app, namespace, job, Expectation::Anything, &mut known) {
+        match jobs::planned(app, &fleets, namespace, job, Expectation::Anything, &mut known) {
             Ok(result) => applied.jobs.push(result),
             Err(Failure(problem)) => refused.push(Refused { what: Part::Job(place), problem }),
         }

@@ -25,6 +25,7 @@ use serde::Deserialize;
 use super::App;
 use super::apply::check_acceptable;
 use super::error::Failure;
+use super::fleets::Fleets;
 use super::path::Path;
 use super::schedule::{add_calendars, calendars_named};
 use crate::admission::{self, TRIES, Templates};
@@ -220,7 +221,8 @@ async fn save(app: &App, namespace: Namespace, job: &WrittenJob, expect: Expecta
     loop {
         let job = Templates::new(app, &namespace, &[]).check(job).await?;
         let spec = &job.spec;
-        let warnings = warnings(app, &namespace, spec, &calendars_named(app, &namespace, spec.calendars())?);
+        let calendars = calendars_named(app, &namespace, spec.calendars())?;
+        let warnings = warnings(app, &Fleets::new(app.store.as_ref(), &namespace, None), &namespace, spec, &calendars);
         let command = Command::PutJob { namespace: namespace.clone(), job, expect };
         match app.inbox.ask(command).await? {
             Reply::Job(saved) => return result(app, &saved, warnings, &mut None),
@@ -270,7 +272,8 @@ async fn rehearse(
 ) -> Result<ApplyResult, Failure> {
     let job = Templates::new(app, namespace, &[]).check(job).await?;
     let calendars = calendars_named(app, namespace, job.spec.calendars())?;
-    let planned = planned(app, namespace, &job, expect, &mut Some(calendars))?;
+    let fleets = Fleets::new(app.store.as_ref(), namespace, None);
+    let planned = planned(app, &fleets, namespace, &job, expect, &mut Some(calendars))?;
     check_acceptable(app, namespace, Together { jobs: vec![job], ..Together::default() }).await?;
     Ok(planned)
 }
@@ -278,6 +281,7 @@ async fn rehearse(
 /// What saving a job that has been checked would come to. `known` are the calendars that it names, as they would be.
 pub(super) fn planned(
     app: &App,
+    fleets: &Fleets<'_>,
     namespace: &Namespace,
     job: &NewJob,
     expect: Expectation,
@@ -293,7 +297,7 @@ pub(super) fn planned(
     if !expect.holds(actual) {
         return Err(Refusal::RevisionConflict { name: spec.name.clone(), actual }.into());
     }
-    let warnings = warnings(app, namespace, &spec, calendars);
+    let warnings = warnings(app, fleets, namespace, &spec, calendars);
     if let Some(stored) = old {
         let changed = stored.job.spec != spec || stored.job.overlay != overlay;
         let same_schedule = stored.job.spec.same_schedule(&spec);
@@ -318,11 +322,18 @@ fn next_fire(app: &App, namespace: &Namespace, spec: &JobSpec, calendars: &Calen
     spec.next_fire(&spec.planning(namespace, SystemClock.now(), app.options.timezone, calendars))
 }
 
-/// What is allowed in the schedule of `spec`, and likely a slip.
-pub(super) fn warnings(app: &App, namespace: &Namespace, spec: &JobSpec, calendars: &Calendars) -> Vec<Warning> {
+/// What is allowed in `spec`, and likely a slip.
+pub(super) fn warnings(
+    app: &App,
+    fleets: &Fleets<'_>,
+    namespace: &Namespace,
+    spec: &JobSpec,
+    calendars: &Calendars,
+) -> Vec<Warning> {
     let now = SystemClock.now();
     let mut warnings = lint(spec, &spec.planning(namespace, now, app.options.timezone, calendars), now);
     warnings.extend(missing_secrets(app.store.as_ref(), namespace, spec));
+    warnings.extend(fleets.missing(spec));
     warnings
 }
 

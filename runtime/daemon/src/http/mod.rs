@@ -6,6 +6,7 @@ mod auth;
 mod calendars;
 mod caller;
 mod error;
+mod fleets;
 mod holds;
 mod job_locks;
 mod jobs;

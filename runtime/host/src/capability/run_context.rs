@@ -59,7 +59,7 @@ impl run_context::Host for Guest {
 
     fn cancel_requested(&mut self) -> wasmtime::Result<Option<run_context::CancelReason>> {
         Ok(self.attempt.stop.reason().map(|reason| match reason {
-            CancelReason::User => run_context::CancelReason::User,
+            CancelReason::User | CancelReason::JobDeleted => run_context::CancelReason::User,
             CancelReason::Timeout => run_context::CancelReason::Timeout,
             CancelReason::Shutdown => run_context::CancelReason::Shutdown,
             CancelReason::Superseded => run_context::CancelReason::Superseded,

@@ -73,12 +73,13 @@ pub(super) fn ended(ending: Ending) -> RunState {
     RunState::Ended { ending, at: at(100) }
 }
 
-pub(super) const ENDINGS: [Ending; 16] = [
+pub(super) const ENDINGS: [Ending; 17] = [
     Ending::Succeeded,
     Ending::Failed,
     Ending::TimedOut,
     Ending::Cancelled(CancelCause::User),
     Ending::Cancelled(CancelCause::Superseded),
+    Ending::Cancelled(CancelCause::JobDeleted),
     Ending::Interrupted,
     Ending::Expired(ExpiryReason::OutsideWindow),
     Ending::Expired(ExpiryReason::StartDeadline),

@@ -247,6 +247,7 @@ const fn cause_number(cause: CancelCause) -> u8 {
     match cause {
         CancelCause::User => 0,
         CancelCause::Superseded => 1,
+        CancelCause::JobDeleted => 2,
     }
 }
 

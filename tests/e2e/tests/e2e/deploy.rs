@@ -48,7 +48,7 @@ pub(crate) fn some_servers(count: usize) -> Option<Vec<Sshd>> {
     Some(servers)
 }
 
-fn target(name: &str, address: &str, port: u16, host_key: &str) -> String {
+pub(crate) fn target(name: &str, address: &str, port: u16, host_key: &str) -> String {
     let account = Sshd::account();
     format!(
         "kind: target\nname: {name}\naddress: {address}\nport: {port}\naccount: {account}\nhost_key: {}\nkey: DEPLOY_KEY\n\

@@ -1,17 +1,16 @@
 //! Containers on the engine of a target: real engines behind real SSH servers. One test for each, as they take seconds to start.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sandglass_e2e::{Daemon, Home, run_with, until};
 use sandglass_test_engine::{IMAGE, TestEngine};
 use sandglass_test_servers::Sshd;
 use serde_json::{Value, json};
+
+use crate::cable::Cable;
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -35,48 +34,6 @@ fn job(name: &str, target: &str, with: &Value, more: &Value) -> Value {
     let mut job = json!({ "name": name, "action": { "use": action, "with": with } });
     job.as_object_mut().expect("a map").extend(more.as_object().expect("a map").clone());
     job
-}
-
-/// A port that leads to a server, until its connections are cut; further ones are let through again.
-struct Cable {
-    port: u16,
-    ends: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Cable {
-    fn to(server: &Sshd) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-        let port = listener.local_addr().expect("it has an address").port();
-        let ends = Arc::new(Mutex::new(Vec::new()));
-        let (kept, there) = (Arc::clone(&ends), (server.address().to_owned(), server.port()));
-        std::thread::spawn(move || {
-            for here in listener.incoming().flatten() {
-                let Ok(there) = TcpStream::connect((there.0.as_str(), there.1)) else { return };
-                for (from, to) in [(&here, &there), (&there, &here)] {
-                    let (from, to) = (from.try_clone().expect("a copy"), to.try_clone().expect("a copy"));
-                    std::thread::spawn(move || carry(from, to));
-                }
-                kept.lock().expect("nobody panics").extend([here, there]);
-            }
-        });
-        Self { port, ends }
-    }
-
-    fn cut(&self) {
-        for end in self.ends.lock().expect("nobody panics").drain(..) {
-            let _ = end.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-fn carry(mut from: TcpStream, mut to: TcpStream) {
-    let mut piece = [0; 16 << 10];
-    while let Ok(count @ 1..) = from.read(&mut piece) {
-        if to.write_all(&piece[..count]).is_err() {
-            break;
-        }
-    }
-    let _ = to.shutdown(Shutdown::Write);
 }
 
 /// Runs a job to its end.

@@ -3,11 +3,13 @@
 mod api;
 mod artifacts;
 mod bad_input;
+mod cable;
 mod command_line;
 mod crash;
 mod dependencies;
 mod deploy;
 mod deploy_apt;
+mod deploy_broken;
 mod deploy_folders;
 mod disk_full;
 mod docker;

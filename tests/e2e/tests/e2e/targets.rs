@@ -226,3 +226,44 @@ fn the_api_expects_revisions_and_keeps_secrets_that_targets_need() {
     assert_eq!(delete("/targets/web-1", &[("If-Match", "\"1\"")]).status, 204);
     home.cli(&["secret", "delete", "DEPLOY_KEY", "--yes"]).expect(0);
 }
+
+#[test]
+fn a_job_is_told_that_its_targets_are_not_there() {
+    let home = Home::new();
+    let daemon = home.start();
+    let key = format!("host_key: {HOST_KEY}\nkey: DEPLOY_KEY\n");
+    let job = |name: &str, targets: &str| {
+        format!(
+            "---\nname: {name}\naction: {{ use: deploy/command, with: {{ command: restart, targets: {targets} }} }}\n"
+        )
+    };
+    let text = [
+        format!("kind: target\nname: web-1\naddress: web-1\naccount: deploy\nlabels: {{ role: web }}\n{key}"),
+        "---\nkind: group\nname: web\nwhere: role == web\n".to_owned(),
+        job("both", "[\"group:web\", \"web-*\"]"),
+        job("filled", "\"{{ job.name }}\""),
+        job("gone", "web-2"),
+        job("nobody", "role == db"),
+        job("wrong", "\"role ==\""),
+    ];
+    home.write("all.yaml", text.concat());
+    let warned = |said: &str| {
+        for line in [
+            "job 'gone': there is no target 'web-2' (did you mean 'web-1'?): runs fail",
+            "no target is named by role == db: runs fail",
+            "all.yaml:26: job 'wrong': the expression cannot be read",
+        ] {
+            assert!(said.contains(line), "{line}: {said}");
+        }
+        assert_eq!(said.matches("runs fail").count(), 3, "{said}");
+    };
+    // As it would be once all of it is saved, and as it is then.
+    warned(&home.cli(&["apply", "all.yaml", "--dry-run"]).expect(0).stderr);
+    warned(&home.cli(&["apply", "all.yaml"]).expect(0).stderr);
+    let spec =
+        json!({ "name": "gone", "action": { "use": "docker/run", "with": { "image": "a", "target": "web-3" } } });
+    let saved = put(&daemon, "/jobs/gone", &[], &spec).json(200);
+    let warning = &saved["warnings"][0];
+    assert_eq!(warning["code"], "no_such_target", "{saved}");
+    assert_eq!(warning["pointer"], "/action/with/target", "{saved}");
+}

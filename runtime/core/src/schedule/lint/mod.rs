@@ -77,6 +77,8 @@ pub enum WarningCode {
     UnquotedParameter,
     /// A secret that is not there.
     NoSuchSecret,
+    /// A target or group that is not there, or a selector that names none.
+    NoSuchTarget,
 }
 
 /// Looks for slips in the schedule of `job`, and in its templates. `planning` is as for its schedules, its zone the daemon's; `now` is from when

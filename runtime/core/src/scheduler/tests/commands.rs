@@ -95,6 +95,23 @@ fn cancel_ends_waiting_runs_at_once_and_asks_running_ones() {
 }
 
 #[test]
+fn a_job_that_is_deleted_ends_its_runs_and_they_say_so() {
+    let mut world = World::new(1);
+    world.apply(t(0), serde_json::json!({ "name": "a", "overlap": "allow_all" }));
+    let running = world.start(t(1), "a", false).id;
+    let queued = world.start(t(2), "a", false).id;
+    let (namespace, name) = (Namespace::default(), "a".parse().unwrap());
+    let command = Command::DeleteJob { namespace, name, expect: Expectation::Anything };
+    world.at(t(3), Event::Command { ticket: Ticket(3), command });
+    assert_eq!(world.cancels, [(running, CancelReason::JobDeleted)]);
+    world.finish(t(4), AttemptOutcome::Cancelled);
+    for run in [queued, running] {
+        let run = &world.runs[&run];
+        assert_eq!((run.state.name(), run.reason()), (StateName::Cancelled, Some("job_deleted")));
+    }
+}
+
+#[test]
 fn a_cancelled_run_is_not_tried_again_whatever_happens_to_the_daemon() {
     let mut world = World::new(1);
     let retried = serde_json::json!({ "name": "a", "idempotent": true, "retry": { "max_attempts": 5 } });

@@ -140,8 +140,10 @@ impl Place {
         allowed.map_err(|denial| attempt.refused(Capability::Remote, &denial))?;
         match deed {
             Deed::Enter => attempt.granted(),
-            Deed::Run | Deed::UseEngine | Deed::LookAtEngine | Deed::Read(_) | Deed::Write(_) => {
+            Deed::UseEngine | Deed::LookAtEngine | Deed::Read(_) => attempt.used(Capability::Remote),
+            Deed::Run | Deed::Write(_) => {
                 attempt.used(Capability::Remote);
+                attempt.begins_on(&self.target);
             }
         }
         Ok(())

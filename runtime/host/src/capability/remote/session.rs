@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
@@ -25,6 +26,7 @@ use crate::bindings::remote::{self, Answer, HostSession};
 use crate::bindings::types::{ErrorCode, FileRef};
 use crate::capability::exec::{Orders, ends, environment, start, without_secret};
 use crate::capability::files::place;
+use crate::capability::process::RUN_VARIABLE;
 use crate::capability::{CallError, CallResult};
 use crate::guest::Guest;
 use crate::services::{BoxFuture, Services};
@@ -34,14 +36,21 @@ const READ: u32 = 4 << 20;
 /// The most that is written from the guest, in bytes.
 const WRITE: usize = 4 << 20;
 
+/// What tells a program which target it runs on, as the operator calls it.
+const TARGET_VARIABLE: &str = "SANDGLASS_TARGET";
+/// How long a program may take to end whose connection broke, once it is asked to.
+const LOST_GRACE: Duration = Duration::from_secs(5);
+
 /// A connection that is made when it is first needed, once.
 type Connecting = Shared<BoxFuture<'static, Result<Arc<Connection>, SshError>>>;
 
 /// A machine that is entered as one account.
 #[allow(unreachable_pub, reason = "the generated bindings export it again, as far as they reach themselves")]
+#[derive(Clone)]
 pub struct Session {
     attempt: Arc<Attempt>,
     place: Place,
+    way: Arc<[Hop]>,
     connecting: Connecting,
 }
 
@@ -95,8 +104,10 @@ fn hop(services: &dyn Services, namespace: &Namespace, target: &Target) -> CallR
 
 impl Session {
     pub(super) fn new(attempt: &Arc<Attempt>, place: Place, way: Vec<Hop>) -> Self {
-        let connecting: BoxFuture<'static, _> = Box::pin(async move { Connection::open(&way).await.map(Arc::new) });
-        Self { attempt: Arc::clone(attempt), place, connecting: connecting.shared() }
+        let way: Arc<[Hop]> = way.into();
+        let first = Arc::clone(&way);
+        let connecting: BoxFuture<'static, _> = Box::pin(async move { Connection::open(&first).await.map(Arc::new) });
+        Self { attempt: Arc::clone(attempt), place, way, connecting: connecting.shared() }
     }
 
     fn account(&self) -> Option<&str> {
@@ -146,8 +157,10 @@ impl Session {
                 "a program on another machine has no pipes to the plugin",
             ));
         }
+        let mut env = environment(&self.attempt, &given.env)?;
+        env.insert(TARGET_VARIABLE.to_owned(), Zeroizing::new(self.place.target.as_str().into()));
         let program = sandglass_ssh::Program {
-            env: environment(&self.attempt, &given.env)?.into_iter().collect(),
+            env: env.into_iter().collect(),
             argv: given.argv,
             cwd: given.cwd,
             run_as: self.account().map(str::to_owned),
@@ -158,35 +171,47 @@ impl Session {
             despite_stop: given.despite_stop,
             ..Orders::new(&self.attempt, streams, given.timeout, given.grace)
         };
-        let (attempt, connecting) = (Arc::clone(&self.attempt), self.connecting.clone());
-        Ok(Operation::start(conduct(attempt, connecting, program, orders)))
+        Ok(Operation::start(self.clone().conduct(program, orders)))
     }
-}
 
-/// Connects, and sees a program through. It fails if the program was not started.
-async fn conduct(
-    attempt: Arc<Attempt>,
-    connecting: Connecting,
-    program: sandglass_ssh::Program,
-    orders: Orders,
-) -> CallResult<Answer> {
-    let connected = match orders.despite_stop {
-        true => connecting.await,
-        false => attempt.unless_stopped(connecting).await.ok_or_else(CallError::cancelled)?,
-    };
-    let connection = connected.map_err(|error| failed(&attempt, &error))?;
-    let refused = Arc::new(OnceLock::new());
-    let told = Arc::clone(&refused);
-    let launch = async move |[stdin, stdout, stderr]: [OwnedFd; 3]| {
-        let unusable = |error: std::io::Error| CallError::new(ErrorCode::Unavailable, error.to_string());
-        let stdin = ends::source(stdin).map_err(unusable)?;
-        let (stdout, stderr) = (ends::sink(stdout).map_err(unusable)?, ends::sink(stderr).map_err(unusable)?);
-        Ok(Program::new(Remote::start(connection, program, stdin, stdout, stderr), told))
-    };
-    let report = start(&attempt, orders, launch).await?.report().await;
-    match refused.get() {
-        Some(error) => Err(failed(&attempt, error)),
-        None => Ok(Answer::Ended(report)),
+    /// Connects, and sees a program through. It fails if the program was not started.
+    async fn conduct(self, program: sandglass_ssh::Program, orders: Orders) -> CallResult<Answer> {
+        let connecting = self.connecting.clone();
+        let connected = match orders.despite_stop {
+            true => connecting.await,
+            false => self.attempt.unless_stopped(connecting).await.ok_or_else(CallError::cancelled)?,
+        };
+        let connection = connected.map_err(|error| failed(&self.attempt, &error))?;
+        let refused = Arc::new(OnceLock::new());
+        let told = Arc::clone(&refused);
+        let launch = async move |[stdin, stdout, stderr]: [OwnedFd; 3]| {
+            let unusable = |error: std::io::Error| CallError::new(ErrorCode::Unavailable, error.to_string());
+            let stdin = ends::source(stdin).map_err(unusable)?;
+            let (stdout, stderr) = (ends::sink(stdout).map_err(unusable)?, ends::sink(stderr).map_err(unusable)?);
+            Ok(Program::new(Remote::start(connection, program, stdin, stdout, stderr), told))
+        };
+        let mut report = start(&self.attempt, orders, launch).await?.report().await;
+        if let Some(error) = refused.get() {
+            return Err(failed(&self.attempt, error));
+        }
+        if let exec::Ending::Lost(why) = &mut report.ending {
+            let left = match self.end_lost().await {
+                Ok(true) => "what it had begun there was ended".to_owned(),
+                Ok(false) => "what it had begun there may still run".to_owned(),
+                Err(error) => format!("what it had begun there may still run, as {error}"),
+            };
+            *why = self.attempt.masked(format!("{why}; {left}"));
+        }
+        Ok(Answer::Ended(report))
+    }
+
+    /// Ends what a program left running whose connection broke, over another connection: the machine goes on with it, while
+    /// the plugin may undo what it did. Gives whether it can be told from what else runs there.
+    async fn end_lost(&self) -> Result<bool, SshError> {
+        let marks = [(RUN_VARIABLE, self.attempt.run.to_string()), (TARGET_VARIABLE, self.place.target.to_string())];
+        let marks = marks.map(|(name, value)| format!("{name}={value}"));
+        let connection = Connection::open(&self.way).await?;
+        connection.end_marked(self.account(), &[&marks[0], &marks[1]], LOST_GRACE).await
     }
 }
 
