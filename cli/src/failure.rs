@@ -9,7 +9,7 @@ use sandglass_api::jobfile::JobFileError;
 use sandglass_api::problem::{Code, ExitCode, Problem};
 
 use crate::args::{Form, Global};
-use crate::context::{invocation, paints, to_json};
+use crate::context::{Context, invocation, paints, to_json};
 use crate::render::amount::counted;
 use crate::render::ansi;
 use crate::render::paint::Paint;
@@ -44,6 +44,11 @@ impl Telling {
     pub(crate) fn new(global: &Global) -> Self {
         let (_, paint) = paints(global.no_color);
         Self { json: global.form() == Form::Json, paint, invocation: invocation(global) }
+    }
+
+    /// As `context` has it.
+    pub(crate) fn of(context: &Context) -> Self {
+        Self { json: context.is_json(), paint: context.error_paint, invocation: context.invocation.clone() }
     }
 
     /// A hint whose commands are for the same daemon and namespace.
@@ -96,10 +101,20 @@ impl Failure {
 
     /// Tells the failure, as text or as JSON.
     pub(crate) fn report(&self, telling: &Telling) -> std::process::ExitCode {
+        self.tell(telling);
+        std::process::ExitCode::from(self.exit_code().number())
+    }
+
+    /// Tells the failure now; only its exit code is left.
+    pub(crate) fn told(&self, telling: &Telling) -> Self {
+        self.tell(telling);
+        Self::Told(self.exit_code())
+    }
+
+    fn tell(&self, telling: &Telling) {
         let text = if telling.json { self.to_json() } else { ansi::colours_only(&self.to_text(telling)) };
         // Nobody is left to be told that this failed.
         let _ = io::stderr().lock().write_all(text.as_bytes());
-        std::process::ExitCode::from(self.exit_code().number())
     }
 
     fn to_json(&self) -> String {

@@ -11,10 +11,10 @@ use sandglass_core::id::CalendarName;
 use sandglass_core::spec::CalendarSpec;
 use serde::Serialize;
 
-use super::confirm::confirm;
+use super::deletion::Deletion;
 use super::files;
 use crate::args::Form;
-use crate::context::{Context, print, print_json};
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::render;
 
@@ -86,7 +86,10 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
         }
         Command::Apply { files } => save(read(&files)?, context).await,
         Command::Import { name, file, dry_run } => import(name, &file, dry_run, context).await,
-        Command::Delete { names, yes } => delete(&names, yes, context).await,
+        Command::Delete { names, yes } => {
+            let deletion = Deletion::of("calendar");
+            deletion.run(&names, yes, context, async |name| context.client.delete_calendar(name).await).await
+        }
     }
 }
 
@@ -210,16 +213,4 @@ async fn import(name: CalendarName, file: &Path, dry_run: bool, context: &Contex
         return context.show(&calendar, |_| render::calendar::spec(&calendar));
     }
     save(vec![calendar], context).await
-}
-
-async fn delete(names: &[CalendarName], yes: bool, context: &Context) -> Result<(), Failure> {
-    let listed = names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-    confirm(&format!("Delete {listed}?"), yes, "nothing was deleted")?;
-    for name in names {
-        context.client.delete_calendar(name).await?;
-        if !context.is_json() {
-            print(&format!("calendar '{name}' is deleted\n"))?;
-        }
-    }
-    if context.is_json() { print_json(&serde_json::json!({ "deleted": names })) } else { Ok(()) }
 }

@@ -7,11 +7,11 @@ use sandglass_core::target::{GroupSpec, LabelExpression, Member};
 use serde::Serialize;
 
 use super::calendar::Change;
-use super::confirm::confirm;
+use super::deletion::Deletion;
 use super::target::there_already;
 use crate::args::Form;
 use crate::changes;
-use crate::context::{Context, print, print_json};
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::render;
 
@@ -92,20 +92,11 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
             let outcome = Outcome::from(&saved);
             context.show(&saved, |context| render::group::applied(&[outcome], false, context.paint))
         }
-        Command::Delete { names, yes } => delete(&names, yes, context).await,
-    }
-}
-
-async fn delete(names: &[TargetGroupName], yes: bool, context: &Context) -> Result<(), Failure> {
-    let listed = names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-    confirm(&format!("Delete {listed}?"), yes, "nothing was deleted")?;
-    for name in names {
-        context.client.delete_group(name).await?;
-        if !context.is_json() {
-            print(&format!("group '{name}' is deleted\n"))?;
+        Command::Delete { names, yes } => {
+            let deletion = Deletion::of("group");
+            deletion.run(&names, yes, context, async |name| context.client.delete_group(name).await).await
         }
     }
-    if context.is_json() { print_json(&serde_json::json!({ "deleted": names })) } else { Ok(()) }
 }
 
 /// What became, or would become, of a group.

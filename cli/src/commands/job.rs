@@ -6,10 +6,10 @@ use sandglass_core::id::JobName;
 use sandglass_core::run::StateName;
 use sandglass_core::spec::ParamValues;
 
-use super::confirm::confirm;
+use super::deletion::Deletion;
 use super::params::{self, Param, parse_param};
 use super::{edit, fires, follow, hold, run as run_command, which_run};
-use crate::context::{Context, print, print_json};
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::render;
 use crate::when::{self, When};
@@ -172,7 +172,14 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
             let params = params::values(&name, &params, context).await?;
             start(&name, wait, force, params, context).await
         }
-        Command::Delete { names, yes } => delete(&names, yes, context).await,
+        Command::Delete { names, yes } => {
+            let deletion = Deletion {
+                what: "job",
+                before: "? Queued runs are cancelled, running ones stopped.",
+                after: "; its history stays",
+            };
+            deletion.run(&names, yes, context, async |name| context.client.delete_job(name).await).await
+        }
         Command::History { name, filter } => {
             let shown = run_command::Shown::find(Some(&name), context).await;
             let query = RunListQuery { job: Some(name.to_string()), ..filter.query(shown.zone, context) };
@@ -255,16 +262,4 @@ async fn say_why_skipped(run: &Run, context: &Context) {
         ),
         None => format!("another run of '{job}' was going: start again, or beside others with {force}"),
     });
-}
-
-async fn delete(names: &[JobName], yes: bool, context: &Context) -> Result<(), Failure> {
-    let listed = names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-    confirm(&format!("Delete {listed}? Queued runs are cancelled, running ones stopped."), yes, "nothing was deleted")?;
-    for name in names {
-        context.client.delete_job(name).await?;
-        if !context.is_json() {
-            print(&format!("job '{name}' is deleted; its history stays\n"))?;
-        }
-    }
-    if context.is_json() { print_json(&serde_json::json!({ "deleted": names })) } else { Ok(()) }
 }

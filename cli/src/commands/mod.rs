@@ -5,6 +5,7 @@ mod artifacts;
 pub(crate) mod calendar;
 pub(crate) mod completions;
 mod confirm;
+mod deletion;
 pub(crate) mod demo;
 pub(crate) mod diff;
 mod edit;

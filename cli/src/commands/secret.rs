@@ -11,9 +11,9 @@ use sandglass_core::id::SecretName;
 use sandglass_core::secret::{MAX_VALUE_BYTES, SHORTEST_MASKED};
 use zeroize::Zeroizing;
 
-use super::confirm::confirm;
+use super::deletion::Deletion;
 use crate::args::Form;
-use crate::context::{Context, print, print_json};
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::render;
 
@@ -105,7 +105,10 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
                 format!("secret {name} has the value of version {number} again, as version {}\n", secret.version)
             })
         }
-        Command::Delete { names, force, yes } => delete(&names, force, yes, context).await,
+        Command::Delete { names, force, yes } => {
+            let deletion = Deletion { before: " with all versions?", ..Deletion::of("secret") };
+            deletion.run(&names, yes, context, async |name| context.client.delete_secret(name, force).await).await
+        }
         Command::RotateKeys => {
             let rotated = context.client.rotate_secret_keys().await?;
             context.show(&rotated, |_| {
@@ -168,16 +171,4 @@ fn value(name: &SecretName, file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, F
         return Err(problem.with_hint("pipe it in, or run the command on a terminal, which asks for it").into());
     }
     Ok(value)
-}
-
-async fn delete(names: &[SecretName], force: bool, yes: bool, context: &Context) -> Result<(), Failure> {
-    let listed = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    confirm(&format!("Delete {listed} with all versions?"), yes, "nothing was deleted")?;
-    for name in names {
-        context.client.delete_secret(name, force).await?;
-        if !context.is_json() {
-            print(&format!("secret {name} is deleted\n"))?;
-        }
-    }
-    if context.is_json() { print_json(&serde_json::json!({ "deleted": names })) } else { Ok(()) }
 }

@@ -16,10 +16,10 @@ use sandglass_core::target::{
 use serde::Serialize;
 
 use super::calendar::Change;
-use super::confirm::confirm;
+use super::deletion::Deletion;
 use crate::args::Form;
 use crate::changes;
-use crate::context::{Context, print, print_json};
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::render;
 
@@ -150,7 +150,10 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
             context.show(&target, |context| render::target::show(&target, context.now, context.paint))
         }
         Command::Add(add) => self::add(*add, context).await,
-        Command::Delete { names, yes } => delete(&names, yes, context).await,
+        Command::Delete { names, yes } => {
+            let deletion = Deletion::of("target");
+            deletion.run(&names, yes, context, async |name| context.client.delete_target(name).await).await
+        }
     }
 }
 
@@ -214,18 +217,6 @@ pub(super) fn warn(warnings: &[Warning], what: &str, context: &Context) {
         context.note(&format!("{} {what}: {message}", context.error_paint.yellow("warning:")));
         context.hint(hint);
     }
-}
-
-async fn delete(names: &[TargetName], yes: bool, context: &Context) -> Result<(), Failure> {
-    let listed = names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-    confirm(&format!("Delete {listed}?"), yes, "nothing was deleted")?;
-    for name in names {
-        context.client.delete_target(name).await?;
-        if !context.is_json() {
-            print(&format!("target '{name}' is deleted\n"))?;
-        }
-    }
-    if context.is_json() { print_json(&serde_json::json!({ "deleted": names })) } else { Ok(()) }
 }
 
 /// What became, or would become, of a target.

@@ -5,9 +5,9 @@ use sandglass_core::id::{JobName, TemplateName};
 use serde::Serialize;
 
 use super::calendar::Change;
-use super::confirm::confirm;
+use super::deletion::Deletion;
 use crate::args::Form;
-use crate::context::{Context, print, print_json};
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::render;
 
@@ -57,20 +57,11 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
             let template = context.client.template(&name).await?;
             context.show(&template, |context| render::template::show(&template, context.now, context.paint))
         }
-        Command::Delete { names, yes } => delete(&names, yes, context).await,
-    }
-}
-
-async fn delete(names: &[TemplateName], yes: bool, context: &Context) -> Result<(), Failure> {
-    let listed = names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-    confirm(&format!("Delete {listed}?"), yes, "nothing was deleted")?;
-    for name in names {
-        context.client.delete_template(name).await?;
-        if !context.is_json() {
-            print(&format!("template '{name}' is deleted\n"))?;
+        Command::Delete { names, yes } => {
+            let deletion = Deletion::of("template");
+            deletion.run(&names, yes, context, async |name| context.client.delete_template(name).await).await
         }
     }
-    if context.is_json() { print_json(&serde_json::json!({ "deleted": names })) } else { Ok(()) }
 }
 
 /// What became, or would become, of a template.

@@ -267,3 +267,19 @@ fn a_job_is_told_that_its_targets_are_not_there() {
     assert_eq!(warning["code"], "no_such_target", "{saved}");
     assert_eq!(warning["pointer"], "/action/with/target", "{saved}");
 }
+
+#[test]
+fn what_cannot_be_deleted_keeps_none_of_the_others() {
+    let home = Home::new();
+    let daemon = home.start();
+    home.write("fleet.yaml", fleet());
+    home.cli(&["apply", "fleet.yaml"]).expect(0);
+    // `bastion` is the way to another.
+    let ended = home.cli(&["target", "delete", "web-9", "db-1", "bastion", "web-2", "--yes"]).expect(4);
+    assert_eq!(ended.stdout, "target 'web-2' is deleted\n");
+    ended.says(&["'web-9'", "'bastion'", "'db-1'"]);
+    let ended = home.cli(&["job", "delete", "gone", "hello", "--yes", "--json"]).expect(4);
+    assert_eq!(ended.json(), json!({ "deleted": ["hello"] }));
+    assert!(ended.stderr.contains("\"code\": \"job_not_found\""), "{}", ended.stderr);
+    assert_eq!(names(&daemon.get("/targets")), ["bastion", "db-1", "web-1"]);
+}
