@@ -356,13 +356,16 @@ async fn cancel(id: RunId, wait: bool, context: &Context) -> Result<(), Failure>
     if wait {
         return show(&follow::wait(id, context).await?, context).await;
     }
-    show(&run, context).await?;
+    if context.is_json() || run.state.is_terminal() {
+        show(&run, context).await?;
+    }
     if !run.state.is_terminal() {
         let grace = context.client.job(&run.job).await.map(|job| job.spec.grace);
         let grace = grace.map_or_else(|_| "when its grace is over".to_owned(), |grace| format!("after {grace}"));
         let wait = context.command(&format!("run wait {id}"));
         context.note(&format!(
-            "\naccepted: what the run does is asked to end now, and is killed {grace} if it has not; {wait} shows its end"
+            "accepted: run {id} of '{}' is asked to end now, and is killed {grace} if it has not; {wait} shows its end",
+            run.job
         ));
     }
     Ok(())

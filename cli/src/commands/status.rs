@@ -29,7 +29,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
         facts(
             &[
                 ("daemon", Some(format!("{} {} at {}", paint.green("up"), status.version, context.client.endpoint()))),
-                ("up for", Some(amount::duration(Duration::from_secs(status.uptime_seconds)))),
+                ("up for", Some(up_for(status.uptime_seconds))),
                 ("listens at", status.listen.clone()),
                 ("data", status.data_dir.clone()),
                 ("store", Some(amount::bytes(status.store_bytes))),
@@ -44,4 +44,11 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
             paint,
         )
     })
+}
+
+fn up_for(seconds: u64) -> String {
+    match seconds {
+        0 => "less than a second".to_owned(),
+        seconds => amount::duration(Duration::from_secs(seconds)),
+    }
 }

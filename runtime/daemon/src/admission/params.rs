@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use super::{Doing, MAX_FAULTS};
 
+/// How deep the choices of a schema are followed.
+const MAX_NESTING: usize = 4;
+
 /// Checks the parameters of `doing` against the schema of `action`.
 pub(super) fn check(doing: Doing<'_>, action: &ActionInfo) -> Result<(), Problem> {
     let plugin = &doing.uses.plugin;
@@ -118,8 +121,8 @@ fn none_fits(error: &ValidationError<'_>, action: &ActionInfo) -> String {
     let (found, schema) = (error.instance(), schema_of(error, action));
     let part = |name: &str| schema.and_then(|schema| schema.get(name));
     let choices = part("oneOf").or_else(|| part("anyOf")).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let names: Option<Vec<&str>> = choices.iter().map(|one| one.get("const")?.as_str()).collect();
-    if let Some(names) = names.filter(|names| !names.is_empty()) {
+    let names: Option<Vec<Vec<&str>>> = choices.iter().map(|one| names(one, action, MAX_NESTING)).collect();
+    if let Some(names) = names.map(|names| names.concat()).filter(|names| !names.is_empty()) {
         let like = found.as_str().and_then(|found| nearest(found, names.iter().copied()));
         let like = like.map(|like| format!("; did you mean '{like}'?")).unwrap_or_default();
         return format!("expected one of {}, found {found}{like}", names.join(", "));
@@ -134,10 +137,32 @@ fn none_fits(error: &ValidationError<'_>, action: &ActionInfo) -> String {
     }
 }
 
+/// All texts that a part of the schema allows, if it allows nothing else but null: looked for so deep.
+fn names<'a>(part: &'a Value, action: &'a ActionInfo, depth: usize) -> Option<Vec<&'a str>> {
+    let part = meant(part, action);
+    if let Some(name) = part.get("const") {
+        return name.as_str().map(|name| vec![name]);
+    }
+    if let Some(names) = part.get("enum").and_then(Value::as_array) {
+        return names.iter().filter(|name| !name.is_null()).map(Value::as_str).collect();
+    }
+    if part.get("type").and_then(Value::as_str) == Some("null") {
+        return Some(Vec::new());
+    }
+    let choices = part.get("oneOf").or_else(|| part.get("anyOf"))?.as_array()?;
+    let depth = depth.checked_sub(1)?;
+    choices.iter().map(|one| names(one, action, depth)).collect::<Option<Vec<_>>>().map(|names| names.concat())
+}
+
+/// A part of the schema, or the one that it refers to.
+fn meant<'a>(part: &'a Value, action: &'a ActionInfo) -> &'a Value {
+    let path = part.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
+    path.and_then(|path| action.params_schema.pointer(path)).unwrap_or(part)
+}
+
 /// What a part of the schema, or the one that it refers to, says that it is.
 fn description<'a>(part: &'a Value, action: &'a ActionInfo) -> Option<&'a str> {
-    let path = part.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
-    path.and_then(|path| action.params_schema.pointer(path)).unwrap_or(part).get("description")?.as_str()
+    meant(part, action).get("description")?.as_str()
 }
 
 /// The names of the parameters that a schema has.
@@ -173,7 +198,7 @@ mod tests {
                         "type": "object",
                         "properties": { "kind": { "$ref": "#/$defs/Kind" }, "pause": { "$ref": "#/$defs/Period" }, "wait": {
                             "anyOf": [{ "$ref": "#/$defs/Period" }, { "type": "null" }], "description": "How long to wait."
-                        } },
+                        }, "next": { "anyOf": [{ "$ref": "#/$defs/Kind" }, { "enum": ["none"] }, { "type": "null" }] } },
                         "additionalProperties": false
                     },
                     "Kind": { "oneOf": [{ "const": "parallel" }, { "const": "rolling", "description": "In turn." }] },
@@ -226,11 +251,12 @@ mod tests {
         let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         for (strategy, says) in [
             (r#"{"kind": "rollin"}"#, "expected one of parallel, rolling, found \"rollin\"; did you mean 'rolling'?"),
+            (r#"{"next": "never"}"#, "expected one of parallel, rolling, none, found \"never\""),
             (r#"{"pause": "soon"}"#, "\"soon\" does not fit. What it is: Such as 10s."),
             (r#"{"wait": "soon"}"#, "\"soon\" does not fit. What it is: Such as 10s."),
             (r#"{"paus": "1s"}"#, "there is no parameter 'paus' here; did you mean 'pause'?"),
             (r#"{"count": 1}"#, "there is no parameter 'count' here; it belongs further out, right under 'with'"),
-            (r#"{"xyz": 1}"#, "there is no parameter 'xyz' here; there are: kind, pause, wait"),
+            (r#"{"xyz": 1}"#, "there is no parameter 'xyz' here; there are: kind, next, pause, wait"),
         ] {
             assert_eq!(told(&json(strategy)), [says], "{strategy}");
         }

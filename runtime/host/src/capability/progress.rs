@@ -24,6 +24,8 @@ pub(crate) struct Coalescer(Mutex<State>);
 struct State {
     passed_on: Option<Instant>,
     waiting: Option<Progress>,
+    /// What the guest said last.
+    last: Option<Progress>,
 }
 
 impl Coalescer {
@@ -39,9 +41,26 @@ impl Coalescer {
         Some(progress)
     }
 
+    /// Notes what the guest says.
+    fn remember(&self, progress: &Progress) {
+        lock(&self.0).last = Some(progress.clone());
+    }
+
+    /// What the guest said last, if it said anything.
+    fn last(&self) -> Option<Progress> {
+        lock(&self.0).last.clone()
+    }
+
     /// What was held back and must be passed on at the end.
     pub(crate) fn rest(&self) -> Option<Progress> {
         lock(&self.0).waiting.take()
+    }
+}
+
+/// Passes on what the host does for the guest meanwhile, with how far the guest said last that it had come.
+pub(crate) fn tell_meanwhile(attempt: &Attempt, message: String) {
+    if let Some(last) = attempt.progress.last() {
+        tell(attempt, Progress { message: Some(message), ..last });
     }
 }
 
@@ -57,7 +76,9 @@ pub(crate) fn tell(attempt: &Attempt, progress: Progress) {
 impl progress::Host for Guest {
     fn report(&mut self, update: progress::Update) -> wasmtime::Result<()> {
         let progress::Update { completed, total, unit, message } = update;
-        tell(&self.attempt, Progress { completed, total, unit, message });
+        let progress = Progress { completed, total, unit, message };
+        self.attempt.progress.remember(&progress);
+        tell(&self.attempt, progress);
         Ok(())
     }
 }

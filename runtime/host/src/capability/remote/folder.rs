@@ -9,7 +9,7 @@ use sandglass_ssh::SshError;
 use sandglass_ssh::files::{FileDigest, Files, Put, Stat};
 
 use super::session::writing;
-use super::upload::is_as_wanted;
+use super::upload::{is_as_wanted, watched};
 use super::{Place, failed, invalid};
 use crate::attempt::Attempt;
 use crate::bindings::remote::{ChangeKind, CopyOptions, CopyReport, FileChange};
@@ -157,6 +157,9 @@ impl FolderUpload {
     async fn write(&self, files: Files<'_>, found: &Found, digest: FileDigest) -> CallResult<()> {
         let put = Put { mode: Some(self.mode(found)), owner: self.options.owner.clone(), make_parents: true };
         let file = self.open(found).await?;
-        files.put(&self.at(&found.path), file, digest, &put).await.map_err(|error| self.failed(&error))
+        let length = file.metadata().await.map_or(0, |data| data.len());
+        let dest = self.at(&found.path);
+        let file = watched(file, length, &self.attempt, files, &dest);
+        files.put(&dest, file, digest, &put).await.map_err(|error| self.failed(&error))
     }
 }

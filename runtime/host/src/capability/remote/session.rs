@@ -279,9 +279,7 @@ impl HostSession for Guest {
         let file = place::file(&session.attempt, &source, OFlags::RDONLY, Access::ReadOnly)?;
         let attempt = Arc::clone(&session.attempt);
         let operation = session.with_files(move |files| {
-            Box::pin(
-                async move { Upload { dest, options }.file(files, &attempt.digests, file.into()).await.map(copied) },
-            )
+            Box::pin(async move { Upload { dest, options }.file(files, &attempt, file.into()).await.map(copied) })
         });
         self.push_operation(operation)
     }

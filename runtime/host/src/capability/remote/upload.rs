@@ -3,18 +3,23 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use sandglass_ssh::SshError;
 use sandglass_ssh::files::{FileDigest, Files, Kind, Put, Stat};
-use tokio::io::AsyncSeekExt as _;
+use tokio::io::{AsyncRead, AsyncSeekExt as _, ReadBuf};
 use tokio::sync::OnceCell;
 
-use crate::attempt::lock;
+use crate::attempt::{Attempt, lock};
 use crate::bindings::remote::{ChangeKind, CopyOptions, CopyReport, FileChange};
+use crate::capability::progress;
 
 /// The most files whose digests an attempt remembers.
 const REMEMBERED: usize = 10_000;
+/// After how many bytes is told how far the sending of a file is.
+const STEP: u64 = 4 << 20;
 
 /// The digests of files that an attempt uploads, so that one that goes to many machines is read for it once.
 #[derive(Default)]
@@ -57,6 +62,47 @@ impl Digests {
     }
 }
 
+/// A file that is being sent, which tells now and then how many bytes of it are.
+pub(super) struct Watched<F> {
+    file: tokio::fs::File,
+    tell: F,
+    sent: u64,
+    told: u64,
+}
+
+/// A file of `length` bytes that goes to `dest`, of which the attempt's progress tells how far it is.
+pub(super) fn watched<'a>(
+    file: tokio::fs::File,
+    length: u64,
+    attempt: &'a Attempt,
+    files: Files<'a>,
+    dest: &'a str,
+) -> Watched<impl FnMut(u64) + Unpin + Send + 'a> {
+    let tell = move |sent: u64| {
+        let (machine, sent, length) = (files.connection.machine(), sent >> 20, length >> 20);
+        progress::tell_meanwhile(attempt, format!("{machine}: {dest}, {sent} of {length} MiB"));
+    };
+    Watched { file, tell, sent: 0, told: 0 }
+}
+
+impl<F: FnMut(u64) + Unpin> AsyncRead for Watched<F> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = into.filled().len();
+        let polled = Pin::new(&mut self.file).poll_read(context, into);
+        self.sent += u64::try_from(into.filled().len() - before).unwrap_or_default();
+        if self.sent - self.told >= STEP {
+            self.told = self.sent;
+            let sent = self.sent;
+            (self.tell)(sent);
+        }
+        polled
+    }
+}
+
 /// Where a file goes, and how.
 pub(super) struct Upload {
     pub(super) dest: String,
@@ -70,13 +116,14 @@ impl Upload {
     }
 
     /// Writes an open file.
-    pub(super) async fn file(self, files: Files<'_>, digests: &Digests, file: File) -> Result<CopyReport, SshError> {
+    pub(super) async fn file(self, files: Files<'_>, attempt: &Attempt, file: File) -> Result<CopyReport, SshError> {
         let mut file = tokio::fs::File::from_std(file);
         let unreadable =
             |error: std::io::Error| SshError::Invalid(format!("the file for {} cannot be read: {error}", self.dest));
-        let (digest, bytes) = digests.of(&mut file).await.map_err(unreadable)?;
+        let (digest, bytes) = attempt.digests.of(&mut file).await.map_err(unreadable)?;
         let change = self.change(files, digest).await?;
         if change.is_some() && !self.options.dry_run {
+            let file = watched(file, bytes, attempt, files, &self.dest);
             files.put(&self.dest, file, digest, &self.put()).await?;
         }
         Ok(self.report(bytes, change, digest))
@@ -138,6 +185,18 @@ mod tests {
         for wanted in ["web", "app:app", ":app"] {
             assert!(!is_owner(wanted, "app:web"), "{wanted}");
         }
+    }
+
+    #[tokio::test]
+    async fn how_far_a_file_is_on_its_way_is_told() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path = folder.path().join("file");
+        std::fs::write(&path, vec![0; 11 << 20]).expect("a file can be written");
+        let file = tokio::fs::File::open(&path).await.expect("the file is there");
+        let mut told = Vec::new();
+        let mut watched = Watched { file, tell: |sent: u64| told.push(sent >> 20), sent: 0, told: 0 };
+        let sent = tokio::io::copy(&mut watched, &mut tokio::io::sink()).await.expect("the file can be read");
+        assert_eq!((sent, told), (11 << 20, vec![4, 8]));
     }
 
     #[tokio::test]
