@@ -6,6 +6,7 @@ use sandglass_api::problem::{Fault, Problem};
 use super::files::Sources;
 use crate::context::Context;
 use crate::failure::{Failure, for_invocation};
+use crate::render::amount::counted;
 use crate::render::ansi;
 
 impl Sources {
@@ -36,7 +37,8 @@ impl Sources {
         if told.iter().all(|(.., of_fault)| of_fault.is_none()) {
             text.push_str(&problem.hint.as_deref().map(hint).unwrap_or_default());
         }
-        text.push_str(&format!("{} nothing was applied\n", paint.red("error:")));
+        let found = counted(told.len(), "fault");
+        text.push_str(&format!("{} {found} found; nothing was changed\n", paint.red("error:")));
         // Nobody is left to be told that this failed.
         let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), ansi::colours_only(&text).as_bytes());
         Failure::Told(problem.class.exit_code())

@@ -61,6 +61,8 @@ pub(super) trait OfFleet: DeserializeOwned {
     const HINT: &'static str;
     /// The most in a file.
     const MOST: usize;
+    /// What stands in for keys that it cannot be without, where what they say is wrong.
+    const STAND_INS: &'static [(&'static str, &'static str)];
 
     fn name(&self) -> &str;
 }
@@ -70,6 +72,14 @@ impl OfFleet for TargetSpec {
     const MANY: &'static str = "targets";
     const HINT: &'static str = "a target has a name, an address, an account, a host_key, and a key or an agent";
     const MOST: usize = MAX_TARGETS;
+    const STAND_INS: &'static [(&'static str, &'static str)] = &[
+        ("name", "unnamed"),
+        ("address", "unnamed"),
+        ("account", "unnamed"),
+        ("host_key", "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+        ("key", "UNNAMED"),
+        ("agent", "/unnamed"),
+    ];
 
     fn name(&self) -> &str {
         self.name.as_str()
@@ -81,6 +91,7 @@ impl OfFleet for GroupSpec {
     const MANY: &'static str = "groups";
     const HINT: &'static str = "a group has a name, and members or where";
     const MOST: usize = MAX_GROUPS;
+    const STAND_INS: &'static [(&'static str, &'static str)] = &[("name", "unnamed"), ("where", "unnamed")];
 
     fn name(&self) -> &str {
         self.name.as_str()
@@ -115,7 +126,9 @@ impl Places {
                     for (step, node) in items {
                         match part(node) {
                             Ok(part) => parts.push(part),
-                            Err(error) => errors.push(error.under(&step).under(T::MANY)),
+                            Err(found) => {
+                                errors.extend(found.into_iter().map(|error| error.under(&step).under(T::MANY)));
+                            }
                         }
                     }
                 }
@@ -125,7 +138,7 @@ impl Places {
         for node in self.alone {
             match part(node) {
                 Ok(part) => parts.push(part),
-                Err(error) => errors.push(error),
+                Err(found) => errors.extend(found),
             }
         }
         errors.extend(repeated(&parts));
@@ -151,13 +164,42 @@ fn items<T: OfFleet>(list: Node) -> Result<Vec<(String, Node)>, NodeError> {
     }
 }
 
-fn part<T: OfFleet>(node: Node) -> Result<FilePart<T>, NodeError> {
-    if !matches!(node.value, Value::Map(_)) {
+/// One of them, or everything that is wrong with it.
+fn part<T: OfFleet>(node: Node) -> Result<FilePart<T>, Vec<NodeError>> {
+    let Value::Map(entries) = &node.value else {
         let message = format!("expected a {}, found {}", T::ONE, node.kind_name());
-        return Err(NodeError::at(message, node.span).hint(T::HINT));
+        return Err(vec![NodeError::at(message, node.span).hint(T::HINT)]);
+    };
+    let rounds = entries.len() + 1;
+    let first = match T::deserialize(&node) {
+        Ok(spec) => return Ok(FilePart { spec, node }),
+        Err(error) => error,
+    };
+    // Each round finds the first fault that is left. What it concerns is then taken out, so the next round finds the next.
+    let (mut rest, mut errors, mut next) = (node, Vec::new(), Some(first));
+    for _ in 0..rounds {
+        let Some(error) = next else { break };
+        let key = error.path.first().cloned();
+        // What is not there may be what was misspelt, and what a whole one cannot be may follow from what is wrong.
+        if key.is_none() && !errors.is_empty() {
+            break;
+        }
+        errors.push(error.or_at(rest.span));
+        let Some(key) = key else { break };
+        mend::<T>(&mut rest, &key);
+        next = T::deserialize(&rest).err();
     }
-    let spec = T::deserialize(&node).map_err(|error| error.or_at(node.span))?;
-    Ok(FilePart { spec, node })
+    Err(errors)
+}
+
+/// Takes out what is wrong, and puts in its place what it cannot be without.
+fn mend<T: OfFleet>(node: &mut Node, key: &str) {
+    let Value::Map(entries) = &mut node.value else { return };
+    entries.retain(|entry| entry.key != key);
+    if let Some((_, text)) = T::STAND_INS.iter().find(|(name, _)| *name == key) {
+        let value = Node::text(node.span, *text);
+        entries.push(Entry { key: key.to_owned(), key_span: node.span, value });
+    }
 }
 
 fn repeated<T: OfFleet>(parts: &[FilePart<T>]) -> Vec<NodeError> {
@@ -261,6 +303,13 @@ mod tests {
             assert!(found[0].starts_with(fault), "{text}: {found:?}");
         }
         assert!(errors(&with("").replace("kind: target", "kind: taget"))[0].contains("did you mean 'target'?"));
+        // All that is wrong with one is told, and nothing that only follows from it.
+        let wrong = with("port: 0\nprot: 22\nplatform: linus\n").replace("10.0.0.5", "a b").replace(KEY, "none");
+        let found = errors(&wrong);
+        let lines: Vec<_> = found.iter().map(|fault| fault.split(':').nth(1).unwrap_or_default()).collect();
+        assert_eq!(lines, ["3", "5", "7", "8", "9"], "{found:?}");
+        assert_eq!(errors(&with("").replace("address", "adress")).len(), 1);
+        assert_eq!(errors("kind: group\nname: web\nwhere: role =\nmembers: [a b]\n").len(), 2);
         // Every target is told of, not only the first that is wrong.
         assert_eq!(errors(&format!("{}---\n{}", with("prot: 5\n"), target("web-2", "a: 5\n"))).len(), 2);
     }

@@ -173,7 +173,7 @@ fn what_the_daemon_refuses_is_shown_in_its_line() {
     let daemon = home.start();
     home.write("bad.yaml", "name: a\naction:\n  use: shell\n  with:\n    command: x\n    interpeter: bash\n");
     let ended = home.cli(&["apply", "bad.yaml"]).expect(3);
-    ended.says(&["error: bad.yaml:6:", " 6 |     interpeter: bash\n", "^^^^", "nothing was applied"]);
+    ended.says(&["error: bad.yaml:6:", " 6 |     interpeter: bash\n", "^^^^", "nothing was changed"]);
     home.write("plugin.yaml", "name: a\naction: { use: shel }\n");
     let data = home.data().display().to_string();
     let ended = cli::run(home.command(&["--data-dir", &data, "apply", "plugin.yaml"]).env_remove("SANDGLASS_DATA_DIR"));
