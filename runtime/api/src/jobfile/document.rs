@@ -1,5 +1,7 @@
 //! A whole file: from its text to its jobs, with every fault put to its line.
 
+use sandglass_core::spelling::nearest;
+
 use super::error::{JobFileError, NodeError};
 use super::node::{Entry, Node, Span, Value};
 use crate::problem::Position;
@@ -313,7 +315,13 @@ impl Parts {
         if let Some(other) = entries.first() {
             let beside = first_list.unwrap_or("notify");
             let message = format!("key '{}' cannot stand beside '{beside}'", other.key);
-            return Err(NodeError::at(message, other.key_span).hint("put it into each job that it is for"));
+            // A key of jobs is one, however near it is to that of a list.
+            let like = nearest(&other.key, lists.iter().map(|(key, _)| *key).filter(|_| !KEYS.contains(&&*other.key)));
+            let hint = match like {
+                Some(like) => format!("did you mean '{like}'?"),
+                None => "put it into each job that it is for".to_owned(),
+            };
+            return Err(NodeError::at(message, other.key_span).hint(hint));
         }
         self.calendars.extend(calendars);
         self.templates.extend(templates);

@@ -302,6 +302,7 @@ mod tests {
             let found = errors(&text);
             assert!(found[0].starts_with(fault), "{text}: {found:?}");
         }
+        assert!(errors("targets: []\ngroup: []\n")[0].contains("did you mean 'groups'?"));
         assert!(errors(&with("").replace("kind: target", "kind: taget"))[0].contains("did you mean 'target'?"));
         // All that is wrong with one is told, and nothing that only follows from it.
         let wrong = with("port: 0\nprot: 22\nplatform: linus\n").replace("10.0.0.5", "a b").replace(KEY, "none");
