@@ -63,7 +63,7 @@ pub(crate) enum NotPutIn {
         host: Option<String>,
     },
     /// The secret is meant for requests alone.
-    #[error("the secret {0} may be sent to its hosts alone, and given to no process")]
+    #[error("{}", no_process(.0))]
     NoProcess(SecretName),
     /// The value cannot stand there.
     #[error("the value of the secret {0} cannot stand here: {1}")]
@@ -83,7 +83,8 @@ impl NotPutIn {
     pub(crate) fn denial(&self) -> Option<Denial> {
         match self {
             Self::OtherHost { name, hosts, host } => Some(other_host(name, hosts, host.as_deref())),
-            Self::NoProcess(_) | Self::Unfit(..) => None,
+            Self::NoProcess(name) => Some(no_process(name)),
+            Self::Unfit(..) => None,
         }
     }
 }
@@ -94,6 +95,14 @@ fn other_host(name: &SecretName, hosts: &str, host: Option<&str>) -> Denial {
         what: format!("sending the secret {name}, which is for {hosts} alone, to {host}"),
         layer: Layer::Secret,
         grant: format!("sandglass secret set {name} --keep-value --host …"),
+    }
+}
+
+fn no_process(name: &SecretName) -> Denial {
+    Denial {
+        what: format!("giving the secret {name}, which may be sent to its hosts alone, to a process"),
+        layer: Layer::Secret,
+        grant: format!("sandglass secret set {name} --keep-value --any-host"),
     }
 }
 

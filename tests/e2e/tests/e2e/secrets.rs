@@ -158,7 +158,13 @@ fn a_secret_can_be_the_whole_address_and_be_limited_to_hosts() {
     local["secrets"] = json!(["HOOK"]);
     daemon.put(&local);
     let run = daemon.ended(&daemon.start_run("local"));
-    assert!(run.to_string().contains("given to no process"), "{run}");
+    let attempt = &run["attempts"][0];
+    assert_eq!(
+        (&attempt["error"]["class"], &attempt["capabilities"]["secrets"]["denied"]),
+        (&json!("denied"), &json!(1))
+    );
+    let message = attempt["error"]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("giving the secret HOOK") && message.contains("--keep-value --any-host"), "{run}");
     assert_eq!(receiver.received().len(), 1);
 }
 
