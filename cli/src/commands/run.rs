@@ -356,7 +356,7 @@ async fn cancel(id: RunId, wait: bool, context: &Context) -> Result<(), Failure>
     if wait {
         return show(&follow::wait(id, context).await?, context).await;
     }
-    if context.is_json() || run.state.is_terminal() {
+    if matches!(context.form, Form::Json | Form::Yaml) || run.state.is_terminal() {
         show(&run, context).await?;
     }
     if !run.state.is_terminal() {

@@ -62,6 +62,7 @@ pub(crate) fn schema(Schema { path, shared }: &Schema) -> Result<TokenStream> {
     }
     pieces.insert(0, format!("{{\"$defs\":{{{}", own.join(",")));
     pieces.push(format!("}},{}", &rest["{".len()..]));
+    serde_json::from_str::<Value>(&pieces.concat()).map_err(|error| wrong(path, &error))?;
     Ok(expanded(path, &quote!(&[#(#pieces),*])))
 }
 

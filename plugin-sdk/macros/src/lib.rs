@@ -53,6 +53,9 @@ pub fn include_script(input: TokenStream) -> TokenStream {
 
 /// Makes a type an action's parameters: derives what reads it from JSON and what describes it as a JSON Schema, without
 /// further dependencies. Unknown keys are refused. The attributes of `serde` and `schemars` work as usual.
+///
+/// A field that selects targets says so with `#[schemars(extend("format" = "targets"))]`, and one that names a single target with
+/// `"target"`: whoever saves a job is then told of targets that are not there.
 #[proc_macro_attribute]
 pub fn params(_attribute: TokenStream, item: TokenStream) -> TokenStream {
     model::params(syn::parse_macro_input!(item)).into()

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sandglass_plugin::Words;
 use sandglass_plugin::remote::{ExitReport, Session};
+use sandglass_plugin::{Words, log};
 
 use crate::fault::Fault;
 use crate::software::packages::{self, PackageManager};
@@ -34,7 +34,9 @@ impl Change {
                 // One that is begun leaves no time without either.
                 let aside = format!("{kept}-aside");
                 let moved = is_folder && session.rename(&dest, &aside).await.is_ok();
-                session.rename(&kept, &dest).await?;
+                if let Err(error) = session.rename(&kept, &dest).await {
+                    return Err(Fault::new(format!("{}; what was there is at {kept}", error.message)));
+                }
                 if moved { Ok(session.remove(&aside, true).await?) } else { Ok(()) }
             }
             Self::Created { dest, folders, is_folder } => {
@@ -63,23 +65,17 @@ impl Change {
     }
 }
 
-/// Undoes changes, the last first: all that can be undone, even if some cannot. An error tells where the copies are of what
-/// could not be put back.
-pub(crate) async fn undo_all(changes: Vec<Change>, session: &Session) -> Result<(), Fault> {
+/// Undoes changes of a target, the last first: all that can be undone, even if some cannot. The error is the first of them;
+/// the others go to the log.
+pub(crate) async fn undo_all(target: &str, changes: Vec<Change>, session: &Session) -> Result<(), Fault> {
     let mut undone = Ok(());
-    let mut left = Vec::new();
     for change in changes.into_iter().rev() {
-        let copy = if let Change::Replaced { kept, .. } = &change { Some(kept.clone()) } else { None };
         let one = change.undo(session).await;
-        if one.is_err() {
-            left.extend(copy);
+        if undone.is_ok() {
+            undone = one;
+        } else if let Err(fault) = one {
+            log::error!("{target}: {}", fault.message);
         }
-        undone = undone.and(one);
-    }
-    if let Err(fault) = &mut undone
-        && !left.is_empty()
-    {
-        fault.message = format!("{}; what was there is at {}", fault.message, left.join(", "));
     }
     undone
 }

@@ -8,19 +8,22 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     /// That of the program that failed.
     pub(crate) exit_code: Option<i32>,
-    /// Whether trying again may help.
-    pub(crate) is_passing: bool,
+    pub(crate) code: ErrorCode,
 }
 
 impl Fault {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), exit_code: None, is_passing: false }
+        Self { message: message.into(), exit_code: None, code: ErrorCode::Other }
+    }
+
+    /// Whether trying again may help.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self.code, ErrorCode::Unavailable | ErrorCode::LimitExceeded)
     }
 }
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        let is_passing = matches!(error.code, ErrorCode::Unavailable | ErrorCode::LimitExceeded);
-        Self { message: error.message, exit_code: None, is_passing }
+        Self { message: error.message, exit_code: None, code: error.code }
     }
 }

@@ -108,6 +108,7 @@ impl Report {
             (self.undone, "undone"),
             (self.undo_failed, "could not be undone"),
             (self.not_started, "not begun"),
+            (self.succeeded, "done"),
         ] {
             if count > 0 {
                 message = format!("{message}{before}{count} {word}");

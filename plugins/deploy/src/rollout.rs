@@ -79,6 +79,7 @@ pub(crate) fn plan(
     }
     let found = RefCell::new(vec![Vec::new(); targets.len()]);
     let unseen = Cell::new(0);
+    let first = Cell::new(None);
     let look = async |at: usize| {
         let target: &Target = &targets[at];
         let looked = match Session::connect(&target.name, account) {
@@ -87,6 +88,7 @@ pub(crate) fn plan(
         };
         found.borrow_mut()[at] = looked.unwrap_or_else(|fault| {
             unseen.set(unseen.get() + 1);
+            first.set(first.get().or(Some(fault.code)));
             let summary = format!("cannot be looked at: {}", fault.message);
             vec![Step::new(Effect::Other, target.name.as_str(), summary)]
         });
@@ -94,10 +96,12 @@ pub(crate) fn plan(
     let looking = (0..targets.len()).map(|at| -> LocalBoxFuture<'_, ()> { Box::pin(look(at)) }).collect();
     wait::block_on(all(looking, strategy.limit()));
     let steps = found.into_inner().concat();
-    if unseen.get() == targets.len() {
+    if unseen.get() == targets.len()
+        && let Some(code) = first.get()
+    {
         // Of that nothing is known, and a run would fail.
         let message = format!("{} {}", steps[0].target, steps[0].summary);
-        return Err(Error { code: ErrorCode::Unavailable, message, detail: None });
+        return Err(Error { code, message, detail: None });
     }
     Ok(Planned { steps, is_complete: unseen.get() == 0 && strategy.health_check.is_none() })
 }
@@ -183,8 +187,9 @@ impl Rollout<'_> {
             return false;
         }
         let worked = std::mem::take(&mut *self.worked.borrow_mut());
-        if !worked.is_empty() {
-            log::warn!("undoing it on {} targets", worked.len());
+        let count = worked.iter().filter(|one| self.has_effect(one)).count();
+        if count > 0 {
+            log::warn!("undoing it on {count} of {} targets", self.targets.len());
         }
         for one in worked.into_iter().rev() {
             self.undo(one).await;
@@ -244,9 +249,10 @@ impl Rollout<'_> {
         self.failed.set(self.failed.get() + 1);
         self.first.set(self.first.get().or(Some(at)));
         report.state = State::Failed;
+        let is_passing = fault.is_passing();
         report.message = Some(fault.message);
         report.exit_code = fault.exit_code;
-        report.is_passing = fault.is_passing;
+        report.is_passing = is_passing;
     }
 
     /// Targets whose health was not looked at are not done: a run that goes on from here looks again.
@@ -289,15 +295,19 @@ impl Rollout<'_> {
         true
     }
 
+    /// Whether there is anything to undo: what failed before it did anything may never have been reached.
+    fn has_effect(&self, one: &Worked) -> bool {
+        !one.changes.is_empty() || self.reports.borrow()[one.at].state != State::Failed
+    }
+
     async fn undo(&self, one: Worked) {
-        // What failed before it did anything has nothing that could be undone, and may never have been reached.
-        if one.changes.is_empty() && self.reports.borrow()[one.at].state == State::Failed {
+        if !self.has_effect(&one) {
             return;
         }
         let name = &self.targets[one.at].name;
         // Not over the connection that what was done may have broken.
         let undone = match Session::connect(name, self.account) {
-            Ok(session) => undo_all(one.changes, &session).await,
+            Ok(session) => undo_all(name, one.changes, &session).await,
             Err(error) => Err(error.into()),
         };
         let report = &mut self.reports.borrow_mut()[one.at];

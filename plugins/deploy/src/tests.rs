@@ -121,7 +121,7 @@ fn a_command_that_fails_on_one_keeps_none_of_the_others() {
     let failure = result.expect_err("b fails");
     assert_eq!(failure.code, "targets_failed");
     assert!(
-        failure.message.contains("of 3 targets: 1 failed; b: 'restart b' ended with exit code 3: it is broken"),
+        failure.message.contains("of 3 targets: 1 failed, 2 done; b: 'restart b' ended with exit code 3: it is broken"),
         "{failure:?}"
     );
     let last = host.progress().pop().expect("it tells how far it is");

@@ -1,7 +1,7 @@
 //! A command as a job gives it, and what its end means.
 
-use sandglass_plugin::Words;
 use sandglass_plugin::remote::{self, Ending, ExitReport, Output};
+use sandglass_plugin::{ErrorCode, Words};
 
 use crate::fault::Fault;
 
@@ -49,9 +49,9 @@ pub(crate) fn judge(what: &str, report: &ExitReport, success: &[i32]) -> Result<
         Ending::Signalled(signal) => (Some(128 + signal), format!("was ended by signal {signal}")),
         Ending::Cancelled => (None, "was stopped, as the run was asked to stop".to_owned()),
         Ending::TimedOut => (None, "took longer than it may".to_owned()),
-        Ending::Lost(why) => return Err(Fault { message: why.clone(), exit_code: None, is_passing: true }),
+        Ending::Lost(why) => return Err(Fault { code: ErrorCode::Unavailable, ..Fault::new(why.clone()) }),
     };
     let said = tail(report);
     let last = said.lines().last().map(|line| format!(": {line}")).unwrap_or_default();
-    Err(Fault { message: format!("'{what}' {why}{last}"), exit_code: code, is_passing: false })
+    Err(Fault { message: format!("'{what}' {why}{last}"), exit_code: code, code: ErrorCode::Other })
 }

@@ -15,7 +15,7 @@ pub(crate) struct Params {
     pub(crate) container: String,
     /// The target whose engine has it, over SSH; by default, the operator's engine does.
     #[serde(default)]
-    #[schemars(extend("format" = "targets"))]
+    #[schemars(extend("format" = "target"))]
     pub(crate) target: Option<String>,
     /// The account on the target that uses its engine, by `sudo -n`; by default, the one that logs in.
     #[serde(default)]

@@ -19,7 +19,7 @@ pub(crate) struct Params {
     pub(crate) image: String,
     /// The target whose engine runs it, over SSH; by default, the operator's engine does.
     #[serde(default)]
-    #[schemars(extend("format" = "targets"))]
+    #[schemars(extend("format" = "target"))]
     pub(crate) target: Option<String>,
     /// The account on the target that uses its engine, by `sudo -n`; by default, the one that logs in.
     #[serde(default)]

@@ -1,7 +1,7 @@
 //! What everything that serves one attempt shares: its identity, its stop signal, what it printed and was refused.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -57,8 +57,10 @@ pub(crate) struct Attempt {
     pub(crate) ticks: Arc<Ticks>,
     /// The targets that it may work on, once it has asked for them.
     pub(crate) fleet: OnceLock<Known>,
-    /// Those that it began to work on.
-    begun_on: Mutex<BTreeSet<TargetName>>,
+    /// Those that it began to work on, each with how many came before.
+    begun_on: Mutex<BTreeMap<TargetName, usize>>,
+    /// How many programs on other machines it began.
+    programs: AtomicU32,
     /// Those of targets that it uses.
     pub(crate) engines: Engines,
     /// Of files that it sends to other machines.
@@ -142,6 +144,7 @@ impl Attempt {
             denied_last: AtomicBool::new(false),
             stderr_tail: Mutex::default(),
             begun_on: Mutex::default(),
+            programs: AtomicU32::new(0),
         }
     }
 
@@ -389,24 +392,35 @@ impl Attempt {
         if self.denied_last.load(Ordering::SeqCst) { lock(&self.denial).clone() } else { None }
     }
 
+    /// What tells a program that is begun on another machine from all others.
+    pub(crate) fn mark(&self) -> String {
+        // With an end of its own, so that none is the beginning of another.
+        format!("{}-{}-{}.", self.run, self.number, self.programs.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Notes that something other than looking is done on a target.
     pub(crate) fn begins_on(&self, target: &TargetName) {
         let mut begun = lock(&self.begun_on);
-        if !begun.contains(target) {
-            begun.insert(target.clone());
+        if !begun.contains_key(target) {
+            let before = begun.len();
+            begun.insert(target.clone(), before);
         }
     }
 
-    /// What is said where the guest ended without a word about targets that it had begun to work on.
+    /// What is said where the guest ended without a word about targets that it had begun to work on: the last of them.
     pub(crate) fn left_behind(&self) -> Option<String> {
         let begun = lock(&self.begun_on);
-        let names: Vec<&str> = begun.iter().take(NAMED_TARGETS).map(TargetName::as_str).collect();
-        let more = match begun.len().saturating_sub(NAMED_TARGETS) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
+        let first = begun.len().saturating_sub(NAMED_TARGETS);
+        let mut names = vec![""; begun.len() - first];
+        for (target, before) in begun.iter().filter(|(_, before)| **before >= first) {
+            names[before - first] = target.as_str();
+        }
+        let which = match begun.len() {
+            0 => return None,
+            all if first > 0 => format!("{all} targets, the last of them {}", names.join(", ")),
+            _ => names.join(", "),
         };
-        let names = names.join(", ");
-        (!names.is_empty()).then(|| format!("; it did not tell what it left on {names}{more}: see its output"))
+        Some(format!("; it did not tell what became of {which}: see its output"))
     }
 
     /// Keeps the end of what the guest writes to standard error.

@@ -19,6 +19,7 @@ mod stream;
 pub use connect::{Auth, Connection, Hop};
 pub use error::SshError;
 pub use host_key::{HostKey, InvalidHostKey};
+pub use leftovers::Leftovers;
 pub use program::{Ended, Finished, Program, Sig};
 pub use remote::Remote;
 pub use stream::Stream;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sandglass_ssh::files::{FileDigest, Files, Kind, Put};
-use sandglass_ssh::{Auth, Connection, Ended, Hop, Program, Remote, Sig, SshError};
+use sandglass_ssh::{Auth, Connection, Ended, Hop, Leftovers, Program, Remote, Sig, SshError};
 use sandglass_test_servers::Sshd;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
@@ -163,14 +163,14 @@ async fn a_connection_that_breaks_is_told() {
 }
 
 #[tokio::test]
-async fn what_a_broken_connection_left_running_is_found_by_its_variables_and_ended() {
+async fn what_a_broken_connection_left_running_is_found_by_its_mark_and_ended() {
     let Some(server) = Sshd::start() else { return };
     let way = [hop(&server)];
-    let begun = async |target: &str, script: &str| {
+    let mark = |name: &str| format!("{}-{name}", server.port());
+    let begun = async |name: &str, script: &str| {
         let connection = Arc::new(Connection::open(&way).await.unwrap());
-        let env = [("MARK", format!("{}", server.port())), ("TARGET", target.to_owned())];
-        let mut given = shell(&format!("{script}; echo $$; sleep 1000"));
-        given.env = env.map(|(name, value)| (name.to_owned(), value.into_bytes().into())).into();
+        let mut given = shell(&format!("{script}; echo $$; sleep 1000; echo on > /dev/null; sleep 1000"));
+        given.env = vec![("MARK".to_owned(), mark(name).into_bytes().into())];
         let (stdout, theirs) = tokio::io::duplex(64);
         let remote = Remote::start(connection, given, tokio::io::empty(), theirs, tokio::io::sink());
         let mut line = String::new();
@@ -187,13 +187,12 @@ async fn what_a_broken_connection_left_running_is_found_by_its_variables_and_end
         let told = connection.run(&state, tokio::io::empty(), 100).await.unwrap().stdout;
         !matches!(told.first(), None | Some(b'Z'))
     };
+    let end = async |name: &str| connection.end_marked(None, &mark(name), Duration::from_secs(1)).await.unwrap();
     assert!(runs(&polite).await && runs(&deaf).await && runs(&other).await);
-    let (mark, grace) = (format!("MARK={}", server.port()), Duration::from_secs(1));
-    assert!(connection.end_marked(None, &[&mark, "TARGET=a"], grace).await.unwrap());
+    assert_eq!(end("a").await, Leftovers::Ended);
     assert_eq!((runs(&polite).await, runs(&deaf).await, runs(&other).await), (false, false, true));
-    assert!(connection.end_marked(None, &[&mark, "TARGET=b"], grace).await.unwrap());
-    assert!(!runs(&other).await);
-    assert!(connection.end_marked(None, &[&mark], grace).await.unwrap());
+    assert_eq!((end("b").await, runs(&other).await), (Leftovers::Ended, false));
+    assert_eq!(end("b").await, Leftovers::NotFound);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use sandglass_api::wire::ApplyRequest;
-use sandglass_core::id::Namespace;
+use sandglass_core::id::{Namespace, TargetName};
 use sandglass_core::schedule::{Warning, WarningCode};
 use sandglass_core::spec::JobSpec;
 use sandglass_core::target::{Fleet, Selector, Target, TargetGroup};
@@ -14,8 +14,10 @@ use serde_json::Value;
 
 use crate::clock::SystemClock;
 
-/// The `format` of a parameter that names targets: a selector, or a list of them.
-const FORMAT: &str = "targets";
+/// The `format` of a parameter that names a target.
+const ONE: &str = "target";
+/// The `format` of a parameter that selects targets: a selector, or a list of them.
+const MANY: &str = "targets";
 
 /// The targets of a namespace as they would be once a request is saved. They are read when first asked for, as most jobs name
 /// none.
@@ -58,25 +60,32 @@ impl<'a> Fleets<'a> {
         let Ok(Some(plugin)) = self.store.plugin(&uses.plugin) else { return Vec::new() };
         let Some(action) = plugin.action(uses.action.as_deref()) else { return Vec::new() };
         let Some(properties) = action.params_schema["properties"].as_object() else { return Vec::new() };
-        let holds_targets = |name: &String| properties.get(name).is_some_and(|schema| schema["format"] == FORMAT);
-        let params = spec.action.with.iter().filter(|(name, _)| holds_targets(name));
-        params.filter_map(|(name, value)| self.missing_in(&format!("/action/with/{name}"), value)).collect()
+        let params = spec.action.with.iter();
+        params
+            .filter_map(|(name, value)| {
+                let format = properties.get(name)?.get("format")?.as_str()?;
+                self.missing_in(&format!("/action/with/{name}"), format, value)
+            })
+            .collect()
     }
 
-    /// What is wrong with the selectors in one parameter.
-    fn missing_in(&self, pointer: &str, value: &Value) -> Option<Warning> {
+    /// What is wrong with the targets in one parameter of that format.
+    fn missing_in(&self, pointer: &str, format: &str, value: &Value) -> Option<Warning> {
         // What templates come to is known when they are filled in.
-        if holds_template(value) {
+        if !matches!(format, ONE | MANY) || holds_template(value) {
             return None;
         }
         let texts: Vec<&str> = match value {
             Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
             other => other.as_str().into_iter().collect(),
         };
+        let no_name = texts.iter().find(|text| format == ONE && text.parse::<TargetName>().is_err());
         let selectors: Result<Vec<Selector>, _> = texts.iter().map(|text| text.parse()).collect();
-        let message = match selectors {
-            Err(error) => error.to_string(),
-            Ok(selectors) => match self.get()?.select(&selectors) {
+        let message = match (no_name, selectors) {
+            _ if texts.is_empty() => return None,
+            (Some(text), _) => format!("'{text}' is not the name of one target"),
+            (None, Err(error)) => error.to_string(),
+            (None, Ok(selectors)) => match self.get()?.select(&selectors) {
                 Err(error) => error.to_string(),
                 Ok(found) if found.is_empty() => format!("no target is named by {}", texts.join(", ")),
                 Ok(_) => return None,

@@ -50,7 +50,7 @@ pub(super) fn round_trip(subject: &mut dyn Subject) {
     assert_eq!(store.run(RunId::from_bits(12)).unwrap(), None);
     let stats = store.stats().unwrap();
     let counts = stats.runs;
-    assert_eq!((counts.total(), counts.of(StateName::Skipped), counts.of(StateName::Queued)), (18, 6, 1));
+    assert_eq!((counts.total(), counts.of(StateName::Skipped), counts.of(StateName::Queued)), (19, 6, 1));
     assert_eq!(stats.notifications.total(), 1);
 }
 

@@ -68,7 +68,7 @@ fn a_transaction_that_has_no_time_to_be_undone_names_its_targets() {
         run["attempts"][0]["error"]["message"].as_str().expect("a message").to_owned()
     };
     let said = message("slow", "while :; do sleep 0.05; done", "500ms");
-    assert!(said.ends_with("its grace was over; it did not tell what it left on web-1: see its output"), "{said}");
+    assert!(said.ends_with("its grace was over; it did not tell what became of web-1: see its output"), "{said}");
     let said = message("quick", "true", "1m");
     assert!(said.contains("ended when it was asked to stop: of 1 target: 1 undone"), "{said}");
 }

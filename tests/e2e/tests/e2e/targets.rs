@@ -266,6 +266,13 @@ fn a_job_is_told_that_its_targets_are_not_there() {
     let warning = &saved["warnings"][0];
     assert_eq!(warning["code"], "no_such_target", "{saved}");
     assert_eq!(warning["pointer"], "/action/with/target", "{saved}");
+    for (target, warnings) in [(json!("group:web"), 1), (json!("web-1"), 0), (json!(null), 0)] {
+        let mut spec = spec.clone();
+        spec["action"]["with"]["target"] = target;
+        let saved = put(&daemon, "/jobs/gone", &[], &spec).json(200);
+        let found: Vec<_> = saved["warnings"].as_array().into_iter().flatten().collect();
+        assert_eq!(found.iter().filter(|one| one["code"] == "no_such_target").count(), warnings, "{saved}");
+    }
 }
 
 #[test]
@@ -274,12 +281,15 @@ fn what_cannot_be_deleted_keeps_none_of_the_others() {
     let daemon = home.start();
     home.write("fleet.yaml", fleet());
     home.cli(&["apply", "fleet.yaml"]).expect(0);
-    // `bastion` is the way to another.
+    // `bastion` is the way to `web-1`, and groups name `web-1` and `db-1`.
     let ended = home.cli(&["target", "delete", "web-9", "db-1", "bastion", "web-2", "--yes"]).expect(4);
     assert_eq!(ended.stdout, "target 'web-2' is deleted\n");
     ended.says(&["'web-9'", "'bastion'", "'db-1'"]);
+    home.cli(&["group", "delete", "web", "eu-web", "--yes"]).expect(0);
+    let ended = home.cli(&["target", "delete", "bastion", "web-1", "--yes"]).expect(0);
+    assert_eq!(ended.stdout, "target 'web-1' is deleted\ntarget 'bastion' is deleted\n");
     let ended = home.cli(&["job", "delete", "gone", "hello", "--yes", "--json"]).expect(4);
     assert_eq!(ended.json(), json!({ "deleted": ["hello"] }));
     assert!(ended.stderr.contains("\"code\": \"job_not_found\""), "{}", ended.stderr);
-    assert_eq!(names(&daemon.get("/targets")), ["bastion", "db-1", "web-1"]);
+    assert_eq!(names(&daemon.get("/targets")), ["db-1"]);
 }

@@ -136,10 +136,12 @@ impl<E: Elsewhere> Away<E> {
         self.fate.grace(asked, grace).await;
         let killed = async {
             let _ = self.elsewhere.signal(Signal::Kill).await;
-            self.elsewhere.ended().await;
+            self.elsewhere.ended().await
         };
         match tokio::time::timeout(DEATH, killed).await {
-            Ok(()) => why,
+            // What was lost may not have been stopped.
+            Ok(lost @ How::Lost(_)) => lost,
+            Ok(_) => why,
             Err(_) => How::Lost("it was killed, and its end was not told".to_owned()),
         }
     }

@@ -1,23 +1,47 @@
 //! A program on another machine, as the rest of the host sees one that runs elsewhere.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use sandglass_ssh::{Ended, Remote, Sig, SshError};
+use sandglass_ssh::{Connection, Ended, Hop, Leftovers, Remote, Sig, SshError};
 
 use crate::bindings::exec::Signal;
 use crate::capability::exec::{Elsewhere, How};
 use crate::services::BoxFuture;
 
+/// What tells a program, and whoever looks for it, from all others: in its environment, and in that of what it starts.
+pub(super) const MARK_VARIABLE: &str = "SANDGLASS_PROGRAM";
+/// What tells a program which target it runs on, as the operator calls it.
+pub(super) const TARGET_VARIABLE: &str = "SANDGLASS_TARGET";
+
 /// A program on another machine.
 pub(super) struct Program {
-    remote: Remote,
-    refused: Arc<OnceLock<SshError>>,
+    pub(super) remote: Remote,
+    /// Is told why it was not started, should it be so.
+    pub(super) refused: Arc<OnceLock<SshError>>,
+    /// How its machine is entered once more if the connection breaks.
+    pub(super) way: Arc<[Hop]>,
+    pub(super) run_as: Option<String>,
+    /// The value of [`MARK_VARIABLE`] in its environment.
+    pub(super) mark: String,
+    pub(super) grace: Duration,
 }
 
 impl Program {
-    /// `refused` is told why it was not started, should it be so.
-    pub(super) fn new(remote: Remote, refused: Arc<OnceLock<SshError>>) -> Self {
-        Self { remote, refused }
+    /// Ends what is left of it over another connection, as the machine goes on with it: the plugin may undo what it did. Gives
+    /// what became of it, for people.
+    async fn end_lost(&self) -> String {
+        let ended = async {
+            let connection = Connection::open(&self.way).await?;
+            let mark = format!("{MARK_VARIABLE}={}", self.mark);
+            connection.end_marked(self.run_as.as_deref(), &mark, self.grace).await
+        };
+        match ended.await {
+            Ok(Leftovers::Ended) => "what it had begun there was ended".to_owned(),
+            Ok(Leftovers::NotFound) => "nothing of it was found there, but for what runs as another account".to_owned(),
+            Ok(Leftovers::Unknown) => "what it had begun there may still run".to_owned(),
+            Err(error) => format!("what it had begun there may still run: {error}"),
+        }
     }
 }
 
@@ -28,7 +52,7 @@ impl Elsewhere for Program {
                 Ended::Exited(code) => How::Exited(i32::try_from(code).unwrap_or(i32::MAX)),
                 Ended::Signalled(signal) => number(&signal)
                     .map_or_else(|| How::Lost(format!("the machine ended it by the signal {signal}")), How::Signalled),
-                Ended::Lost(why) => How::Lost(why),
+                Ended::Lost(why) => How::Lost(format!("{why}; {}", self.end_lost().await)),
                 Ended::NotStarted(error) => How::Lost(self.refused.get_or_init(|| error).to_string()),
             }
         })

@@ -2,7 +2,6 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
@@ -17,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::folder::FolderUpload;
 use super::operation::Operation;
-use super::program::Program;
+use super::program::{MARK_VARIABLE, Program, TARGET_VARIABLE};
 use super::upload::Upload;
 use super::{Place, failed, invalid};
 use crate::attempt::Attempt;
@@ -26,7 +25,6 @@ use crate::bindings::remote::{self, Answer, HostSession};
 use crate::bindings::types::{ErrorCode, FileRef};
 use crate::capability::exec::{Orders, ends, environment, start, without_secret};
 use crate::capability::files::place;
-use crate::capability::process::RUN_VARIABLE;
 use crate::capability::{CallError, CallResult};
 use crate::guest::Guest;
 use crate::services::{BoxFuture, Services};
@@ -35,11 +33,6 @@ use crate::services::{BoxFuture, Services};
 const READ: u32 = 4 << 20;
 /// The most that is written from the guest, in bytes.
 const WRITE: usize = 4 << 20;
-
-/// What tells a program which target it runs on, as the operator calls it.
-const TARGET_VARIABLE: &str = "SANDGLASS_TARGET";
-/// How long a program may take to end whose connection broke, once it is asked to.
-const LOST_GRACE: Duration = Duration::from_secs(5);
 
 /// A connection that is made when it is first needed, once.
 type Connecting = Shared<BoxFuture<'static, Result<Arc<Connection>, SshError>>>;
@@ -158,7 +151,10 @@ impl Session {
             ));
         }
         let mut env = environment(&self.attempt, &given.env)?;
-        env.insert(TARGET_VARIABLE.to_owned(), Zeroizing::new(self.place.target.as_str().into()));
+        let mark = self.attempt.mark();
+        for (name, value) in [(TARGET_VARIABLE, self.place.target.as_str()), (MARK_VARIABLE, &mark)] {
+            env.insert(name.to_owned(), Zeroizing::new(value.into()));
+        }
         let program = sandglass_ssh::Program {
             env: env.into_iter().collect(),
             argv: given.argv,
@@ -171,11 +167,11 @@ impl Session {
             despite_stop: given.despite_stop,
             ..Orders::new(&self.attempt, streams, given.timeout, given.grace)
         };
-        Ok(Operation::start(self.clone().conduct(program, orders)))
+        Ok(Operation::start(self.clone().conduct(program, mark, orders)))
     }
 
     /// Connects, and sees a program through. It fails if the program was not started.
-    async fn conduct(self, program: sandglass_ssh::Program, orders: Orders) -> CallResult<Answer> {
+    async fn conduct(self, program: sandglass_ssh::Program, mark: String, orders: Orders) -> CallResult<Answer> {
         let connecting = self.connecting.clone();
         let connected = match orders.despite_stop {
             true => connecting.await,
@@ -184,34 +180,19 @@ impl Session {
         let connection = connected.map_err(|error| failed(&self.attempt, &error))?;
         let refused = Arc::new(OnceLock::new());
         let told = Arc::clone(&refused);
+        let (way, run_as, grace) = (Arc::clone(&self.way), program.run_as.clone(), orders.grace);
         let launch = async move |[stdin, stdout, stderr]: [OwnedFd; 3]| {
             let unusable = |error: std::io::Error| CallError::new(ErrorCode::Unavailable, error.to_string());
             let stdin = ends::source(stdin).map_err(unusable)?;
             let (stdout, stderr) = (ends::sink(stdout).map_err(unusable)?, ends::sink(stderr).map_err(unusable)?);
-            Ok(Program::new(Remote::start(connection, program, stdin, stdout, stderr), told))
+            let remote = Remote::start(connection, program, stdin, stdout, stderr);
+            Ok(Program { remote, refused: told, way, run_as, mark, grace })
         };
-        let mut report = start(&self.attempt, orders, launch).await?.report().await;
-        if let Some(error) = refused.get() {
-            return Err(failed(&self.attempt, error));
+        let report = start(&self.attempt, orders, launch).await?.report().await;
+        match refused.get() {
+            Some(error) => Err(failed(&self.attempt, error)),
+            None => Ok(Answer::Ended(report)),
         }
-        if let exec::Ending::Lost(why) = &mut report.ending {
-            let left = match self.end_lost().await {
-                Ok(true) => "what it had begun there was ended".to_owned(),
-                Ok(false) => "what it had begun there may still run".to_owned(),
-                Err(error) => format!("what it had begun there may still run, as {error}"),
-            };
-            *why = self.attempt.masked(format!("{why}; {left}"));
-        }
-        Ok(Answer::Ended(report))
-    }
-
-    /// Ends what a program left running whose connection broke, over another connection: the machine goes on with it, while
-    /// the plugin may undo what it did. Gives whether it can be told from what else runs there.
-    async fn end_lost(&self) -> Result<bool, SshError> {
-        let marks = [(RUN_VARIABLE, self.attempt.run.to_string()), (TARGET_VARIABLE, self.place.target.to_string())];
-        let marks = marks.map(|(name, value)| format!("{name}={value}"));
-        let connection = Connection::open(&self.way).await?;
-        connection.end_marked(self.account(), &[&marks[0], &marks[1]], LOST_GRACE).await
     }
 }
 
