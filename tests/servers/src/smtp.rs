@@ -51,6 +51,8 @@ struct Seen {
     recipients: Vec<String>,
     /// Every line that was not encrypted.
     clear: Vec<String>,
+    /// How many mails were refused for what they say.
+    unwanted: usize,
 }
 
 /// What a conversation goes by.
@@ -105,6 +107,12 @@ impl Smtp {
     #[must_use]
     pub fn recipients(&self) -> Vec<String> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).recipients.clone()
+    }
+
+    /// How many mails were refused so far for their subject, `unwanted`.
+    #[must_use]
+    pub fn unwanted(&self) -> usize {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).unwanted
     }
 
     /// Every line that came without encryption.
@@ -200,9 +208,14 @@ fn talk<S: Read + Write>(
                     mail.push('\n');
                 }
                 let mut shelf = shelf();
-                shelf.mails.push(mail);
-                shelf.recipients.append(&mut recipients);
-                "250 taken\r\n"
+                if mail.contains("Subject: unwanted\n") {
+                    shelf.unwanted += 1;
+                    "554 5.7.1 nobody wants that\r\n"
+                } else {
+                    shelf.mails.push(mail);
+                    shelf.recipients.append(&mut recipients);
+                    "250 taken\r\n"
+                }
             }
             "QUIT" => {
                 reader.get_mut().write_all(b"221 bye\r\n")?;

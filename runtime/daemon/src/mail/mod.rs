@@ -1,6 +1,7 @@
 //! Mail by the operator's server: `[mail]` in the configuration, and messages on their way.
 
 mod config;
+mod conversation;
 #[cfg(test)]
 mod tests;
 
@@ -10,19 +11,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use lettre::address::Envelope;
+use lettre::Message;
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use lettre::transport::smtp::client::{Certificate, CertificateStore, TlsParameters};
 use sandglass_core::id::{Namespace, SecretName};
 use sandglass_core::time::{Clock as _, Timestamp};
 use sandglass_host::services::{MailError, MailMessage};
-use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use config::{Encryption, Login, Password};
 pub(crate) use config::{MailConfig, MailFile};
+use conversation::{Tls, Way};
 
 use crate::clock::SystemClock;
 use crate::secrets::Secrets;
@@ -38,19 +38,8 @@ const MAX_CA: u64 = 1 << 20;
 /// The most bytes of what went wrong.
 const MAX_TOLD: usize = 500;
 
-/// Answers that may be about one recipient alone (RFC 5321, 4.3.2, and RFC 7504).
-const OF_RECIPIENT: [u16; 6] = [550, 551, 552, 553, 554, 556];
 /// The most recipients that are named of those who did not get a mail.
 const NAMED: usize = 5;
-
-type Transport = AsyncSmtpTransport<Tokio1Executor>;
-
-/// Why a message was not taken.
-struct Refused {
-    error: MailError,
-    /// Whether it may be for one of the recipients.
-    is_of_recipient: bool,
-}
 
 /// Sends mail.
 pub(crate) struct Mailer {
@@ -63,90 +52,44 @@ impl Mailer {
         Self { config, secrets }
     }
 
-    /// Hands a message to the server; each message has a connection of its own, as mail is rare.
+    /// Hands a message to the server, for all recipients that it takes.
     pub(crate) async fn send(&self, message: MailMessage) -> Result<(), MailError> {
         let message = self.config.message(&message, SystemClock.now())?;
-        let transport = self.transport()?;
-        let (envelope, text) = (message.envelope(), message.formatted());
-        let until = Instant::now() + TIMEOUT;
-        let refused = match self.hand_over(&transport, envelope, &text, until).await {
-            Ok(()) => return Ok(()),
-            Err(refused) => refused,
-        };
-        // One whom the server does not take keeps the mail from all.
-        if refused.is_of_recipient && envelope.to().len() > 1 {
-            self.hand_over_to_each(&transport, envelope, &text, until).await
-        } else {
-            Err(refused.error)
-        }
-    }
-
-    /// Hands a message over for each recipient alone.
-    async fn hand_over_to_each(
-        &self,
-        transport: &Transport,
-        all: &Envelope,
-        text: &[u8],
-        until: Instant,
-    ) -> Result<(), MailError> {
-        let mut left_out = Vec::new();
-        let mut unavailable = None;
-        for recipient in all.to() {
-            if unavailable.is_some() {
-                left_out.push(format!("{recipient}: not tried"));
-                continue;
+        let (way, server) = (self.way()?, self.config.place());
+        let text = message.formatted();
+        let handing = conversation::hand_over(way, message.envelope(), &text);
+        let left_out = match tokio::time::timeout(TIMEOUT, handing).await {
+            Ok(Ok(left_out)) => left_out,
+            Ok(Err(error)) if error.is_permanent() => {
+                let message = format!("the mail server {server} refused the mail: {}", told(&error));
+                return Err(MailError::Rejected(message));
             }
-            let one = Envelope::new(all.from().cloned(), vec![recipient.clone()])
-                .map_err(|error| MailError::Invalid(error.to_string()))?;
-            if let Err(refused) = self.hand_over(transport, &one, text, until).await {
-                left_out.push(format!("{recipient}: {}", refused.error));
-                unavailable = Some(refused.error).filter(|error| matches!(error, MailError::Unavailable(_)));
-            }
-        }
-        let (count, reached) = (all.to().len(), all.to().len() - left_out.len());
-        match (left_out.is_empty(), unavailable) {
-            (true, _) => Ok(()),
-            // Nobody has it yet: it may be tried again for all.
-            (false, Some(error)) if reached == 0 => Err(error),
-            _ => {
-                let more = left_out.len().saturating_sub(NAMED);
-                left_out.truncate(NAMED);
-                let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-                // Never to be tried again: who has it would get it again.
-                Err(MailError::Rejected(format!(
-                    "{reached} of {count} recipients have the mail; not {}{more}",
-                    left_out.join("; ")
-                )))
-            }
-        }
-    }
-
-    async fn hand_over(
-        &self,
-        transport: &Transport,
-        envelope: &Envelope,
-        text: &[u8],
-        until: Instant,
-    ) -> Result<(), Refused> {
-        let server = self.config.place();
-        let unavailable = |message: String| Refused { error: MailError::Unavailable(message), is_of_recipient: false };
-        match tokio::time::timeout_at(until, transport.send_raw(envelope, text)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) if error.is_permanent() => Err(Refused {
-                error: MailError::Rejected(format!("the mail server {server} refused the mail: {}", told(&error))),
-                is_of_recipient: error.status().is_some_and(|code| OF_RECIPIENT.contains(&u16::from(code))),
-            }),
             Ok(Err(error)) => {
-                Err(unavailable(format!("the mail server {server} did not take the mail: {}", told(&error))))
+                let message = format!("the mail server {server} did not take the mail: {}", told(&error));
+                return Err(MailError::Unavailable(message));
             }
             Err(_) => {
                 let seconds = TIMEOUT.as_secs();
-                Err(unavailable(format!("the mail server {server} took longer than {seconds} s")))
+                return Err(MailError::Unavailable(format!("the mail server {server} took longer than {seconds} s")));
+            }
+        };
+        let all = message.envelope().to().len();
+        let named = left_out.iter().take(NAMED).map(|(recipient, error)| format!("{recipient}: {}", told(error)));
+        let named = named.collect::<Vec<_>>().join("; ");
+        match (left_out.len(), all) {
+            (0, _) => Ok(()),
+            (1, 1) => Err(MailError::Rejected(format!("the mail server {server} refused the mail for {named}"))),
+            (missing, _) => {
+                let more = missing.saturating_sub(NAMED);
+                let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+                // Never to be tried again: who has it would get it again.
+                let reached = all - missing;
+                Err(MailError::Rejected(format!("{reached} of {all} recipients have the mail; not {named}{more}")))
             }
         }
     }
 
-    fn transport(&self) -> Result<Transport, MailError> {
+    fn way(&self) -> Result<Way<'_>, MailError> {
         let MailConfig { server, port, encryption, .. } = &self.config;
         let parameters = || {
             let mut parameters = TlsParameters::builder(server.clone());
@@ -158,18 +101,13 @@ impl Mailer {
             made.map_err(|error| MailError::Unavailable(format!("TLS to {server} cannot be set up: {}", told(&error))))
         };
         let tls = match encryption {
-            Encryption::Starttls => Tls::Required(parameters()?),
-            Encryption::Tls => Tls::Wrapper(parameters()?),
-            Encryption::None => Tls::None,
+            Encryption::Starttls => Some(Tls::Starttls(parameters()?)),
+            Encryption::Tls => Some(Tls::AtOnce(parameters()?)),
+            // The configuration allows that on this machine alone unless its owner insists.
+            Encryption::None => None,
         };
-        // "Dangerous" is the builder for sending without TLS, which the configuration allows on this machine alone unless
-        // its owner insists.
-        let builder = Transport::builder_dangerous(server.as_str());
-        let builder = builder.port(*port).tls(tls).timeout(Some(STEP));
-        Ok(match &self.config.login {
-            None => builder.build(),
-            Some(login) => builder.credentials(self.credentials(login)?).build(),
-        })
+        let credentials = self.config.login.as_ref().map(|login| self.credentials(login)).transpose()?;
+        Ok(Way { server, port: *port, tls, credentials })
     }
 
     fn credentials(&self, login: &Login) -> Result<Credentials, MailError> {
