@@ -65,15 +65,29 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
     match command {
         Command::Add { file, name, grant, grant_requested } => {
             let component = read(&file)?;
-            let grants = if grant_requested { requested(&component, &file)? } else { parse_grants(&grant)? };
-            let adding = context.client.add_plugin(component, name.as_ref(), &grants);
+            let grants = match (grant_requested, grant.as_slice()) {
+                (true, _) => Some(requested(&component, &file)?),
+                // One that is there keeps what it was granted.
+                (false, []) => None,
+                (false, lines) => Some(parse_grants(lines)?),
+            };
+            let before = context.client.plugins().await?.items;
+            let adding = context.client.add_plugin(component, name.as_ref(), grants.as_ref());
             let plugin = compiling(&file, context).during(adding, true).await?;
-            for capability in never_asked_for(&grants, &plugin.manifest.capabilities) {
-                let name = &plugin.manifest.name;
-                let warning = context.error_paint.yellow("warning:");
+            let name = &plugin.manifest.name;
+            let warning = context.error_paint.yellow("warning:");
+            for capability in beyond(&plugin.granted, &plugin.manifest.capabilities) {
                 context.note(&format!(
                     "{warning} plugin '{name}' never asks for '{capability}': granting it has no effect"
                 ));
+            }
+            if let Some(before) = before.iter().find(|before| before.manifest.name == *name) {
+                for capability in beyond(&before.granted, &plugin.granted) {
+                    context.note(&format!(
+                        "{warning} plugin '{name}' was granted '{capability}' before, and is not any more: name all grants, or none \
+                         to leave them as they are"
+                    ));
+                }
             }
             context.show(&plugin, |context| render::plugin::show(&plugin, context.now, context.paint))
         }
@@ -160,8 +174,8 @@ fn compiling(path: &Path, context: &Context) -> Progress {
     Progress::new(format!("compiling {name}"), context.error_paint)
 }
 
-/// The capabilities that are granted although nobody asks for them, as they are written.
-fn never_asked_for(granted: &Grants, asked: &Grants) -> Vec<String> {
+/// The capabilities of `granted` that the others leave out, as they are written.
+fn beyond(granted: &Grants, asked: &Grants) -> Vec<String> {
     let keys = |grants: &Grants| match serde_json::to_value(grants) {
         Ok(serde_json::Value::Object(map)) => map.into_iter().map(|(key, _)| key).collect(),
         _ => Vec::new(),

@@ -67,6 +67,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<(), Failure> {
 pub(super) fn begin_log(level: &str) {
     let filter = EnvFilter::try_from_env("SANDGLASS_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Whoever read the log may have gone, which is no reason to end: it would be said where nobody reads it either.
+    let log = log.log_internal_errors(false);
     // The clients of container engines and of other machines log what they send, and with it the values of secrets.
     let quiet = filter_fn(|line| !["bollard", "russh"].iter().any(|client| line.target().starts_with(client)));
     // Begun once in a process; a second time has no effect.

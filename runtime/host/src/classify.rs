@@ -16,6 +16,8 @@ use crate::limiter::{Limiter, Refused};
 const MESSAGE: usize = 8 << 10;
 /// The most that a code may have, in bytes.
 const CODE: usize = 100;
+/// How the engine begins to say that a guest passes more to the host than its limit.
+const TOO_MUCH: &str = "too much data is being copied between the host and the guest";
 /// The most that a failure's detail may have to be kept, in bytes.
 const DETAIL: usize = 256 << 10;
 /// How many lines of a backtrace are shown.
@@ -97,6 +99,10 @@ fn trapped(attempt: &Attempt, trap: Option<Trap>, error: &wasmtime::Error) -> Wr
     let what = match trap {
         Some(Trap::UnreachableCodeReached) => "the plugin panicked or aborted".to_owned(),
         Some(trap) => format!("the plugin trapped: {trap}"),
+        None if error.root_cause().to_string().starts_with(TOO_MUCH) => {
+            "the plugin handed over more at once than may be, such as a result of some megabytes: put it into a file"
+                .to_owned()
+        }
         None => format!("the plugin broke a rule of the host: {}", error.root_cause()),
     };
     let said = attempt.stderr_tail();
@@ -138,7 +144,8 @@ pub(crate) fn failed_by_guest(attempt: &Attempt, limiter: &Limiter, failure: act
         action::RetryAdvice::Never => RetryAdvice::Never,
         action::RetryAdvice::After(nanos) => RetryAdvice::After(std::time::Duration::from_nanos(nanos)),
     };
-    let detail = failure.detail.filter(|detail| detail.len() <= DETAIL);
+    let too_long = failure.detail.as_ref().map(String::len).filter(|length| *length > DETAIL);
+    let detail = failure.detail.filter(|_| too_long.is_none());
     let detail = detail.and_then(|detail| serde_json::from_str::<Value>(&detail).ok());
     let exit_code = detail.as_ref().and_then(exit_code);
     let denial = attempt.last_denial();
@@ -155,7 +162,11 @@ pub(crate) fn failed_by_guest(attempt: &Attempt, limiter: &Limiter, failure: act
     if let Some(denial) = denial.map(|denial| denial.to_string()).filter(|denial| !message.contains(denial)) {
         message = if message.is_empty() { denial } else { format!("{message}: {denial}") };
     }
-    Wrong { exit_code, advice, detail, ..Wrong::new(class, &failure.code, message) }
+    let mut wrong = Wrong { exit_code, advice, detail, ..Wrong::new(class, &failure.code, message) };
+    if let Some(length) = too_long {
+        wrong.say_more(&format!(" (its detail has {length} bytes and is left out: at most {DETAIL} are kept)"));
+    }
+    wrong
 }
 
 /// The whole number `exit_code` in a failure's detail or a success's output.

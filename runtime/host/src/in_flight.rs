@@ -14,7 +14,7 @@ use crate::capability::files;
 use crate::classify::{self, Wrong};
 use crate::guest::Guest;
 use crate::inner::{Inner, Registration};
-use crate::invoke::{self, Conclusion, Instance};
+use crate::invoke::{self, Conclusion, Instance, Stopped};
 use crate::services::BoxFuture;
 use crate::ticker::Active;
 
@@ -110,7 +110,7 @@ async fn make<'a>(inner: &'a Inner, attempt: &Arc<Attempt>, ahead: Option<Instan
         report: conclusion.report(attempt, attempt.services.now(), Usage::default()),
         rest: None,
     };
-    let stopped = |reason| not_started(Conclusion::stopped(attempt, reason, false, None));
+    let stopped = |reason| not_started(Conclusion::stopped(attempt, reason, Stopped::Ended, None));
     if let Some(reason) = attempt.stop.reason() {
         return stopped(reason);
     }

@@ -21,6 +21,8 @@ use crate::guest::Guest;
 
 /// The most that a guest may hand over in one call to the host, in bytes.
 const HOSTCALL_FUEL: usize = 5 << 20;
+/// After how much fuel a guest is looked at: some hundredths of a second of work.
+const FUEL_STEP: u64 = 100_000_000;
 /// The most handles that a guest may have.
 const HANDLES: usize = 1024;
 /// The most that a result may have as JSON text, in bytes.
@@ -54,6 +56,8 @@ pub(crate) fn store(engine: &Engine, attempt: &Arc<Attempt>) -> Store<Guest> {
     store.set_max_component_handles(HANDLES);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|_| Ok(wasmtime::UpdateDeadline::Yield(1)));
+    // What a guest has used since it was last looked at is lost if it is killed: so much at most.
+    store.fuel_async_yield_interval(Some(FUEL_STEP)).expect("the engine's settings switch fuel on");
     store.set_fuel(attempt.work.limits.fuel.get()).expect("the engine's settings switch fuel on");
     store
 }
@@ -164,6 +168,17 @@ pub(crate) struct Conclusion {
     good: Option<Good>,
 }
 
+/// How a guest ended that was to stop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stopped {
+    /// By itself.
+    Ended,
+    /// By a limit or a trap, before its grace was over.
+    Trapped,
+    /// By the host.
+    Killed,
+}
+
 /// What a guest that succeeded handed over.
 struct Good {
     /// JSON text.
@@ -176,6 +191,7 @@ struct Good {
 fn conclude(attempt: &Attempt, store: &Store<Guest>, ended: Ended<Answer>) -> Conclusion {
     let limiter = &store.data().limiter;
     let is_silent = !matches!(ended, Ended::Finished(Ok(_)));
+    let is_trapped = matches!(ended, Ended::Finished(Err(_)));
     let (killed, own) = match ended {
         Ended::Killed => (true, None),
         Ended::Finished(Ok(Ok(outcome))) => (false, Some(result(attempt, outcome))),
@@ -189,7 +205,14 @@ fn conclude(attempt: &Attempt, store: &Store<Guest>, ended: Ended<Answer>) -> Co
         }
         (None, Some(Err(wrong))) => Conclusion::failed(wrong),
         (None, None) => Conclusion::failed(Wrong::new(ErrorClass::Lost, "lost", "the attempt was given up on")),
-        (Some(reason), own) => Conclusion::stopped(attempt, reason, killed, own.and_then(Result::err)),
+        (Some(reason), own) => {
+            let how = match (killed, is_trapped) {
+                (true, _) => Stopped::Killed,
+                (false, true) => Stopped::Trapped,
+                (false, false) => Stopped::Ended,
+            };
+            Conclusion::stopped(attempt, reason, how, own.and_then(Result::err))
+        }
     };
     if is_silent
         && let Some(wrong) = &mut conclusion.wrong
@@ -244,8 +267,12 @@ impl Conclusion {
     }
 
     /// An attempt that was stopped; `own` is what the guest says went wrong meanwhile.
-    pub(crate) fn stopped(attempt: &Attempt, reason: CancelReason, killed: bool, own: Option<Wrong>) -> Self {
-        let how = if killed { "was killed when its grace was over" } else { "ended when it was asked to stop" };
+    pub(crate) fn stopped(attempt: &Attempt, reason: CancelReason, stopped: Stopped, own: Option<Wrong>) -> Self {
+        let how = match stopped {
+            Stopped::Killed => "was killed when its grace was over",
+            Stopped::Trapped => "was asked to stop, and did not end by itself",
+            Stopped::Ended => "ended when it was asked to stop",
+        };
         let (outcome, mut wrong) = match reason {
             CancelReason::Timeout => {
                 let timeout = sandglass_core::quantity::Period::from_millis(
@@ -281,7 +308,7 @@ impl Conclusion {
         };
         if let Some(own) = own {
             // What it tells beside its message is for people too, who read the message first.
-            if own.detail.is_some() {
+            if own.detail.is_some() || stopped == Stopped::Trapped {
                 wrong.say_more(&format!(": {}", own.error.message));
             }
             wrong = Wrong { exit_code: own.exit_code, detail: own.detail, ..wrong };

@@ -51,6 +51,29 @@ fn fuel_ends_a_guest_that_computes_for_ever() {
 }
 
 #[test]
+fn the_fuel_of_a_guest_that_is_killed_is_told() {
+    let bench = Bench::new();
+    let mut work = hostile_work(&bench, "spin", "{}");
+    work.timeout = Duration::from_millis(500);
+    work.grace = Duration::from_millis(50);
+    let report = bench.run(invocation(work));
+    assert_eq!(report.end.outcome, AttemptOutcome::TimedOut, "{report:?}");
+    assert!(report.end.usage.fuel >= 100_000_000, "{report:?}");
+}
+
+#[test]
+fn a_limit_that_ends_a_guest_while_it_should_stop_is_told() {
+    let bench = Bench::new();
+    let mut work = hostile_work(&bench, "spin", "{}");
+    work.timeout = Duration::from_millis(1);
+    work.grace = Duration::from_secs(60);
+    work.limits.fuel = Count::new(2_000_000_000);
+    let report = bench.run(invocation(work));
+    let message = &error(&report).message;
+    assert!(message.contains("did not end by itself: the plugin used up its"), "{message}");
+}
+
+#[test]
 fn the_timeout_ends_guests_that_compute_and_guests_that_sleep() {
     let bench = Bench::new();
     for action in ["spin", "sleep-on", "call-host", "flood-progress"] {

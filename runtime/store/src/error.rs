@@ -15,7 +15,7 @@ pub enum StoreError {
     #[error("the disk of the store is full: free some space, the store goes on by itself")]
     Full(#[source] std::io::Error),
     /// The operating system refused.
-    #[error("could not {what}")]
+    #[error("could not {what}: {source}")]
     Io {
         /// What was tried.
         what: String,

@@ -28,6 +28,28 @@ fn a_store_in_use_names_its_user() {
 }
 
 #[test]
+fn outputs_without_their_store_are_not_taken_for_a_new_one() {
+    let dir = temporary();
+    drop(open(dir.path()).expect("it should open"));
+    let artifact = dir.path().join("artifacts/a");
+    std::fs::create_dir_all(artifact.parent().expect("it has a folder")).expect("a folder can be made");
+    std::fs::write(&artifact, "kept").expect("a file can be written");
+    let path = dir.path().join("store.redb");
+    let whole = std::fs::read(&path).expect("it is there");
+    std::fs::remove_file(&path).expect("it is ours");
+    for _ in 0..2 {
+        let error = open(dir.path()).expect_err("its store is missing");
+        assert!(matches!(&error, StoreError::Corrupt { .. }), "{error}");
+        assert!(error.to_string().contains("restore it from a backup"), "{error}");
+        // The second time it is there and empty.
+        std::fs::write(&path, "").expect("it is ours");
+    }
+    std::fs::write(&path, whole).expect("it is ours");
+    open(dir.path()).expect("it is back");
+    assert!(artifact.exists());
+}
+
+#[test]
 fn a_store_of_another_format_is_refused_and_left_alone() {
     is_refused(1000, |error| matches!(error, StoreError::Newer { found: 1000, .. }));
     is_refused(1, |error| matches!(error, StoreError::Older { found: 1, .. }));

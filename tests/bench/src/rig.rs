@@ -52,7 +52,7 @@ impl Rig {
     pub(crate) async fn with_noop(dir: &Path) -> anyhow::Result<Self> {
         let rig = Self::start(dir).await?;
         let component = std::fs::read(sandglass_test_guests::noop()?)?;
-        rig.client.add_plugin(component, None, &Grants::default()).await.context("the plugin is refused")?;
+        rig.client.add_plugin(component, None, Some(&Grants::default())).await.context("the plugin is refused")?;
         Ok(rig)
     }
 

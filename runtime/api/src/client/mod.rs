@@ -336,7 +336,7 @@ impl Client {
         &self,
         component: Vec<u8>,
         name: Option<&PluginName>,
-        grants: &Grants,
+        grants: Option<&Grants>,
     ) -> Result<Plugin, ClientError> {
         self.send_component(component, name, grants, false).await
     }
@@ -352,23 +352,25 @@ impl Client {
         component: Vec<u8>,
         name: Option<&PluginName>,
     ) -> Result<Plugin, ClientError> {
-        self.send_component(component, name, &Grants::default(), true).await
+        self.send_component(component, name, Some(&Grants::default()), true).await
     }
 
     async fn send_component(
         &self,
         component: Vec<u8>,
         name: Option<&PluginName>,
-        grants: &Grants,
+        grants: Option<&Grants>,
         dry_run: bool,
     ) -> Result<Plugin, ClientError> {
         #[derive(Serialize)]
         struct Query<'a> {
             name: Option<&'a str>,
-            grants: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            grants: Option<String>,
             dry_run: bool,
         }
-        let grants = serde_json::to_string(grants).expect("grants are plain maps, lists and texts");
+        let text = |grants| serde_json::to_string(grants).expect("grants are plain maps, lists and texts");
+        let grants = grants.map(text);
         let query = transport::query(&Query { name: name.map(PluginName::as_str), grants, dry_run });
         let request = Request::new(Method::POST, format!("/api/v1/plugins{query}"))
             .with_body(component.into(), "application/wasm");

@@ -194,7 +194,7 @@ impl From<Refusal> for Problem {
             | Refusal::TargetConflict { .. }
             | Refusal::TemplateConflict { .. }
             | Refusal::TemplateMoved { .. } => (Code::RevisionConflict, None),
-            Refusal::PluginInUse { .. } => (Code::PluginInUse, None),
+            Refusal::PluginInUse { .. } | Refusal::PluginLacks { .. } => (Code::PluginInUse, None),
             Refusal::BackfillTooLarge { .. } | Refusal::BackfillTooLong { .. } => (Code::BackfillTooLarge, None),
             Refusal::Overdue { .. } => (Code::FiresOverdue, None),
             Refusal::BuiltIn(_) => (Code::PluginBuiltIn, None),

@@ -21,7 +21,7 @@ pub enum ProcessGrant {
 
 /// An absolute path in which `*` stands for any characters but `/`, or the digest of a program's file, `sha256:` and 64
 /// digits, or both with `@` between them; or a list of one of these and a pattern for each argument, in which `*` stands for any
-/// characters, and a last `**` for whatever else there is.
+/// characters, but in a path for none that lead out by `..`, and a last `**` for whatever else there is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProgramPattern {
     /// None: wherever the program is. There is a digest then.
@@ -143,7 +143,13 @@ fn are(patterns: &[String], args: &[String]) -> bool {
         _ => (patterns, false),
     };
     let fits = if has_rest { args.len() >= patterns.len() } else { args.len() == patterns.len() };
-    fits && patterns.iter().zip(args).all(|(pattern, arg)| segment(pattern, arg))
+    fits && patterns.iter().zip(args).all(|(pattern, arg)| segment(pattern, arg) && !leads_out(pattern, arg))
+}
+
+/// Whether an argument leads out of the folder that a pattern with `*` names: by a `..` that the pattern has not.
+fn leads_out(pattern: &str, arg: &str) -> bool {
+    let climbs = |text: &str| text.split('/').any(|part| part.ends_with(".."));
+    pattern.contains('*') && pattern.contains('/') && climbs(arg) && !climbs(pattern)
 }
 
 /// Whether `path` is an absolute path that says where it leads.
@@ -188,7 +194,9 @@ pub(super) fn subverts(variable: &str) -> bool {
         "LD_", "DYLD_", "GLIBC_", "GCONV_", "BASH_", "PYTHON", "PERL", "RUBY", "GEM_", "BUNDLE_", "NODE_", "NPM_",
         "npm_", "LUA_", "PHP", "GIT_", "XDG_", "OPENSSL_", "DOTNET_", "CARGO_", "RUSTC_", "AWK",
     ];
-    const NAMES: [&str; 28] = [
+    // What holds a command line, or options, is called so by the tools that read it.
+    const SUFFIXES: [&str; 7] = ["COMMAND", "RSH", "SSH", "ASKPASS", "PAGER", "EDITOR", "FLAGS"];
+    const NAMES: [&str; 43] = [
         "PATH",
         "HOME",
         "ENV",
@@ -200,25 +208,42 @@ pub(super) fn subverts(variable: &str) -> bool {
         "ZDOTDIR",
         "CLASSPATH",
         "CDPATH",
-        "EDITOR",
         "VISUAL",
-        "PAGER",
         "BROWSER",
         "LESSOPEN",
         "LESSCLOSE",
-        "MANPAGER",
-        "MAKEFLAGS",
+        "LESSKEY",
+        "MAKEFILES",
+        "CC",
+        "CXX",
+        "GCC_EXEC_PREFIX",
+        "PSQLRC",
+        "VIMINIT",
+        "EXINIT",
+        "GDBINIT",
+        "MAILRC",
+        "WGETRC",
+        "CURL_HOME",
+        "GNUPGHOME",
+        "HGRCPATH",
+        "KUBECONFIG",
+        "DOCKER_CONFIG",
+        "AWS_CONFIG_FILE",
+        "ANSIBLE_CONFIG",
+        "PIP_CONFIG_FILE",
+        "TF_CLI_CONFIG_FILE",
+        "SYSTEMD_LESS",
         "JAVA_TOOL_OPTIONS",
         "JDK_JAVA_OPTIONS",
         "_JAVA_OPTIONS",
         "R_HOME",
         "R_PROFILE",
         "TAR_OPTIONS",
-        "SSH_ASKPASS",
-        "RSYNC_RSH",
         "RSYNC_CONNECT_PROG",
     ];
-    PREFIXES.iter().any(|prefix| variable.starts_with(prefix)) || NAMES.contains(&variable)
+    PREFIXES.iter().any(|prefix| variable.starts_with(prefix))
+        || SUFFIXES.iter().any(|suffix| variable.ends_with(suffix))
+        || NAMES.contains(&variable)
 }
 
 impl FromStr for ProgramPattern {

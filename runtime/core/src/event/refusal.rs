@@ -248,6 +248,20 @@ pub enum Refusal {
         /// One of them.
         example: JobName,
     },
+    /// Jobs use what the plugin had and the one that would replace it has not: an action, or its version.
+    #[error("the new plugin '{name}' has no '{missing}', which {} {}, such as '{example}': change {} first",
+        if *jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") }, if *jobs == 1 { "uses" } else { "use" },
+        if *jobs == 1 { "it" } else { "them" })]
+    PluginLacks {
+        /// The plugin.
+        name: PluginName,
+        /// What it lacks, as a job names it.
+        missing: String,
+        /// How many jobs.
+        jobs: usize,
+        /// One of them.
+        example: JobName,
+    },
     /// The notifiers of a namespace use the plugin.
     #[error("plugin '{name}' is used by the notifiers of namespace '{namespace}': delete or change them first")]
     PluginNotifies {

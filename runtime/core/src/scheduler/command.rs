@@ -193,8 +193,10 @@ impl Scheduler {
             }
             let unserved: Vec<_> = self.jobs_using(&name).filter(|job| !served(&plugin, job.spec.actions())).collect();
             if let Some(example) = unserved.first() {
-                let (jobs, example) = (unserved.len(), example.spec.name.clone());
-                return Err(Refusal::PluginInUse { name: name.clone(), jobs, example });
+                let (jobs, job) = (unserved.len(), example.spec.name.clone());
+                let lacks = |uses: &&ActionRef| uses.plugin == name && !plan::serves(&plugin, uses);
+                let missing = example.spec.actions().find(lacks).map(ToString::to_string).unwrap_or_default();
+                return Err(Refusal::PluginLacks { name: name.clone(), missing, jobs, example: job });
             }
             self.check_notified(&name, |actions| !served(&plugin, actions))?;
         }

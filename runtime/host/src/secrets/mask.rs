@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
-use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use sandglass_core::secret::SHORTEST_MASKED;
 
 use super::SMALL;
@@ -17,6 +17,14 @@ const MASK: &[u8] = b"***";
 
 /// What stands at the end of a text that was cut short.
 const CUT: &[u8] = "…".as_bytes();
+/// What `quote_plus` of Python and most libraries leave as it is (RFC 3986, 2.3).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What `quote` of Python does.
+const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
+/// What `encodeURIComponent` of JavaScript does.
+const COMPONENT: &AsciiSet = &UNRESERVED.remove(b'!').remove(b'*').remove(b'\'').remove(b'(').remove(b')');
+/// What forms do (URL Standard, 1.3).
+const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 /// The longest value that is looked for within a text in base64 wherever it stands, in bytes.
 const PASSWORD: usize = 1 << 10;
 /// The shortest path of an address that is taken for a secret, in bytes.
@@ -157,8 +165,11 @@ fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     // Names stand before passwords, and not before what is long; each form takes several times its length.
     let places = if value.len() <= PASSWORD { 0..3 } else { 0..1 };
     forms.extend(places.flat_map(|before| in_base64(value, before)));
-    for set in [NON_ALPHANUMERIC, IN_QUERY, IN_PATH] {
-        forms.push(percent_encode(value, set).to_string().into_bytes());
+    for set in [NON_ALPHANUMERIC, IN_QUERY, IN_PATH, UNRESERVED, PATH, COMPONENT, FORM] {
+        let encoded = percent_encode(value, set).to_string();
+        // In forms a space is a plus.
+        forms.push(encoded.replace("%20", "+").into_bytes());
+        forms.push(encoded.into_bytes());
     }
     forms.extend(of_address(value));
     if let Ok(text) = std::str::from_utf8(value) {

@@ -90,6 +90,10 @@ impl std::fmt::Debug for RedbStore {
     }
 }
 
+fn has_entries(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}
+
 impl RedbStore {
     /// Opens the store in a data directory, or makes one there: `store.redb`, and `output/` and `artifacts/` once there
     /// is something for them.
@@ -105,6 +109,12 @@ impl RedbStore {
         };
         private::create_dir(dir).map_err(failed("create", dir))?;
         let path = dir.join(FILE);
+        let is_new = std::fs::metadata(&path).is_ok_and(|data| data.len() == 0) || !path.exists();
+        if is_new && [OUTPUT_DIR, ARTIFACTS_DIR].iter().any(|folder| has_entries(&dir.join(folder))) {
+            // As a new one it would have its outputs and artifacts cleared away as nobody's.
+            let what = format!("{} is missing or empty, and its outputs and artifacts are there", path.display());
+            return Err(StoreError::Corrupt { what });
+        }
         let file = private::options().read(true).write(true).create(true).truncate(false).open(&path);
         let file = file.map_err(failed("open", &path))?;
         let backend = FileBackend::new(file).map_err(|error| disk::from_redb("open the store", error))?;

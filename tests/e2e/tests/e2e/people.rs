@@ -247,3 +247,21 @@ fn a_second_signal_kills_what_is_going() {
     assert_eq!(daemon.get(&format!("/runs/{run}"))["state"], "interrupted");
     daemon.stop();
 }
+
+#[test]
+fn a_daemon_whose_log_nobody_reads_goes_on() {
+    let home = Home::new();
+    let mut serve = home.command(&["serve", "--listen", "none"]);
+    let mut child =
+        serve.env("SANDGLASS_LOG", "debug").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    // Its reader is gone before it says anything, and it has something to say of all that it does.
+    drop(child.stderr.take());
+    until("its start", Duration::from_secs(60), || (home.cli(&["status"]).code == 0).then_some(()));
+    home.write("a.yaml", "name: a\ncommand: echo on\n");
+    home.cli(&["apply", "a.yaml"]).expect(0);
+    assert!(home.cli(&["job", "run", "a", "--wait"]).expect(0).stdout.contains("on"));
+    assert!(child.try_wait().expect("it is ours").is_none(), "it has ended");
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("it has a process id");
+    kill_process(pid, Signal::TERM).expect("our own child can be signalled");
+    assert!(cli::end_of(&mut child, "serve").success());
+}

@@ -36,6 +36,14 @@ fn a_granted_program_cannot_be_made_to_run_another_by_its_environment() {
     for name in ["BASH_ENV", "BASH_FUNC_ls%%", "HOME", "TAR_OPTIONS", "XDG_CONFIG_HOME", "_JAVA_OPTIONS"] {
         assert!(some.variable(name).is_err(), "{name}");
     }
+    for name in
+        ["MAKEFILES", "MAKEFLAGS", "RESTIC_PASSWORD_COMMAND", "BORG_PASSCOMMAND", "BORG_RSH", "RSH", "SVN_SSH", "CC"]
+    {
+        assert!(some.variable(name).is_err(), "{name}");
+    }
+    for name in ["BORG_PASSPHRASE", "BORG_REPO", "RESTIC_PASSWORD", "RESTIC_REPOSITORY", "AWS_ACCESS_KEY_ID", "TZ"] {
+        assert!(some.variable(name).is_ok(), "{name}");
+    }
     for name in ["PGPASSWORD", "LANG", "SSH_AUTH_SOCK", "RSYNC_PASSWORD", "APP_HOME"] {
         assert!(some.variable(name).is_ok(), "{name}");
     }
@@ -43,4 +51,23 @@ fn a_granted_program_cannot_be_made_to_run_another_by_its_environment() {
     assert!(effective(r#"{"process": "any"}"#, None).variable("LD_PRELOAD").is_ok());
     let job = effective(r#"{"process": "any"}"#, Some(r#"{"process": ["/usr/bin/tar"]}"#));
     assert_eq!(job.variable("PATH").unwrap_err().layer, Layer::Job);
+}
+
+#[test]
+fn no_argument_leads_out_of_the_folder_that_its_pattern_names() {
+    let cat =
+        effective(r#"{"process": [["/usr/bin/cat", "/srv/in/*"], ["/usr/bin/tar", "--file=/srv/*", "**"]]}"#, None);
+    let allows = |path: &str, args: &[&str]| {
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        cat.program(&ProgramUse { path, args: &args, digest: None }).is_ok()
+    };
+    for arg in ["/srv/in/a", "/srv/in/a/b", "/srv/in/a..b/c", "/srv/in/.."] {
+        assert_eq!(allows("/usr/bin/cat", &[arg]), !arg.ends_with(".."), "{arg}");
+    }
+    assert!(!allows("/usr/bin/cat", &["/srv/in/../../etc/shadow"]));
+    assert!(allows("/usr/bin/tar", &["--file=/srv/a.tar", ".."]));
+    assert!(!allows("/usr/bin/tar", &["--file=/srv/../etc/a.tar"]));
+    let climbing = effective(r#"{"process": [["/usr/bin/cat", "../in/*"]]}"#, None);
+    let args = ["../in/a".to_owned()];
+    assert!(climbing.program(&ProgramUse { path: "/usr/bin/cat", args: &args, digest: None }).is_ok());
 }

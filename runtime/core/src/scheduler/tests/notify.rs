@@ -370,7 +370,7 @@ fn a_plugin_that_a_notifier_uses_stays() {
     world.apply(t(3), job);
     assert!(matches!(step(&mut world, remove()), Reply::Refused(Refusal::PluginInUse { jobs: 1, .. })));
     let newer = step(&mut world, put(plugin("other", "2.0.0")));
-    assert!(matches!(newer, Reply::Refused(Refusal::PluginInUse { jobs: 1, .. })));
+    assert!(matches!(newer, Reply::Refused(Refusal::PluginLacks { jobs: 1, .. })), "{newer:?}");
 }
 
 #[test]
