@@ -349,7 +349,9 @@ fn a_run_that_is_cancelled_stops_its_programs_everywhere() {
     let Some(servers) = servers() else { return };
     let home = Home::new();
     let daemon = fleet(&home, &servers);
-    let command = "trap 'echo $NAME > /mnt/stopped; exit 1' TERM; touch /mnt/begun; while :; do sleep 0.05; done";
+    // What it does when it is asked to stop takes a while: longer than its run needs to give up on it.
+    let command =
+        "trap 'sleep 1; echo $NAME > /mnt/stopped; exit 1' TERM; touch /mnt/begun; while :; do sleep 0.05; done";
     let with = json!({ "targets": "*", "command": command, "env": { "NAME": "it's {{ secret.WORD }}" } });
     run_with(&mut home.command(&["secret", "set", "WORD"]), b"open sesame").expect(0);
     daemon.put(&json!({ "name": "long", "action": { "use": "deploy/command", "with": with }, "grace": "20s" }));

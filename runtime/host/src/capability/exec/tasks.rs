@@ -11,6 +11,7 @@ use crate::attempt::lock;
 use crate::bindings::types::ErrorCode;
 use crate::capability::process::{Folder, Folders};
 use crate::capability::{CallError, CallResult};
+use crate::stop::Stop;
 
 /// The most that an attempt may have running at once, what those start themselves not counted.
 const TASKS: usize = 64;
@@ -82,19 +83,29 @@ impl Tasks {
         Ok(self.folder.get_or_init(|| folder))
     }
 
-    /// Kills what is left and waits until it is gone. Nothing can be started afterwards.
-    pub(crate) async fn end(&self) {
+    /// Waits until what is left is gone. Nothing can be started afterwards. It is killed, but where the attempt was asked to stop
+    /// and its guest has ended before its grace was over: then what it left has its own grace, unless `stop` says otherwise.
+    pub(crate) async fn end(&self, stop: &Stop) {
         let all = {
             let mut all = lock(&self.all);
             all.closed = true;
             std::mem::take(&mut all.running)
         };
+        let is_polite = stop.reason().is_some() && !stop.is_killed();
         for running in &all {
-            running.fate().kill();
+            if is_polite { running.fate().stop() } else { running.fate().kill() }
         }
         for running in all {
-            // Bounded: what does not die is given up on.
-            running.fate().ended().await;
+            let fate = running.fate();
+            tokio::select! {
+                biased;
+                _ = fate.ended() => {}
+                () = stop.killed() => {
+                    fate.kill();
+                    // Bounded: what does not die is given up on.
+                    fate.ended().await;
+                }
+            }
         }
     }
 
