@@ -46,7 +46,7 @@ impl InFlight {
             Err(_) => {
                 // A fault of the host. The guest's store is gone; its processes must go too before the report.
                 tracing::error!(run = %attempt.run, "the host panicked while it made an attempt");
-                let _ = AssertUnwindSafe(attempt.tasks.end(&attempt.stop)).catch_unwind().await;
+                let _ = AssertUnwindSafe(attempt.tasks.end(&attempt.stop, attempt.work.grace)).catch_unwind().await;
                 (self.lost("the host failed while it made the attempt; its log says how"), None)
             }
         };

@@ -97,7 +97,7 @@ pub(crate) async fn attempt(
         ..Usage::default()
     };
     let conclusion = conclude(attempt, &store, ended);
-    attempt.tasks.end(&attempt.stop).await;
+    attempt.tasks.end(&attempt.stop, attempt.work.grace).await;
     attempt.end_output();
     if let Some(progress) = attempt.progress.rest() {
         attempt.services.progress(attempt.run, attempt.number, progress);

@@ -40,7 +40,7 @@ pub enum NoPlan {
 /// What the attempt would do. Nothing of it is left when this returns.
 pub(crate) async fn plan(engine: &Engine, prepared: &Prepared, attempt: &Arc<Attempt>) -> Result<Plan, AttemptError> {
     let planned = ask(engine, prepared, attempt).await;
-    attempt.tasks.end(&attempt.stop).await;
+    attempt.tasks.end(&attempt.stop, attempt.work.grace).await;
     attempt.tasks.clear_folder().await;
     let answer = planned.map_err(|wrong| {
         let AttemptError { class, code, message } = wrong.error;

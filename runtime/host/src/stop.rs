@@ -1,14 +1,17 @@
 //! How an attempt is told to stop: first asked, then killed.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use sandglass_core::invocation::CancelReason;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Whether an attempt should stop. The first reason stays.
 #[derive(Default)]
 pub(crate) struct Stop {
     asked: AtomicU8,
+    asked_at: OnceLock<Instant>,
     killed: AtomicBool,
     changed: Notify,
 }
@@ -23,6 +26,7 @@ impl Stop {
             CancelReason::Superseded => 4,
             CancelReason::JobDeleted => 5,
         };
+        self.asked_at.get_or_init(Instant::now);
         if self.asked.compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
             self.changed.notify_waiters();
         }
@@ -44,6 +48,11 @@ impl Stop {
             5 => Some(CancelReason::JobDeleted),
             _ => None,
         }
+    }
+
+    /// When it was asked to stop, if it was.
+    pub(crate) fn asked_at(&self) -> Option<Instant> {
+        self.asked_at.get().copied()
     }
 
     /// Whether its time to end by itself is over.

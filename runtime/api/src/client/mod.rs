@@ -327,7 +327,8 @@ impl Client {
         self.get(format!("/api/v1/plugins/{name}")).await
     }
 
-    /// Adds a plugin: a component, the name to use it by unless it brings its own, and what it may do.
+    /// Adds a plugin: a component, the name to use it by unless it brings its own, and what it may do; without that, one that is
+    /// there keeps what it was granted, and a new one is granted nothing.
     ///
     /// # Errors
     ///

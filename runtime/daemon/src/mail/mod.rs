@@ -29,7 +29,7 @@ use crate::secrets::Secrets;
 
 /// How long a message may take on its way to the server, in all.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How long one step of the conversation may.
+/// How long the connection may take.
 const STEP: Duration = Duration::from_secs(15);
 /// The most bytes of a password's file.
 const MAX_PASSWORD: u64 = 4096;

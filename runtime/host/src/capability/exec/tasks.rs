@@ -4,10 +4,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use super::fate::Running;
 use super::watch::Watch;
-use crate::attempt::lock;
+use crate::attempt::{after, lock};
 use crate::bindings::types::ErrorCode;
 use crate::capability::process::{Folder, Folders};
 use crate::capability::{CallError, CallResult};
@@ -83,29 +84,35 @@ impl Tasks {
         Ok(self.folder.get_or_init(|| folder))
     }
 
-    /// Waits until what is left is gone. Nothing can be started afterwards. It is killed, but where the attempt was asked to stop
-    /// and its guest has ended before its grace was over: then what it left has its own grace, unless `stop` says otherwise.
-    pub(crate) async fn end(&self, stop: &Stop) {
+    /// Kills what is left and waits until it is gone. Nothing can be started afterwards. Where the guest ended before the grace
+    /// of an attempt that was asked to stop, what is left is asked first, and has the rest of it.
+    pub(crate) async fn end(&self, stop: &Stop, grace: Duration) {
         let all = {
             let mut all = lock(&self.all);
             all.closed = true;
             std::mem::take(&mut all.running)
         };
-        let is_polite = stop.reason().is_some() && !stop.is_killed();
-        for running in &all {
-            if is_polite { running.fate().stop() } else { running.fate().kill() }
-        }
-        for running in all {
-            let fate = running.fate();
+        // Not the grace that the guest gave it, which may have no end.
+        if let Some(asked_at) = stop.asked_at().filter(|_| !stop.is_killed()) {
+            all.iter().for_each(|running| running.fate().stop());
+            let gone = async {
+                for running in &all {
+                    running.fate().ended().await;
+                }
+            };
             tokio::select! {
                 biased;
-                _ = fate.ended() => {}
-                () = stop.killed() => {
-                    fate.kill();
-                    // Bounded: what does not die is given up on.
-                    fate.ended().await;
-                }
+                () = gone => return,
+                () = stop.killed() => {}
+                () = tokio::time::sleep_until(after(asked_at, grace)) => {}
             }
+        }
+        for running in &all {
+            running.fate().kill();
+        }
+        for running in all {
+            // Bounded: what does not die is given up on.
+            running.fate().ended().await;
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sandglass_ssh::{Connection, Ended, Hop, Leftovers, Remote, Sig, SshError};
+use tokio::sync::OnceCell;
 
 use crate::bindings::exec::Signal;
 use crate::capability::exec::{Elsewhere, How};
@@ -25,6 +26,8 @@ pub(super) struct Program {
     /// The value of [`MARK_VARIABLE`] in its environment.
     pub(super) mark: String,
     pub(super) grace: Duration,
+    /// What became of what a broken connection left, once that was seen to.
+    pub(super) left: OnceCell<String>,
 }
 
 impl Program {
@@ -52,7 +55,7 @@ impl Elsewhere for Program {
                 Ended::Exited(code) => How::Exited(i32::try_from(code).unwrap_or(i32::MAX)),
                 Ended::Signalled(signal) => number(&signal)
                     .map_or_else(|| How::Lost(format!("the machine ended it by the signal {signal}")), How::Signalled),
-                Ended::Lost(why) => How::Lost(format!("{why}; {}", self.end_lost().await)),
+                Ended::Lost(why) => How::Lost(format!("{why}; {}", self.left.get_or_init(|| self.end_lost()).await)),
                 Ended::NotStarted(error) => How::Lost(self.refused.get_or_init(|| error).to_string()),
             }
         })

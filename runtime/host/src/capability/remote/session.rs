@@ -11,6 +11,7 @@ use sandglass_core::id::{Namespace, SecretName};
 use sandglass_core::target::{self, Fleet, Target};
 use sandglass_ssh::files::{self, Files};
 use sandglass_ssh::{Auth, Connection, Hop, Remote, SshError};
+use tokio::sync::OnceCell;
 use wasmtime::component::Resource;
 use zeroize::Zeroizing;
 
@@ -186,7 +187,7 @@ impl Session {
             let stdin = ends::source(stdin).map_err(unusable)?;
             let (stdout, stderr) = (ends::sink(stdout).map_err(unusable)?, ends::sink(stderr).map_err(unusable)?);
             let remote = Remote::start(connection, program, stdin, stdout, stderr);
-            Ok(Program { remote, refused: told, way, run_as, mark, grace })
+            Ok(Program { remote, refused: told, way, run_as, mark, grace, left: OnceCell::new() })
         };
         let report = start(&self.attempt, orders, launch).await?.report().await;
         match refused.get() {
